@@ -1,0 +1,1 @@
+"""The stages, one verb a file, and the ports to models."""

@@ -1,0 +1,1 @@
+"""Where bytes rest: the log, objects, groups."""

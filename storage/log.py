@@ -1,0 +1,343 @@
+"""The log: partitioned, append-only, replayable; what Redis and memory both promise.
+
+A *topic* has a fixed number of *partitions*; a partition is a sequence of entries with contiguous
+offsets from 0. On top stand *lines*: an ordered sequence inside one partition of one topic, named
+by its producer (a session, say), whose entries each take a half-open range of positions. Appending
+*by place* is idempotent: what already stands is dropped, a gap is refused.
+
+Writers that own a partition for a consumer group may carry a *fence*: the generation in which
+they claimed it. A call with an older generation than the partition's newest claim changes nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from aiokafka.partitioner import murmur2
+
+
+class LogError(Exception):
+    """Root of what the log refuses.
+
+    * `GapError`: a placement starts beyond the end of its line
+    * `OverlapError`: a placement starts before the end of its line and ends after it
+    * `ClosedError`: a placement lies beyond a line's end mark
+    * `FencedError`: a newer generation owns the partition, or the member was evicted
+    * `PartitionsMismatchError`: a topic stands with another number of partitions
+    * `UnreachableError` (an ``OSError``): the server does not answer, or not yet; try again
+    * `UnusableServerError`: the server answers but cannot serve: too old, no rights, no memory
+    """
+
+
+class GapError(LogError):
+    """A placement starts beyond the end of its line: something before it was never written."""
+
+
+class OverlapError(LogError):
+    """A placement overlaps the end of its line: it was cut otherwise than what stands there."""
+
+
+class ClosedError(LogError):
+    """A placement lies beyond the end mark of its line."""
+
+
+class FencedError(LogError):
+    """A newer owner has claimed the partition; drop everything of the old generation."""
+
+
+class PartitionsMismatchError(LogError):
+    """A topic is declared with another number of partitions than it has."""
+
+
+class UnusableServerError(LogError):
+    """The server answers but cannot hold the log; the message says what to do."""
+
+
+class UnreachableError(OSError):
+    """The server does not answer; worth another try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What stands at one offset."""
+
+    offset: int
+    timestamp_ms: int
+    """Unix milliseconds: the writer's where it gave one, the server's otherwise."""
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """What is to be appended at the end of a partition."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Entries that take ``[start, end)`` on a line, visible all or none."""
+
+    topic: str
+    line: str
+    start: int
+    end: int
+    """May equal ``start`` for a bare end mark."""
+    key: bytes
+    values: tuple[bytes, ...]
+    closes: bool = False
+    """True for the line's end mark: nothing may follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The right to write to a partition, won by `Groups.claim`."""
+
+    group: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineState:
+    """How far a line goes."""
+
+    next: int = 0
+    """Position after the last one taken; 0 for a line that does not exist."""
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The offsets a partition still holds: ``[first, next)``."""
+
+    first: int
+    next: int
+
+
+@dataclass(frozen=True, slots=True)
+class IngressEntry:
+    """What a foreign producer left on an ingress key."""
+
+    id: str
+    """The server's entry id, such as ``1526919030474-55``: unique, and never reused."""
+    timestamp_ms: int
+    fields: Mapping[bytes, bytes]
+
+
+TopicPartition = tuple[str, int]
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Return the partition of a key, the same as Kafka's default partitioner gives."""
+    return (murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+class Log(Protocol):
+    """Partitioned, append-only, replayable. All methods may raise `UnreachableError`."""
+
+    async def declare(self, topic: str, partitions: int) -> int:
+        """Create the topic unless it stands; return its number of partitions.
+
+        Raises:
+            PartitionsMismatchError: it stands with another number.
+        """
+        ...
+
+    async def topics(self) -> dict[str, int]:
+        """Return every declared topic with its number of partitions."""
+        ...
+
+    async def append(
+        self,
+        topic: str,
+        partition: int,
+        entries: Sequence[NewEntry],
+        *,
+        fence: Fence | None = None,
+    ) -> int:
+        """Append all or none; return the first entry's offset.
+
+        Raises:
+            FencedError: the fence is older than the partition's newest claim.
+        """
+        ...
+
+    async def place(
+        self, partition: int, placements: Sequence[Placement], *, fence: Fence | None = None
+    ) -> list[bool]:
+        """Append by place, all or none, into the same partition number of one or more topics.
+
+        Returns, for each placement, True where it was written and False where its whole range
+        stood there already (or its line is closed at or beyond it); then nothing of it is written.
+        Placements are judged in order, so several may follow each other on one line.
+
+        Raises:
+            FencedError: the fence is older than the partition's newest claim.
+            GapError: a placement starts beyond the end of its line.
+            OverlapError: it starts before the end of its line and ends after it.
+            ClosedError: it lies beyond its line's end mark.
+        """
+        ...
+
+    async def read(
+        self,
+        positions: Mapping[TopicPartition, int],
+        *,
+        limit: int = 500,
+        timeout_s: float = 0.0,
+    ) -> dict[TopicPartition, list[Entry]]:
+        """Return entries at or after each position, at most ``limit`` a partition.
+
+        Waits up to ``timeout_s`` for the first one; partitions with nothing are left out. A
+        position that was trimmed away yields the first entry that still stands.
+        """
+        ...
+
+    async def span(self, topic: str, partition: int) -> Span:
+        """Return the offsets that stand; of an empty partition, first equals next."""
+        ...
+
+    async def offset_at(self, topic: str, partition: int, timestamp_ms: int) -> int:
+        """Return the first offset whose entry is not older, or the partition's next offset."""
+        ...
+
+    async def line(self, topic: str, partition: int, line: str) -> LineState:
+        """Return how far a line goes; an unknown line goes nowhere."""
+        ...
+
+    async def read_line(
+        self, topic: str, partition: int, line: str, start: int, end: int | None = None
+    ) -> list[Entry]:
+        """Return, in order, the entries of the placements that touch ``[start, end)``.
+
+        A placement is returned whole. ``end`` None means to the line's end; a bare end mark at
+        the end of the line is then included. Entries that were trimmed are left out.
+        """
+        ...
+
+    async def forget_line(self, topic: str, partition: int, line: str) -> None:
+        """Drop a line's state and index; its entries stay until they are trimmed."""
+        ...
+
+    async def trim(self, topic: str, partition: int, before: int) -> int:
+        """Remove entries below the offset ``before``; return the first offset that stands."""
+        ...
+
+    async def commit(
+        self,
+        group: str,
+        partition: int,
+        offsets: Mapping[str, int],
+        *,
+        fence: Fence | None = None,
+    ) -> None:
+        """Store, by topic, the next offset the group would read.
+
+        Raises:
+            FencedError: the fence is older than the partition's newest claim.
+        """
+        ...
+
+    async def committed(self, group: str, topic: str, partition: int) -> int | None:
+        """Return the next offset the group would read; None if it never committed one."""
+        ...
+
+    async def lag(self, group: str, topic: str) -> dict[int, int]:
+        """Return, by partition, how many entries the group has yet to commit."""
+        ...
+
+    async def read_ingress(self, topic: str, *, limit: int = 100) -> list[IngressEntry]:
+        """Return the oldest entries on the topic's ingress key, without removing them."""
+        ...
+
+    async def drop_ingress(self, topic: str, ids: Sequence[str]) -> None:
+        """Remove entries from the topic's ingress key once they stand in the topic."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection; the log itself stays."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What the group says to a member's heartbeat."""
+
+    generation: int
+    state: str
+    """``preparing`` (members must join again), ``syncing`` (the leader assigns) or ``stable``."""
+    joined: bool
+    """False once the member was evicted, or has yet to join the coming generation."""
+    leader: str
+    """Member id of the leader."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTimings:
+    """How patient a group is, by the server's clock."""
+
+    lease_s: float = 2.0
+    """A member that is silent for longer is evicted. Smaller: quicker takeover; larger: fewer
+    evictions of busy members."""
+    rebalance_s: float = 5.0
+    """How long the others wait for a living member to join again before it is left out."""
+    initial_delay_s: float = 0.1
+    """How long an empty group waits after its first join, so that a start-up is one rebalance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Who is in a generation, for its leader to assign."""
+
+    generation: int
+    metadata: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+
+
+class Groups(Protocol):
+    """Consumer groups, shaped like Kafka's: join, (leader) assign, beat, leave, and claims.
+
+    empty or stable -> a join, a leave or a lapsed lease -> *preparing* -> every live member has
+    joined, or the deadline passed -> *syncing*, generation + 1 -> the leader assigned -> *stable*.
+    Clocks are the server's alone.
+    """
+
+    async def join(
+        self, group: str, member: str, metadata: bytes, timings: GroupTimings
+    ) -> Beat:
+        """Enter the coming generation, or enter it again; renews the lease."""
+        ...
+
+    async def beat(self, group: str, member: str, timings: GroupTimings) -> Beat:
+        """Renew the lease, evict whose lease lapsed, move the state on."""
+        ...
+
+    async def members(self, group: str) -> Members:
+        """Return the members of the present generation with their metadata."""
+        ...
+
+    async def assign(
+        self, group: str, member: str, generation: int, assignments: Mapping[str, bytes]
+    ) -> bool:
+        """Store the leader's assignment; False if the member does not lead that generation."""
+        ...
+
+    async def assignment(self, group: str, member: str, generation: int) -> bytes | None:
+        """Return the member's assignment, None until the leader gave it or if it has moved on."""
+        ...
+
+    async def leave(self, group: str, member: str) -> None:
+        """Go at once, without waiting for the lease to lapse."""
+        ...
+
+    async def claim(self, group: str, generation: int, partitions: Sequence[int]) -> None:
+        """Fence the partitions off from every older generation of the group.
+
+        Raises:
+            FencedError: a newer generation has claimed one already.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Which topic feeds which stage, as data; and its binding to Faust."""

@@ -1,0 +1,1 @@
+"""Faust on a log: consumer, producer, conductor and transport, with no Redis in sight."""
