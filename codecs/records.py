@@ -344,6 +344,14 @@ AnyRecord = (
 TOPICS: dict[str, type[Record]] = {
     kind.TOPIC: kind
     for kind in (
-        Text, Passage, Chunk, Speech, AudioFrame, Segment, DeviceFrames, Event, DeadLetter,
+        Text,
+        Passage,
+        Chunk,
+        Speech,
+        AudioFrame,
+        Segment,
+        DeviceFrames,
+        Event,
+        DeadLetter,
     )
 }

@@ -9,11 +9,15 @@ Writers that own a partition for a consumer group may carry a *fence*: the gener
 they claimed it. A call with an older generation than the partition's newest claim changes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from aiokafka.partitioner import murmur2
+from aiokafka.partitioner import (
+    murmur2,  # pyright: ignore[reportUnknownVariableType]  # its author left it untyped
+)
+
+_murmur2: Callable[[bytes], int] = murmur2
 
 
 class LogError(Exception):
@@ -134,7 +138,7 @@ TopicPartition = tuple[str, int]
 
 def partition_of(key: bytes, partitions: int) -> int:
     """Return the partition of a key, the same as Kafka's default partitioner gives."""
-    return (murmur2(key) & 0x7FFFFFFF) % partitions
+    return (_murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 class Log(Protocol):
@@ -306,9 +310,7 @@ class Groups(Protocol):
     Clocks are the server's alone.
     """
 
-    async def join(
-        self, group: str, member: str, metadata: bytes, timings: GroupTimings
-    ) -> Beat:
+    async def join(self, group: str, member: str, metadata: bytes, timings: GroupTimings) -> Beat:
         """Enter the coming generation, or enter it again; renews the lease."""
         ...
 
