@@ -182,6 +182,8 @@ class Speech(Placed, tag="speech/1", frozen=True, kw_only=True, omit_defaults=Tr
     boundary: Boundary = "sentence"
     voice: str = ""
     """The voice that spoke, such as ``piper:joe``."""
+    gain_db: float = 0.0
+    """Calibrated gain that brings this voice to the target loudness."""
     degraded: bool = False
     """True where a fallback voice stood in for the one that was asked for."""
     words: tuple[Word, ...] = ()
@@ -202,7 +204,10 @@ class Speech(Placed, tag="speech/1", frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class AudioFrame(Placed, tag="audio-frame/1", frozen=True, kw_only=True, omit_defaults=True):
-    """Mastered mono PCM at 48 kHz: topic ``audio-frame``, place in samples. The truth of a session."""
+    """Mastered mono PCM at 48 kHz: topic ``audio-frame``, place in samples.
+
+    This is the truth of a session: everything after it is a pure function of it.
+    """
 
     TOPIC: ClassVar[str] = "audio-frame"
 
@@ -336,6 +341,11 @@ class DeadLetter(Record, tag="dead-letter/1", frozen=True, kw_only=True, omit_de
     reason: str
     value: bytes = b""
     """The record as it was, cut at 32 KB."""
+
+
+def key_of_line(kind: type[Placed], line: str) -> str:
+    """Return the partition key of a line's records, which is part of its name."""
+    return line if kind is Chunk else line.partition("/")[0]
 
 
 AnyRecord = (

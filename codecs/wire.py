@@ -129,7 +129,7 @@ def text_from_fields(fields: Mapping[bytes, bytes], session: str, created_ms: in
     except ValueError:
         raise MalformedError(f"speed {named['speed'][:40]!r} is no number") from None
     mode = named.get("mode", "narrate")
-    if mode != "narrate" and mode != "expand":
+    if mode not in ("narrate", "expand"):
         raise MalformedError(f"mode {mode[:40]!r} is neither 'narrate' nor 'expand'")
     settings = VoiceSettings(
         voice=named.get("voice", "auto"),

@@ -1,0 +1,119 @@
+"""From audio frames to the Opus packets of voice devices."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..codecs.opus import RUN_FRAMES, RunEncoder
+from ..codecs.pcm import device_frame, device_window
+from ..codecs.records import AudioFrame, DeviceFrames, Placed
+from .history import History
+from .session_audio import SessionAudio
+
+FRAME_SAMPLES = 2880
+"""60 ms at 48 kHz."""
+
+
+class Framer:
+    """Makes one session's packets in order, from any frame on; bytes depend on the log alone."""
+
+    def __init__(self, audio: SessionAudio, number: int) -> None:
+        self._audio = audio
+        self.number = number
+        """The next frame."""
+        self._run: RunEncoder | None = None
+
+    @property
+    def _frames_in_all(self) -> int:
+        return -(-self._audio.available // FRAME_SAMPLES)
+
+    def _ready(self) -> int:
+        """Return the frame before which every window is in the log, or the session's end."""
+        if self._audio.closed:
+            return self._frames_in_all
+        number = max(0, self._audio.available // FRAME_SAMPLES - 1)
+        while device_window(number)[1] <= self._audio.available:
+            number += 1
+        return number
+
+    def ended(self) -> bool:
+        """Say whether every packet of a closed session was made."""
+        return self._audio.closed and self.number >= self._frames_in_all
+
+    async def next(self) -> tuple[int, tuple[bytes, ...]] | None:
+        """Return a frame number and the packets from it on, within one run; None if none is due."""
+        ready = self._ready()
+        if self.number >= ready:
+            return None
+        first = self.number
+        fed_from = first
+        if self._run is None:
+            self._run = RunEncoder(first // RUN_FRAMES)
+            fed_from = self._run.first_needed
+        run_end = (first // RUN_FRAMES + 1) * RUN_FRAMES
+        end = min(run_end, ready)
+        pcm = await self._audio.read(device_window(fed_from)[0], device_window(end - 1)[1])
+        packets = await asyncio.to_thread(_encode, self._run, fed_from, end, pcm)
+        self.number = end
+        if end == run_end:
+            self._run = None
+        return first, tuple(packets[first - end :])
+
+
+def _encode(run: RunEncoder, first: int, end: int, pcm: bytes) -> list[bytes]:
+    samples = np.frombuffer(pcm, "<i2").astype(np.int16)
+    origin = device_window(first)[0]
+    packets: list[bytes] = []
+    for number in range(first, end):
+        start, stop = device_window(number)
+        packet = run.encode(number, device_frame(samples[start - origin : stop - origin]))
+        if packet is not None:
+            packets.append(packet)
+    return packets
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Bring audio to 16 kHz and Opus, 60 ms a packet, with the sentence that begins in each run."""
+
+    frames: History[AudioFrame]
+    device: History[DeviceFrames]
+
+    async def __call__(
+        self, frames: AsyncIterator[AudioFrame]
+    ) -> AsyncIterator[tuple[Placed, ...]]:
+        """Yield a run of packets for each audio frame that completes some."""
+        framer: Framer | None = None
+        audio: SessionAudio | None = None
+        sentences: list[tuple[int, str]] = []
+        async for frame in frames:
+            if framer is None or audio is None:
+                state = await self.device.state(frame.session)
+                if state.closed:
+                    return
+                audio = SessionAudio(self.frames, frame.session)
+                framer = Framer(audio, state.next)
+            audio.feed(frame)
+            starts_at = frame.first_sample // FRAME_SAMPLES
+            if frame.text and starts_at >= framer.number:
+                sentences.append((starts_at, frame.text))
+            while made := await framer.next():
+                begun = tuple(item for item in sentences if item[0] < framer.number)
+                sentences = [item for item in sentences if item[0] >= framer.number]
+                yield (
+                    DeviceFrames(
+                        session=frame.session,
+                        first_frame=made[0],
+                        packets=made[1],
+                        sentences=begun,
+                    ),
+                )
+            if framer.ended():
+                yield (
+                    DeviceFrames(
+                        session=frame.session, first_frame=framer.number, packets=(), last=True
+                    ),
+                )
+            audio.forget(device_window(max(0, framer.number - 1))[0])

@@ -1,0 +1,159 @@
+"""From audio frames to HLS media segments in the store."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from ..codecs.aac import RunEncoder
+from ..codecs.fmp4 import init_segment, media_segment
+from ..codecs.grid import RUN_SEGMENTS, Grid
+from ..codecs.records import AudioFrame, Placed, Segment
+from ..storage.objects import Objects
+from .history import History
+from .session_audio import SessionAudio
+
+AAC_FRAME_SAMPLES = 1024
+INIT_NAME = "init.mp4"
+SEGMENT_TYPE = "audio/mp4"
+
+
+def segment_name(number: int) -> str:
+    """Return a segment's object name, such as ``audio_000.m4s``."""
+    return f"audio_{number:03d}.m4s"
+
+
+class Packer:
+    """Makes one session's segments in order, from any number on; bytes depend on the log alone."""
+
+    def __init__(self, grid: Grid, bit_rate: int, audio: SessionAudio, number: int) -> None:
+        self.session = audio.session
+        self._grid = grid
+        self._bit_rate = bit_rate
+        self._audio = audio
+        self.number = number
+        """The next segment."""
+        self._run: RunEncoder | None = None
+        self._finished = False
+
+    @property
+    def _frames_in_all(self) -> int:
+        return -(-self._audio.available // AAC_FRAME_SAMPLES)
+
+    def ended(self) -> bool:
+        """Say whether every segment of a closed session was made."""
+        return self._audio.closed and self._grid.start(self.number) >= self._frames_in_all
+
+    async def next(self) -> tuple[Segment, bytes] | None:
+        """Return the next segment and its bytes, None while its audio is not all there."""
+        if self.ended():
+            return None
+        run = await self._run_of(self.number)
+        first, end = run.needs(self.number)
+        if end > self._audio.available and not self._audio.closed:
+            return None
+        samples_in_all = self._frames_in_all * AAC_FRAME_SAMPLES
+        reach = min(end, samples_in_all)
+        pcm = await self._audio.read(first, reach) if reach > first else b""
+        finishes = self._audio.closed and end >= samples_in_all and not self._finished
+        packets = await asyncio.to_thread(_encode, run, self.number, first, pcm, finishes)
+        self._finished = self._finished or finishes
+        data = media_segment(self.number, self._grid.start(self.number), packets)
+        segment = self._describe(data)
+        self.number += 1
+        if self.number % RUN_SEGMENTS == 0:
+            self._run = None
+        return segment, data
+
+    def _describe(self, data: bytes) -> Segment:
+        start = self._grid.start(self.number)
+        frames = min(self._grid.frames(self.number), self._frames_in_all - start)
+        last = self._audio.closed and start + frames >= self._frames_in_all
+        return Segment(
+            session=self.session,
+            number=self.number,
+            name=segment_name(self.number),
+            first_frame=start,
+            frames=frames,
+            size_bytes=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            last=last,
+            error=self._audio.error if last else "",
+        )
+
+    async def _run_of(self, number: int) -> RunEncoder:
+        if self._run is None:
+            run_number = self._grid.run_of(number)
+            run = RunEncoder(self._grid, run_number, bit_rate=self._bit_rate)
+            # a run that was begun elsewhere is encoded again from its start
+            for earlier in range(run_number * RUN_SEGMENTS, number):
+                first, end = run.needs(earlier)
+                pcm = await self._audio.read(first, end)
+                await asyncio.to_thread(_encode, run, earlier, first, pcm, False)
+            self._run, self._finished = run, False
+        return self._run
+
+
+def _encode(run: RunEncoder, number: int, first: int, pcm: bytes, finishes: bool) -> list[bytes]:
+    if pcm:
+        run.push(first, pcm)
+    if finishes:
+        run.finish()
+    return run.take(number)
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Cut segments on a fixed grid, encode, store; then say so."""
+
+    grid: Grid
+    bit_rate: int
+    store: Objects
+    frames: History[AudioFrame]
+    segments: History[Segment]
+
+    async def __call__(
+        self, frames: AsyncIterator[AudioFrame]
+    ) -> AsyncIterator[tuple[Placed, ...]]:
+        """Yield each segment once its object is in the store.
+
+        Raises:
+            OSError: the store or the log is out of reach; worth another try.
+        """
+        packer: Packer | None = None
+        audio: SessionAudio | None = None
+        async for frame in frames:
+            if packer is None or audio is None:
+                state = await self.segments.state(frame.session)
+                if state.closed:
+                    return
+                audio = SessionAudio(self.frames, frame.session)
+                packer = Packer(self.grid, self.bit_rate, audio, state.next)
+            audio.feed(frame)
+            while made := await packer.next():
+                segment, data = made
+                await self._store(segment, data)
+                yield (segment,)
+                audio.forget(self._keep_from(packer.number))
+            if packer.ended() and not audio.available:
+                yield (_bare_end(frame),)
+
+    def _keep_from(self, number: int) -> int:
+        return self.grid.start(number) * AAC_FRAME_SAMPLES
+
+    async def _store(self, segment: Segment, data: bytes) -> None:
+        if segment.number == 0:
+            await self.store.put(f"{segment.session}/{INIT_NAME}", init_segment(), SEGMENT_TYPE)
+        await self.store.put(f"{segment.session}/{segment.name}", data, SEGMENT_TYPE)
+
+
+def _bare_end(frame: AudioFrame) -> Segment:
+    return Segment(
+        session=frame.session,
+        number=0,
+        first_frame=0,
+        frames=0,
+        size_bytes=0,
+        last=True,
+        error=frame.error,
+    )

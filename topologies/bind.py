@@ -1,0 +1,80 @@
+"""Stages onto Faust: one app, one agent and one consumer group a stage."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import faust
+from faust.types import StreamT
+
+from ..storage.log import Fence, Groups
+from .engine.transport import Transport
+from .lanes import Delivery, Lanes, Observer
+from .stage import Parts, Stage
+
+LEASE_S = 2.0
+HEARTBEAT_S = 0.5
+REBALANCE_S = 3.0
+COMMIT_S = 0.5
+
+
+def bind(
+    stage: Stage,
+    parts: Parts,
+    groups: Groups,
+    *,
+    namespace: str,
+    data: Path,
+    observer: Observer,
+) -> faust.App:
+    """Return a Faust app that runs the stage on the log once it is started.
+
+    Offsets follow what is done: nothing waits for a commit, a record that was not done is
+    delivered again after a crash, and its outputs fall on the places they took before.
+    """
+    app = faust.App(
+        f"{namespace}-{stage.name}",
+        broker="redis://",
+        datadir=str(data / stage.name),
+        autodiscover=False,
+        topic_partitions=parts.partitions,
+        topic_disable_leader=True,
+        web_enabled=False,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=64,
+        broker_session_timeout=LEASE_S,
+        broker_heartbeat_interval=HEARTBEAT_S,
+        broker_rebalance_timeout=REBALANCE_S,
+        broker_commit_interval=COMMIT_S,
+        cython_optimizations=True,
+    )
+    Transport.on(app, parts.log, groups)
+    source = app.topic(stage.source, key_serializer="raw", value_serializer="raw")
+
+    def crash(error: BaseException) -> None:
+        asyncio.ensure_future(app.crash(error))  # noqa: RUF006 - Faust keeps what it crashes with
+
+    lanes = Lanes(
+        stage, stage.build(parts), parts.log, parts.partitions, observer=observer, crash=crash
+    )
+
+    async def run(stream: StreamT[Any]) -> None:
+        async for event in stream.noack().events():
+            message = event.message
+            await lanes.offer(
+                Delivery(
+                    key=message.key or b"",
+                    value=message.value or b"",
+                    partition=message.partition,
+                    offset=message.offset,
+                    fence=Fence(app.conf.id, message.generation_id),
+                    done=event.ack,
+                )
+            )
+
+    async def drop_lanes(*_: Any, **__: Any) -> None:
+        await lanes.drop()
+
+    app.agent(source, name=stage.name)(run)
+    app.on_partitions_revoked.connect(drop_lanes, weak=False)
+    return app

@@ -1,0 +1,307 @@
+"""The consumer: reads owned partitions from stored offsets and commits what is done, no further."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from faust.exceptions import ProducerSendError
+from faust.transport import base
+from faust.types import TP, Message
+from faust.types.tuples import ConsumerMessage
+from mode import Service
+
+from ...storage.log import Entry, Fence, FencedError, UnreachableError
+from .membership import Membership
+
+READ_BYTES = 1_000_000
+"""About how much one read may bring for each partition; records of audio are large."""
+READ_LIMIT = 500
+READ_TIMEOUT_S = 0.5
+"""How long a read waits; a partition that is paused and taken up again is seen within it."""
+COMMIT_PATIENCE_S = 30.0
+
+
+class Consumer(base.Consumer):
+    """A member of the app's consumer group on the log.
+
+    Unlike upstream it keeps, for each partition, the messages it delivered, in order, and commits
+    up to the first that is not acknowledged: a slow message is never passed over.
+    """
+
+    consumer_stopped_errors = (asyncio.CancelledError,)
+
+    def __post_init__(self) -> None:
+        self._positions: dict[TP, int] = {}
+        self._highwaters: dict[TP, int] = {}
+        self._owned: set[TP] = set()
+        self._delivered: dict[TP, deque[Message]] = {}
+        self._mean_bytes: dict[str, float] = {}
+        self.membership = Membership(self)
+
+    async def on_stop(self) -> None:
+        """Commit what is done and leave the group at once."""
+        await super().on_stop()
+        await self.membership.leave()
+
+    @Service.task
+    async def _belong(self) -> None:
+        await self.membership.run()
+
+    # -- what is read
+
+    async def _getmany(
+        self,
+        active_partitions: set[TP] | None,
+        timeout: float,  # noqa: ASYNC109 - Faust's name
+    ) -> dict[TP, list[Entry]] | None:
+        wanted = self._owned if active_partitions is None else active_partitions & self._owned
+        positions = {
+            (tp.topic, tp.partition): self._positions[tp] for tp in wanted if tp in self._positions
+        }
+        if not positions:
+            await asyncio.sleep(0.01)
+            return {}
+        largest = max(self._mean_bytes.get(topic, 64_000.0) for topic, _ in positions)
+        limit = max(1, min(READ_LIMIT, int(READ_BYTES / max(largest, 1.0))))
+        try:
+            found = await self.transport.log.read(
+                positions, limit=limit, timeout_s=min(timeout, READ_TIMEOUT_S)
+            )
+        except UnreachableError as error:
+            self.log.warning("log out of reach, trying again: %s", error)
+            await asyncio.sleep(0.2)
+            return {}
+        return self._advance(found)
+
+    def _advance(self, found: Mapping[tuple[str, int], list[Entry]]) -> dict[TP, list[Entry]]:
+        records: dict[TP, list[Entry]] = {}
+        for (topic, partition), entries in found.items():
+            tp = TP(topic, partition)
+            if tp not in self._owned:
+                continue
+            records[tp] = entries
+            following = entries[-1].offset + 1
+            self._positions[tp] = following
+            self._highwaters[tp] = max(self._highwaters.get(tp, 0), following)
+            size = sum(len(entry.value or b"") for entry in entries) / len(entries) + 100
+            mean = self._mean_bytes.get(topic, size)
+            self._mean_bytes[topic] = max(size, 0.9 * mean + 0.1 * size)
+        return records
+
+    def _to_message(self, tp: TP, record: Entry) -> ConsumerMessage:
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            record.offset,
+            record.timestamp_ms / 1000,
+            0,
+            list(record.headers),
+            record.key,
+            record.value,
+            None,
+            None,
+            None,
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        # upstream wraps every message in four tasks; here only where delivery may have to wait
+        while not (self.should_stop or fetcher.should_stop):
+            delivered = 0
+            async for tp, message in self.getmany(timeout=1.0):
+                if self.should_stop or fetcher.should_stop:
+                    return
+                await self._deliver(tp, message)
+                delivered += 1
+                if delivered % 100 == 0:
+                    await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    async def _deliver(self, tp: TP, message: Message) -> None:
+        read_offset = self._read_offset[tp]
+        if read_offset is not None and message.offset < read_offset:
+            return
+        self._delivered.setdefault(tp, deque()).append(message)
+        if tp in self._buffered_partitions or not self.app.flow_control.is_active():
+            await self.wait_first(self.callback(message), self.suspend_flow.wait())
+        else:
+            await self.callback(message)
+        if not message.refcount and not message.acked:
+            message.acked = True  # nobody subscribes to it, or it could not be decoded
+        self._read_offset[tp] = message.offset + 1
+
+    # -- what is committed
+
+    def _filter_tps_with_pending_acks(
+        self, topics: Iterable[str | TP] | None = None
+    ) -> Iterable[TP]:
+        wanted = None if topics is None else set(topics)
+        return (
+            tp
+            for tp, queue in list(self._delivered.items())
+            if queue and queue[0].acked and (wanted is None or tp in wanted or tp.topic in wanted)
+        )
+
+    def _new_offset(self, tp: TP) -> int | None:
+        queue = self._delivered.get(tp)
+        offset: int | None = None
+        while queue and queue[0].acked:
+            offset = queue.popleft().offset + 1
+        # upstream's own account of acknowledgements would only grow
+        self._acked.pop(tp, None)
+        self._acked_index.pop(tp, None)
+        return offset
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Do nothing: only what was delivered is waited for, so gaps need no account."""
+
+    async def _commit_offsets(
+        self, offsets: Mapping[TP, int], start_new_transaction: bool = True
+    ) -> bool:
+        try:
+            return await super()._commit_offsets(offsets, start_new_transaction)
+        except ProducerSendError as error:
+            await self.crash(error)
+            return False
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Store the offsets under this generation's fence.
+
+        A fenced commit stores nothing and has the member join again; an unreachable log is tried
+        again, because the acknowledgements behind the offsets are gone already.
+
+        Raises:
+            UnreachableError: the log stayed out of reach for 30 s.
+        """
+        by_partition: dict[int, dict[str, int]] = {}
+        for tp, offset in offsets.items():
+            by_partition.setdefault(tp.partition, {})[tp.topic] = offset
+        fence = self.fence
+        for partition, topics in by_partition.items():
+            try:
+                await self._commit_patiently(partition, topics, fence)
+            except FencedError:
+                self.log.warning("fenced in generation %s: joining again", fence.generation)
+                self.membership.rejoin()
+                return False
+        return True
+
+    async def _commit_patiently(self, partition: int, topics: dict[str, int], fence: Fence) -> None:
+        waited = 0.0
+        pause = 0.05
+        while True:
+            try:
+                return await self.transport.log.commit(fence.group, partition, topics, fence=fence)
+            except UnreachableError:
+                if waited > COMMIT_PATIENCE_S:
+                    raise
+                await asyncio.sleep(pause)
+                waited += pause
+                pause = min(pause * 2, 1.0)
+
+    @property
+    def fence(self) -> Fence:
+        """The right to write in the present generation."""
+        return Fence(self.app.conf.id, self.app.consumer_generation_id)
+
+    # -- assignment, positions and the rest of Faust's interface
+
+    async def take(self, assigned: set[TP], generation: int) -> None:
+        """Own the partitions from now on, in this generation."""
+        self._owned = set(assigned)
+        self._delivered.clear()
+        self.app.consumer_generation_id = generation
+        for tp in assigned:
+            span = await self.transport.log.span(tp.topic, tp.partition)
+            self._highwaters[tp] = span.next
+            self._positions.setdefault(tp, span.first)
+        await self.on_partitions_assigned(set(assigned), generation)
+
+    async def give_up(self) -> None:
+        """Commit what is done and own nothing; Faust clears its streams."""
+        owned = set(self._owned)
+        self.app.on_rebalance_start()
+        if owned:
+            await self.commit()
+        await self.on_partitions_revoked(owned)
+        self._delivered.clear()
+        self._positions.clear()
+        self._owned = set()
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Take every owned partition up where the group committed it, or at its start."""
+        positions: dict[TP, int] = {}
+        for tp in list(self._owned):
+            committed = await self.transport.log.committed(self.app.conf.id, tp.topic, tp.partition)
+            if committed is None:
+                span = await self.transport.log.span(tp.topic, tp.partition)
+                latest = self.app.conf.consumer_auto_offset_reset == "latest"
+                committed = span.next if latest else span.first
+            positions[tp] = committed
+            self._positions[tp] = committed
+            self._delivered.pop(tp, None)
+        return positions
+
+    async def _seek(self, partition: TP, offset: int) -> None:
+        self._positions[partition] = offset
+        self._delivered.pop(partition, None)
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Read on from the given offsets."""
+        for tp, offset in partitions.items():
+            await self.seek(tp, offset)
+
+    def assignment(self) -> set[TP]:
+        """Return the partitions owned."""
+        return set(self._owned)
+
+    def highwater(self, tp: TP) -> int:
+        """Return the offset after the last one known."""
+        return self._highwaters.get(tp, 0)
+
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        """Return, fresh, the offset after the last entry of each partition."""
+        for tp in partitions:
+            self._highwaters[tp] = (await self.transport.log.span(tp.topic, tp.partition)).next
+        return {tp: self._highwaters[tp] for tp in partitions}
+
+    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
+        """Return the first offset that stands in each partition."""
+        return {
+            tp: (await self.transport.log.span(tp.topic, tp.partition)).first for tp in partitions
+        }
+
+    async def position(self, tp: TP) -> int | None:
+        """Return the offset that is read next."""
+        return self._positions.get(tp)
+
+    def topic_partitions(self, topic: str) -> int | None:
+        """Return the number of partitions of a topic that was declared."""
+        return cast("int | None", self.transport.partitions.get(topic))
+
+    def key_partition(
+        self, topic: str, key: bytes | None, partition: int | None = None
+    ) -> int | None:
+        """Return the partition a record with this key goes to."""
+        if partition is not None:
+            return partition
+        return self.app.producer.key_partition(topic, key).partition
+
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        """Take part in the topics; returns before the coming rebalance ends."""
+        names = set(topics)
+        for topic in names:
+            await self.transport.declare(topic)
+        self.membership.subscribe(names)
+
+    async def create_topic(
+        self, topic: str, partitions: int, replication: int, **kwargs: Any
+    ) -> None:
+        """Declare the topic if the app may."""
+        if self.app.conf.topic_allow_declare:
+            await self.transport.declare(topic, partitions)
+
+    def _new_topicpartition(self, topic: str, partition: int) -> TP:
+        return TP(topic, partition)

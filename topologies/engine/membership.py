@@ -1,0 +1,183 @@
+"""Membership of a consumer group: joining, leading, noticing that partitions must move."""
+
+import asyncio
+import uuid
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from aiokafka.coordinator.protocol import (
+    ConsumerProtocolMemberAssignment,
+    ConsumerProtocolMemberMetadata,
+)
+from faust.types import TP
+
+from ...storage.log import Beat, FencedError, GroupTimings, Heartbeat, UnreachableError
+
+JOIN_POLL_S = 0.03
+
+
+class Owner(Protocol):
+    """The consumer, as its membership needs it."""
+
+    app: Any
+    transport: Any
+    log: Any
+    should_stop: bool
+
+    async def take(self, assigned: set[TP], generation: int) -> None: ...
+
+    async def give_up(self) -> None: ...
+
+
+class _Partitions:
+    """What Faust's assignor wants to know of a cluster."""
+
+    def __init__(self, partitions: Mapping[str, int]) -> None:
+        self._partitions = partitions
+
+    def partitions_for_topic(self, topic: str) -> set[int] | None:
+        count = self._partitions.get(topic)
+        return None if count is None else set(range(count))
+
+
+class Membership:
+    """Keeps one consumer in its group until it stops.
+
+    Rebalances are eager: every member gives up all its partitions, joins the next generation and
+    takes what the leader assigns with Faust's own assignor. Partitions are claimed before a
+    record is read, so that the writes of an older generation are refused from then on.
+    """
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self.member = uuid.uuid4().hex
+        self._topics: set[str] = set()
+        self._changed = asyncio.Event()
+        self._subscribed = asyncio.Event()
+        self._heartbeat: Heartbeat | None = None
+        self._generation = 0
+        self._left = False
+
+    @property
+    def _group(self) -> str:
+        return self._owner.app.conf.id
+
+    @property
+    def _timings(self) -> GroupTimings:
+        conf = self._owner.app.conf
+        return GroupTimings(
+            lease_s=conf.broker_session_timeout, rebalance_s=conf.broker_rebalance_timeout
+        )
+
+    def subscribe(self, topics: set[str]) -> None:
+        """Join for these topics, again if they changed."""
+        if topics != self._topics:
+            self._topics = topics
+            self._changed.set()
+        self._subscribed.set()
+
+    def rejoin(self) -> None:
+        """Have the member give up its partitions and join the next generation."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Stay a member; returns when the consumer stops."""
+        await self._subscribed.wait()
+        while not self._owner.should_stop:
+            self._changed.clear()
+            try:
+                await self._enter_generation()
+            except UnreachableError as error:
+                self._owner.log.warning("group out of reach, trying again: %s", error)
+                await asyncio.sleep(0.2)
+                continue
+            except FencedError:
+                continue  # overtaken between assignment and claim: join the newer generation
+            await self._changed.wait()
+            if not self._owner.should_stop:
+                await self._owner.give_up()
+
+    async def _enter_generation(self) -> None:
+        generation, data = await self._join()
+        assignment = ConsumerProtocolMemberAssignment.decode(data)
+        assigned = {
+            TP(topic, partition)
+            for topic, partitions in assignment.assignment
+            for partition in partitions
+        }
+        await self._owner.transport.groups.claim(
+            self._group, generation, sorted({tp.partition for tp in assigned})
+        )
+        self._generation = generation
+        self._owner.app.assignor.on_assignment(assignment)
+        await self._owner.take(assigned, generation)
+
+    async def _join(self) -> tuple[int, bytes]:
+        groups = self._owner.transport.groups
+        self._generation = 0  # what the heartbeat reports meanwhile is no news
+        metadata: bytes = self._owner.app.assignor.metadata(self._topics).encode()
+        beat: Beat = await groups.join(self._group, self.member, metadata, self._timings)
+        self._start_heartbeat()
+        led = -1
+        while True:
+            if not beat.joined:
+                beat = await groups.join(self._group, self.member, metadata, self._timings)
+            elif beat.state == "syncing" and beat.leader == self.member and led != beat.generation:
+                led = beat.generation
+                await self._lead(beat.generation)
+            elif beat.state == "stable":
+                data = await groups.assignment(self._group, self.member, beat.generation)
+                if data is not None:
+                    return beat.generation, data
+            await asyncio.sleep(JOIN_POLL_S)
+            beat = await groups.beat(self._group, self.member, self._timings)
+
+    async def _lead(self, generation: int) -> None:
+        transport = self._owner.transport
+        members = await transport.groups.members(self._group)
+        if members.generation != generation:
+            return
+        standing = await transport.log.topics()
+        transport.partitions.update(standing)
+        metadata = {
+            member: ConsumerProtocolMemberMetadata.decode(raw)
+            for member, raw in members.metadata.items()
+        }
+        assignments = self._owner.app.assignor.assign(_Partitions(standing), metadata)
+        await transport.groups.assign(
+            self._group,
+            self.member,
+            generation,
+            {member: assignment.encode() for member, assignment in assignments.items()},
+        )
+
+    def _start_heartbeat(self) -> None:
+        if self._heartbeat is None:
+            interval = self._owner.app.conf.broker_heartbeat_interval
+            self._heartbeat = self._owner.transport.groups.heartbeat(
+                self._group, self.member, self._timings, interval, self._on_beat
+            )
+            self._heartbeat.start()
+
+    def _on_beat(self, beat: Beat | BaseException) -> None:
+        if isinstance(beat, BaseException):
+            self._owner.log.warning("heartbeat failed, trying again: %s", beat)
+            return
+        if not self._generation or beat.generation < self._generation:
+            return  # joining now, or the answer to an older beat
+        moved_on = beat.generation > self._generation or beat.state == "preparing"
+        if moved_on or not beat.joined:
+            self._changed.set()
+
+    async def leave(self) -> None:
+        """Go at once, so that the others need not wait for the lease to lapse."""
+        if self._left:
+            return
+        self._left = True
+        self._changed.set()
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+        try:
+            await self._owner.transport.groups.leave(self._group, self.member)
+        except UnreachableError as error:
+            self._owner.log.warning("left without a word, the lease will lapse: %s", error)

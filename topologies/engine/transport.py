@@ -1,0 +1,107 @@
+"""The Faust driver ``redis://``: Faust's transport interface on a `storage.log.Log`.
+
+Registered as entry point ``faust.transports``, so a Faust app finds it by its broker URL. An app
+of ours brings its own log (`Transport.on`), shared by all stages of the process.
+"""
+
+from typing import Any
+
+from faust.exceptions import ImproperlyConfigured
+from faust.transport import base
+from faust.types import AppT
+from yarl import URL
+
+from ...storage.log import Groups, Log
+from ...storage.opening import open_log
+from .conductor import Conductor
+from .consumer import Consumer
+from .producer import Producer
+
+DEFAULT_NAMESPACE = "rhapsode"
+
+
+class Transport(base.Transport):
+    """Faust's consumers and producers on a log."""
+
+    Consumer = Consumer
+    Producer = Producer
+    Conductor = Conductor
+
+    default_port = 6379
+    driver_version = "rhapsode log"
+
+    def __init__(
+        self,
+        url: list[URL],
+        app: AppT[Any],
+        *,
+        log: Log | None = None,
+        groups: Groups | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(url, app, **kwargs)
+        self._log = log
+        self._groups = groups
+        self._owns_log = log is None
+        self.partitions: dict[str, int] = {}
+        """Topics seen so far, with their number of partitions."""
+
+    @classmethod
+    def on(cls, app: AppT[Any], log: Log, groups: Groups) -> "Transport":
+        """Put the app on a log that is open already; the caller closes it."""
+        transport = cls([URL("redis://")], app, log=log, groups=groups)
+        app.transport = transport
+        app.producer_transport = transport
+        return transport
+
+    @property
+    def log(self) -> Log:
+        """The log, opened at first use: a transport is built at import time."""
+        if self._log is None:
+            self._open()
+        assert self._log is not None
+        return self._log
+
+    @property
+    def groups(self) -> Groups:
+        """The consumer groups of the same server."""
+        if self._groups is None:
+            self._open()
+        assert self._groups is not None
+        return self._groups
+
+    def _open(self) -> None:
+        url = self.url[0]
+        namespace = url.query.get("namespace", DEFAULT_NAMESPACE)
+        self._log, self._groups = open_log(str(url.with_query(None)), namespace)
+
+    async def close(self) -> None:
+        """Close the log if this transport opened it."""
+        if self._owns_log and self._log is not None:
+            await self._log.close()
+            self._log = self._groups = None
+
+    async def declare(self, topic: str, partitions: int | None = None) -> int:
+        """Make sure the topic exists; return its number of partitions.
+
+        A topic that stands keeps its number; reply topics have one (the responder may create them
+        first); otherwise the given number or the app's ``topic_partitions`` counts.
+        """
+        known = self.partitions.get(topic)
+        if known is not None:
+            return known
+        standing = (await self.log.topics()).get(topic)
+        if standing is None:
+            wanted = partitions or self.app.conf.topic_partitions
+            standing = await self.log.declare(topic, 1 if topic.startswith("f-reply-") else wanted)
+        self.partitions[topic] = standing
+        return standing
+
+    def create_transaction_manager(self, consumer: Any, producer: Any, **kwargs: Any) -> Any:
+        """Refuse exactly-once until the log's transactions are there; otherwise Faust's own."""
+        if self.app.in_transaction:
+            raise ImproperlyConfigured(
+                "processing_guarantee='exactly_once' is not available on redis:// yet; "
+                "use 'at_least_once'"
+            )
+        return super().create_transaction_manager(consumer, producer, **kwargs)

@@ -1,0 +1,273 @@
+"""Running one agent for many sessions at once: a lane a key, none in another's way."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from time import monotonic, perf_counter
+from typing import Any, Protocol
+
+from ..codecs.records import TOPICS, DeadLetter, Placed
+from ..codecs.wire import MalformedError, pack, unpack
+from ..storage.log import Fence, FencedError, Log, NewEntry, Placement, partition_of
+from .stage import Agent, Stage
+
+IDLE_S = 60.0
+"""A lane without records for this long lets go of its encoder; the next record opens it again."""
+MAX_HELD_BYTES = 32_000_000
+"""Records delivered and not done, all lanes of a stage together; beyond it the stage reads no
+more until some are done."""
+RETRY_FIRST_S = 0.1
+RETRY_MOST_S = 5.0
+RETRY_PATIENCE_S = 600.0
+"""What stays out of reach for longer is a dead letter."""
+DEAD_LETTER_BYTES = 32_000
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A record as the engine hands it over."""
+
+    key: bytes
+    value: bytes
+    partition: int
+    offset: int
+    fence: Fence | None
+    done: Callable[[], Any]
+    """Call once: every output of the record stands in the log."""
+
+
+class Observer(Protocol):
+    """Who counts what stages do."""
+
+    def handled(self, stage: str, records: int, seconds: float) -> None:
+        """Count records done, and the seconds an agent had them."""
+        ...
+
+    def wrote(self, stage: str, topic: str, records: int) -> None:
+        """Count records that came to stand in the log."""
+        ...
+
+    def troubled(self, stage: str, kind: str) -> None:
+        """Count a ``retry``, a ``dead-letter``, a ``fenced`` lane or a ``crash``."""
+        ...
+
+
+@dataclass(slots=True)
+class _Lane:
+    key: bytes
+    waiting: deque[Delivery] = field(default_factory=deque[Delivery])
+    handed: deque[Delivery] = field(default_factory=deque[Delivery])
+    arrival: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+    trouble_since: float | None = None
+
+
+class Lanes:
+    """Everything between the engine's deliveries and a stage's agent, once for all stages.
+
+    Three kinds of trouble: a malformed record goes to ``dead-letter`` and the lane goes on; what
+    is unreachable (``OSError``) is tried again from the first record not done, with backoff, for
+    this session alone; anything else is a bug and is handed to ``crash``.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        agent: Agent,
+        log: Log,
+        partitions: int,
+        *,
+        observer: Observer,
+        crash: Callable[[BaseException], Any],
+    ) -> None:
+        self._stage = stage
+        self._agent = agent
+        self._kind = TOPICS[stage.source]
+        self._log = log
+        self._partitions = partitions
+        self._observer = observer
+        self._crash = crash
+        self._lanes: dict[bytes, _Lane] = {}
+        self._held_bytes = 0
+        self._room = asyncio.Condition()
+
+    @property
+    def open_lanes(self) -> int:
+        """How many sessions the stage holds in memory."""
+        return len(self._lanes)
+
+    async def offer(self, delivery: Delivery) -> None:
+        """Take a record over; waits while the stage holds too many."""
+        async with self._room:
+            await self._room.wait_for(lambda: self._held_bytes < MAX_HELD_BYTES)
+        self._held_bytes += len(delivery.value)
+        lane = self._lanes.get(delivery.key)
+        if lane is None:
+            lane = self._lanes[delivery.key] = _Lane(delivery.key)
+        lane.waiting.append(delivery)
+        lane.arrival.set()
+        if lane.task is None:
+            lane.task = asyncio.create_task(
+                self._drive(lane),
+                name=f"{self._stage.name}:{delivery.key.decode(errors='replace')}",
+            )
+
+    async def drop(self) -> None:
+        """Let go of every lane: the partitions are another's now."""
+        lanes, self._lanes = list(self._lanes.values()), {}
+        for lane in lanes:
+            if lane.task is not None:
+                lane.task.cancel()
+        await asyncio.gather(
+            *(lane.task for lane in lanes if lane.task is not None), return_exceptions=True
+        )
+        async with self._room:
+            self._held_bytes = 0
+            self._room.notify_all()
+
+    async def _drive(self, lane: _Lane) -> None:
+        pause = RETRY_FIRST_S
+        while True:
+            try:
+                await self._run_agent(lane)
+                pause = RETRY_FIRST_S
+                if not lane.waiting:
+                    break
+            except MalformedError as error:
+                await self._bury(lane, str(error))
+            except FencedError:
+                self._observer.troubled(self._stage.name, "fenced")
+                break
+            except OSError as error:
+                self._observer.troubled(self._stage.name, "retry")
+                if await self._wait_out(lane, error, pause):
+                    pause = min(2 * pause, RETRY_MOST_S)
+            except Exception as error:  # noqa: BLE001 - a bug: handed on to stop the stage
+                self._observer.troubled(self._stage.name, "crash")
+                self._crash(error)
+                break
+        if self._lanes.get(lane.key) is lane:
+            del self._lanes[lane.key]
+
+    async def _run_agent(self, lane: _Lane) -> None:
+        # what an earlier run of the agent had and did not finish comes first again
+        lane.waiting.extendleft(reversed(lane.handed))
+        lane.handed.clear()
+        if lane.waiting:
+            lane.arrival.set()
+        async with aclosing(self._records(lane)) as records:
+            async with aclosing(self._agent(records)) as outputs:  # type: ignore[type-var]
+                async for batch in outputs:
+                    await self._write(batch, lane)
+            await self._finish(lane)
+
+    async def _records(self, lane: _Lane) -> AsyncIterator[Any]:
+        while True:
+            await self._finish(lane)
+            while not lane.waiting:
+                lane.arrival.clear()
+                try:
+                    await asyncio.wait_for(lane.arrival.wait(), IDLE_S)
+                except TimeoutError:
+                    return
+            delivery = lane.waiting.popleft()
+            lane.handed.append(delivery)
+            started = perf_counter()
+            yield unpack(delivery.value, self._kind)
+            self._observer.handled(self._stage.name, 1, perf_counter() - started)
+
+    async def _finish(self, lane: _Lane) -> None:
+        if not lane.handed:
+            return
+        lane.trouble_since = None
+        freed = 0
+        while lane.handed:
+            delivery = lane.handed.popleft()
+            freed += len(delivery.value)
+            delivery.done()
+        async with self._room:
+            self._held_bytes -= freed
+            self._room.notify_all()
+
+    async def _write(self, batch: tuple[Placed, ...], lane: _Lane) -> None:
+        delivery = lane.handed[-1]
+        by_partition: dict[int, list[Placement]] = {}
+        for placement in placements(batch):
+            partition = partition_of(placement.key, self._partitions)
+            by_partition.setdefault(partition, []).append(placement)
+        for partition, group in by_partition.items():
+            # a fence holds where this member owns the partition; elsewhere the place alone does
+            fence = delivery.fence if partition == delivery.partition else None
+            written = await self._log.place(partition, group, fence=fence)
+            for placement, new in zip(group, written, strict=True):
+                if new:
+                    self._observer.wrote(self._stage.name, placement.topic, len(placement.values))
+
+    async def _wait_out(self, lane: _Lane, error: OSError, pause: float) -> bool:
+        now = monotonic()
+        lane.trouble_since = lane.trouble_since or now
+        if now - lane.trouble_since > RETRY_PATIENCE_S:
+            lane.trouble_since = None
+            await self._bury(lane, f"out of reach for {RETRY_PATIENCE_S:.0f} s: {error}")
+            return False
+        await asyncio.sleep(pause)
+        return True
+
+    async def _bury(self, lane: _Lane, reason: str) -> None:
+        """Write the record in hand to ``dead-letter``, and let the lane go on after it."""
+        if not lane.handed:
+            return
+        self._observer.troubled(self._stage.name, "dead-letter")
+        delivery = lane.handed[-1]
+        letter = DeadLetter(
+            session=lane.key.decode(errors="replace").partition("/")[0][:64],
+            stage=self._stage.name,
+            topic=self._stage.source,
+            partition=delivery.partition,
+            offset=delivery.offset,
+            reason=reason[:1000],
+            value=delivery.value[:DEAD_LETTER_BYTES],
+        )
+        await self._log.append(
+            DeadLetter.TOPIC, delivery.partition, [NewEntry(key=lane.key, value=pack(letter))]
+        )
+        await self._finish(lane)
+
+
+def placements(batch: tuple[Placed, ...]) -> list[Placement]:
+    """Return the batch as placements; neighbours in one place (a chunk's parts) become one."""
+    made: list[Placement] = []
+    for record in batch:
+        value = pack(record)
+        last = made[-1] if made else None
+        same = (
+            last is not None
+            and (last.topic, last.line) == (record.TOPIC, record.line)
+            and (last.start, last.end) == (record.start, record.end)
+            and record.end > record.start
+        )
+        if last is not None and same:
+            made[-1] = Placement(
+                topic=last.topic,
+                line=last.line,
+                start=last.start,
+                end=last.end,
+                key=last.key,
+                values=(*last.values, value),
+                closes=last.closes or record.final,
+            )
+        else:
+            made.append(
+                Placement(
+                    topic=record.TOPIC,
+                    line=record.line,
+                    start=record.start,
+                    end=record.end,
+                    key=record.key.encode(),
+                    values=(value,),
+                    closes=record.final,
+                )
+            )
+    return made
