@@ -1,0 +1,191 @@
+"""Fragmented MP4 (CMAF) for one mono AAC-LC track: the init segment and media segments.
+
+Both are pure functions of what they hold. The encoder's priming packet is in segment 0 and an
+edit list skips it, so decode times of all other segments stand one frame later than their place::
+
+    init     ftyp
+             moov(mvhd trak(tkhd edts(elst) mdia(mdhd hdlr minf(smhd dinf(dref) stbl))) mvex(trex))
+    segment  styp
+             moof(mfhd traf(tfhd tfdt trun))
+             mdat
+"""
+
+import struct
+from collections.abc import Sequence
+
+from .boxes import box, full_box
+from .grid import FRAME_SAMPLES
+from .records import SAMPLE_RATE_HZ
+
+PRIMING_SAMPLES = FRAME_SAMPLES
+"""Samples FFmpeg's AAC encoder puts in front of the sound; the edit list skips them."""
+
+PARTS_A_SEGMENT = 64
+"""Sequence numbers set aside for each segment, so that parts could be numbered too."""
+
+TRACK_ID = 1
+
+_RATES_HZ = (
+    *(96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000),
+    *(22_050, 16_000, 12_000, 11_025, 8_000, 7_350),
+)
+"""ISO/IEC 14496-3, table 1.18: samplingFrequencyIndex."""
+
+_MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+_LANGUAGE = 0x55C4  # "und", 5 bits a letter
+_SYNC_SAMPLE = 0x02000000  # sample_depends_on = 2: every AAC frame is one (14496-12, 8.8.3.1)
+
+
+def audio_specific_config(rate_hz: int = SAMPLE_RATE_HZ, channels: int = 1) -> bytes:
+    """Return the two bytes that configure an AAC-LC decoder (ISO/IEC 14496-3, 1.6.2.1).
+
+    5 bits object type (2, LC), 4 bits rate index, 4 bits channels, 3 zero bits (1024-sample
+    frames, no core coder, no extension).
+
+    Raises:
+        ValueError: the rate has no index, or there are not 1 to 6 channels.
+    """
+    if rate_hz not in _RATES_HZ:
+        raise ValueError(f"AAC has no index for {rate_hz} Hz; it knows {_RATES_HZ}")
+    if not 1 <= channels <= 6:
+        raise ValueError(f"AAC-LC here has 1 to 6 channels, not {channels}")
+    return struct.pack(">H", 2 << 11 | _RATES_HZ.index(rate_hz) << 7 | channels << 3)
+
+
+def init_segment(rate_hz: int = SAMPLE_RATE_HZ, asc: bytes | None = None) -> bytes:
+    """Return ``ftyp`` and ``moov`` for a mono track; every playlist's EXT-X-MAP.
+
+    ``asc`` is the AudioSpecificConfig, computed from the rate by default. Brands and the empty
+    sample tables are those of a CMAF header (ISO/IEC 23000-19, 7.3.1).
+    """
+    asc = audio_specific_config(rate_hz) if asc is None else asc
+    return box(b"ftyp", b"cmfc", struct.pack(">I", 0), b"iso6cmfccmfamp41") + box(
+        b"moov",
+        full_box(
+            b"mvhd",
+            0,
+            0,
+            # created, modified, timescale, duration, rate 1.0, volume 1.0, reserved
+            struct.pack(">IIIIIHHII", 0, 0, rate_hz, 0, 0x10000, 0x100, 0, 0, 0),
+            _MATRIX,
+            bytes(24),
+            struct.pack(">I", TRACK_ID + 1),
+        ),
+        _track(rate_hz, asc),
+        box(
+            b"mvex",
+            full_box(b"trex", 0, 0, struct.pack(">IIIII", TRACK_ID, 1, FRAME_SAMPLES, 0, 0)),
+        ),
+    )
+
+
+def media_segment(number: int, first_frame: int, packets: Sequence[bytes]) -> bytes:
+    """Return segment ``number``, whose sound begins with AAC frame ``first_frame``.
+
+    Segment 0 carries the priming packet in front, at decode time 0; later ones begin at
+    ``(first_frame + 1) * 1024``, where the one before ends.
+
+    Raises:
+        ValueError: there is no packet, or number and frame do not go together.
+    """
+    if not packets:
+        raise ValueError(f"segment {number} has no packets: list no empty segment")
+    if number < 0 or (number == 0) != (first_frame == 0):
+        raise ValueError(f"segment {number} cannot begin at frame {first_frame}")
+    decode_time = 0 if number == 0 else (first_frame + 1) * FRAME_SAMPLES
+    # one sync sample a packet, so the data offset is known before the boxes are
+    offset = len(_moof(number, decode_time, packets, 0)) + 8
+    return b"".join(
+        (
+            box(b"styp", b"cmfs", struct.pack(">I", 0), b"cmfscmffcmfliso6"),
+            _moof(number, decode_time, packets, offset),
+            box(b"mdat", *packets),
+        )
+    )
+
+
+def sequence_number(segment: int, part: int = 0) -> int:
+    """Return the ``mfhd`` sequence number of a segment's part, in closed form."""
+    return segment * PARTS_A_SEGMENT + part + 1
+
+
+def _moof(number: int, decode_time: int, packets: Sequence[bytes], data_offset: int) -> bytes:
+    sizes = struct.pack(f">{len(packets)}I", *map(len, packets))
+    return box(
+        b"moof",
+        full_box(b"mfhd", 0, 0, struct.pack(">I", sequence_number(number))),
+        box(
+            b"traf",
+            # default-base-is-moof, default duration, default flags (14496-12, 8.8.7.1)
+            full_box(
+                b"tfhd", 0, 0x020028, struct.pack(">III", TRACK_ID, FRAME_SAMPLES, _SYNC_SAMPLE)
+            ),
+            full_box(b"tfdt", 1, 0, struct.pack(">Q", decode_time)),
+            # data offset and sizes (8.8.8.1)
+            full_box(b"trun", 0, 0x201, struct.pack(">Ii", len(packets), data_offset), sizes),
+        ),
+    )
+
+
+def _track(rate_hz: int, asc: bytes) -> bytes:
+    return box(
+        b"trak",
+        full_box(
+            b"tkhd",
+            0,
+            7,  # enabled, in movie, in preview
+            # created, modified, track, reserved, duration, reserved, layer, group, volume
+            struct.pack(">IIIIIIIHHHH", 0, 0, TRACK_ID, 0, 0, 0, 0, 0, 0, 0x100, 0),
+            _MATRIX,
+            struct.pack(">II", 0, 0),
+        ),
+        box(
+            b"edts",
+            full_box(b"elst", 0, 0, struct.pack(">IIiHH", 1, 0, PRIMING_SAMPLES, 1, 0)),
+        ),
+        box(
+            b"mdia",
+            full_box(b"mdhd", 0, 0, struct.pack(">IIIIHH", 0, 0, rate_hz, 0, _LANGUAGE, 0)),
+            full_box(b"hdlr", 0, 0, bytes(4), b"soun", bytes(12), b"sound\0"),
+            box(
+                b"minf",
+                full_box(b"smhd", 0, 0, bytes(4)),
+                # flag 1: the media is in this file
+                box(
+                    b"dinf", full_box(b"dref", 0, 0, struct.pack(">I", 1), full_box(b"url ", 0, 1))
+                ),
+                _sample_tables(rate_hz, asc),
+            ),
+        ),
+    )
+
+
+def _sample_tables(rate_hz: int, asc: bytes) -> bytes:
+    entry = box(
+        b"mp4a",
+        # reserved, data reference, reserved, channels, bits, reserved, rate 16.16
+        struct.pack(">6xH8xHHIHH", 1, 1, 16, 0, rate_hz & 0xFFFF, 0),
+        full_box(b"esds", 0, 0, _elementary_stream(asc)),
+    )
+    return box(
+        b"stbl",
+        full_box(b"stsd", 0, 0, struct.pack(">I", 1), entry),
+        full_box(b"stts", 0, 0, bytes(4)),
+        full_box(b"stsc", 0, 0, bytes(4)),
+        full_box(b"stsz", 0, 0, bytes(8)),
+        full_box(b"stco", 0, 0, bytes(4)),
+    )
+
+
+def _elementary_stream(asc: bytes) -> bytes:
+    """Return an ES_Descriptor for MPEG-4 audio (ISO/IEC 14496-1, 7.2.6.5 and 7.2.6.6)."""
+    decoder = struct.pack(">BB3xII", 0x40, 5 << 2 | 1, 0, 0) + _descriptor(5, asc)
+    # ES_ID 0, no flags; SLConfigDescriptor predefined 2 is what MP4 files use
+    return _descriptor(
+        3, struct.pack(">HB", 0, 0) + _descriptor(4, decoder) + _descriptor(6, b"\2")
+    )
+
+
+def _descriptor(tag: int, body: bytes) -> bytes:
+    assert len(body) < 128  # sizes of one byte reach so far
+    return struct.pack(">BB", tag, len(body)) + body
