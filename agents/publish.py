@@ -40,7 +40,7 @@ class Publish:
             if listed is None:
                 before = await self.segments.records(segment.session, 0, segment.number)
                 listed = [(earlier.name, earlier.frames) for earlier in before]
-                created_ms = await self._created_ms(segment.session)
+                created_ms = await self.created_ms(segment.session)
             if segment.number < len(listed):
                 continue
             if segment.frames:
@@ -48,30 +48,40 @@ class Publish:
             await self._put(segment, tuple(listed), created_ms)
             yield (self._event(segment, listed),)
 
-    async def _created_ms(self, session: str) -> int:
+    async def created_ms(self, session: str) -> int:
+        """Return when the session was accepted, which its programme date-time starts from."""
         text = await self.texts.last(session)
         return 0 if text is None else text.created_ms
 
-    async def _put(
-        self, segment: Segment, listed: tuple[tuple[str, int], ...], created_ms: int
-    ) -> None:
-        playlist = MediaPlaylist(
+    def playlist(
+        self, listed: tuple[tuple[str, int], ...], created_ms: int, *, ended: bool
+    ) -> str:
+        """Return the media playlist of segments given as (name, AAC frames)."""
+        return MediaPlaylist(
             target_duration_s=self.grid.target_duration_s,
             map_uri=INIT_NAME,
             segments=listed,
             program_date_time_ms=created_ms,
-            ended=segment.last,
+            ended=ended,
+        ).render()
+
+    def master(self) -> str:
+        """Return the master playlist of the one rendition."""
+        return render_master(
+            MEDIA_NAME,
+            bandwidth=int(self.bit_rate * PEAK_FACTOR),
+            average_bandwidth=int(self.bit_rate * AVERAGE_FACTOR),
         )
+
+    async def _put(
+        self, segment: Segment, listed: tuple[tuple[str, int], ...], created_ms: int
+    ) -> None:
         if segment.number == 0:
-            master = render_master(
-                MEDIA_NAME,
-                bandwidth=int(self.bit_rate * PEAK_FACTOR),
-                average_bandwidth=int(self.bit_rate * AVERAGE_FACTOR),
+            await self.store.put(
+                f"{segment.session}/{MASTER_NAME}", self.master().encode(), PLAYLIST_TYPE
             )
-            await self.store.put(f"{segment.session}/{MASTER_NAME}", master.encode(), PLAYLIST_TYPE)
-        await self.store.put(
-            f"{segment.session}/{MEDIA_NAME}", playlist.render().encode(), PLAYLIST_TYPE
-        )
+        playlist = self.playlist(listed, created_ms, ended=segment.last)
+        await self.store.put(f"{segment.session}/{MEDIA_NAME}", playlist.encode(), PLAYLIST_TYPE)
 
     def _event(self, segment: Segment, listed: list[tuple[str, int]]) -> Event:
         kind = "segment" if not segment.last else "failed" if segment.error else "done"

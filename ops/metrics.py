@@ -1,0 +1,74 @@
+"""Every metric, by name, in one place."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+RECORDS = Counter(
+    "rhapsode_stage_records", "Records a stage has done", ["stage"], registry=REGISTRY
+)
+SECONDS = Histogram(
+    "rhapsode_stage_seconds",
+    "Seconds from handing a record to an agent until it was done",
+    ["stage"],
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=REGISTRY,
+)
+WRITTEN = Counter(
+    "rhapsode_stage_written",
+    "Records a stage brought into the log",
+    ["stage", "topic"],
+    registry=REGISTRY,
+)
+TROUBLE = Counter(
+    "rhapsode_stage_trouble",
+    "Retries, dead letters, fenced lanes and crashes of a stage",
+    ["stage", "kind"],
+    registry=REGISTRY,
+)
+LAG = Gauge(
+    "rhapsode_stage_lag",
+    "Records a stage has yet to commit, by partition",
+    ["stage", "topic", "partition"],
+    registry=REGISTRY,
+)
+OPEN_SESSIONS = Gauge(
+    "rhapsode_stage_open_sessions",
+    "Sessions a stage holds in memory",
+    ["stage"],
+    registry=REGISTRY,
+)
+FIRST_AUDIO = Histogram(
+    "rhapsode_session_first_audio_seconds",
+    "Seconds from acceptance of a text until its first segment was published",
+    buckets=(0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10),
+    registry=REGISTRY,
+)
+SECONDS_AHEAD = Gauge(
+    "rhapsode_session_seconds_ahead",
+    "Published audio minus the time since its first segment, of sessions being made",
+    ["session"],
+    registry=REGISTRY,
+)
+STARTED = Counter("rhapsode_sessions_started", "Sessions accepted", registry=REGISTRY)
+FINISHED = Counter(
+    "rhapsode_sessions_finished", "Sessions that ended", ["outcome"], registry=REGISTRY
+)
+DEVICE_FRAMES = Counter(
+    "rhapsode_device_frames", "Opus frames sent to devices", ["timing"], registry=REGISTRY
+)
+DEVICES = Gauge("rhapsode_devices", "Voice devices connected", registry=REGISTRY)
+
+
+class PrometheusObserver:
+    """Counts what stages do (`topologies.lanes.Observer`)."""
+
+    def handled(self, stage: str, records: int, seconds: float) -> None:
+        RECORDS.labels(stage).inc(records)
+        SECONDS.labels(stage).observe(seconds)
+
+    def wrote(self, stage: str, topic: str, records: int) -> None:
+        WRITTEN.labels(stage, topic).inc(records)
+
+    def troubled(self, stage: str, kind: str) -> None:
+        TROUBLE.labels(stage, kind).inc()

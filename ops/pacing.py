@@ -1,0 +1,48 @@
+"""When a frame is due at a device: absolute deadlines, a lead built by ramp, no burst."""
+
+from dataclasses import dataclass
+
+FRAME_S = 0.060
+RAMP_S = 0.045
+"""Spacing while the lead is built: a burst overruns the queues of small firmwares."""
+CATCH_UP_S = 0.020
+"""Least spacing after a hiccup of ours."""
+
+
+@dataclass(slots=True)
+class Pacer:
+    """The schedule of one device's frames; clockless: times come in and go out.
+
+    Frame n is sent ``lead`` frames before it plays, once the ramp has built that lead. Sleeping
+    a frame's length between frames would add up every delay; deadlines from the start do not.
+    """
+
+    lead: int = 5
+    """Frames a device holds ahead; 0 to 2 for an ESP32-C3."""
+    _origin_s: float = -1.0
+    _origin_frame: int = 0
+    _last_sent_s: float = -1.0
+
+    def due(self, number: int, now_s: float) -> float:
+        """Return when to send the frame, never before now.
+
+        The first frame starts the schedule; a frame that comes when the device has run dry starts
+        it anew, so the lead is built again.
+        """
+        if self._origin_s < 0 or now_s > self._plays_at(number):
+            self._origin_s, self._origin_frame = now_s, number
+        since = number - self._origin_frame
+        due = self._origin_s + max(since * RAMP_S, (since - self.lead) * FRAME_S)
+        return max(due, self._last_sent_s + CATCH_UP_S, now_s)
+
+    def deadline(self, number: int) -> float:
+        """Return the time by which the frame was to be sent by the present schedule."""
+        since = number - self._origin_frame
+        return self._origin_s + max(since * RAMP_S, (since - self.lead) * FRAME_S)
+
+    def sent(self, now_s: float) -> None:
+        """Note that a frame went out."""
+        self._last_sent_s = now_s
+
+    def _plays_at(self, number: int) -> float:
+        return self._origin_s + (number - self._origin_frame + 1) * FRAME_S

@@ -1,0 +1,186 @@
+// The demo page: start a session, play it while it grows, show how far it is.
+// States: idle -> loading -> playing -> done, or error from anywhere.
+
+const MAX_TRIES = 15;
+const FIRST_PAUSE_MS = 250;
+const MOST_PAUSE_MS = 8000;
+
+const element = (id) => document.getElementById(id);
+const audio = element("audio");
+const seconds = (ms) => `${(ms / 1000).toFixed(2)} s`;
+
+let run = null; // what belongs to the present session; a newer start replaces it
+
+function setState(state, message) {
+  document.body.dataset.state = state;
+  element("status").textContent = message;
+  element("start").disabled = state === "loading";
+}
+
+function fail(message) {
+  if (run) run.close();
+  setState("error", message);
+}
+
+class Run {
+  constructor() {
+    this.started = performance.now();
+    this.tries = 0;
+    this.underruns = 0;
+    this.published = 0;
+    this.closing = [];
+  }
+
+  get current() { return run === this; }
+
+  close() {
+    this.closing.forEach((end) => end());
+    this.closing = [];
+    if (this.current) run = null;
+  }
+
+  since() { return performance.now() - this.started; }
+}
+
+async function start(event) {
+  event.preventDefault();
+  if (run) run.close();
+  const mine = (run = new Run());
+  ["accepted", "first", "playing", "made", "ahead"].forEach((id) => (element(id).textContent = "–"));
+  element("underruns").textContent = "0";
+  element("progress").value = 0;
+  element("link").textContent = "";
+  setState("loading", "Sending the text …");
+  try {
+    const answer = await fetch("/audiostream/start/", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({
+        prompt: element("text").value,
+        lang: element("lang").value || "en",
+        mode: new FormData(element("form")).get("mode"),
+      }),
+    });
+    const body = await answer.json();
+    if (!mine.current) return;
+    if (!answer.ok) return fail(body.error || `The server answered ${answer.status}.`);
+    element("accepted").textContent = seconds(mine.since());
+    setState("loading", "Accepted; waiting for the first words …");
+    showLink(body.playlist);
+    follow(mine, body.session_id);
+    play(mine, body.playlist);
+  } catch (error) {
+    if (mine.current) fail(`The server cannot be reached: ${error.message}`);
+  }
+}
+
+function showLink(playlist) {
+  const link = document.createElement("a");
+  link.href = playlist;
+  link.textContent = new URL(playlist, location).href;
+  element("link").replaceChildren("Playlist: ", link);
+}
+
+// -- progress, by server-sent events
+
+function follow(mine, session) {
+  const events = new EventSource(`/v1/sessions/${session}/events`);
+  mine.closing.push(() => events.close());
+  events.addEventListener("progress", (message) => {
+    const progress = JSON.parse(message.data);
+    mine.published = progress.published_s;
+    if (progress.percent !== null) element("progress").value = progress.percent;
+    if (progress.first_audio_s !== null) element("first").textContent = `${progress.first_audio_s.toFixed(2)} s`;
+    element("made").textContent = `${progress.published_s.toFixed(1)} s`;
+    if (progress.state === "FAILURE") return fail(`It failed: ${progress.error}`);
+    if (document.body.dataset.state === "loading" && progress.chunk_count) {
+      setState("loading", `${progress.chunk_count} chunks are spoken …`);
+    }
+    if (progress.state === "SUCCESS") events.close();
+  });
+}
+
+// -- playing: hls.js, or the browser's own HLS
+
+function play(mine, playlist) {
+  audio.pause();
+  mine.closing.push(watch(mine));
+  if (window.Hls && Hls.isSupported()) return playByHls(mine, playlist);
+  if (audio.canPlayType("application/vnd.apple.mpegurl")) return playNatively(mine, playlist);
+  fail("This browser plays no HLS, and hls.js could not be loaded.");
+}
+
+function playByHls(mine, playlist) {
+  const hls = new Hls({
+    lowLatencyMode: true,
+    startPosition: 0,
+    liveSyncDurationCount: 3,
+    maxBufferLength: 30,
+    startFragPrefetch: true,
+    manifestLoadPolicy: patient(),
+    playlistLoadPolicy: patient(),
+  });
+  window.player = hls;
+  mine.closing.push(() => hls.destroy());
+  hls.on(Hls.Events.ERROR, (_, data) => {
+    if (!data.fatal || !mine.current) return;
+    if (data.type === Hls.ErrorTypes.MEDIA_ERROR && mine.tries++ < 2) return hls.recoverMediaError();
+    retry(mine, () => hls.loadSource(playlist), `no playlist (${data.details})`);
+  });
+  hls.on(Hls.Events.MANIFEST_PARSED, () => { mine.tries = 0; resume(mine); });
+  hls.loadSource(playlist);
+  hls.attachMedia(audio);
+}
+
+// one try a request: trying again is ours, so that its limit and its message are one
+function patient() {
+  return { default: { maxTimeToFirstByteMs: 15000, maxLoadTimeMs: 20000, timeoutRetry: null, errorRetry: null } };
+}
+
+function playNatively(mine, playlist) {
+  const load = () => { audio.src = playlist; audio.load(); resume(mine); };
+  const failed = () => { if (mine.current) retry(mine, load, "no playlist"); };
+  audio.addEventListener("error", failed);
+  mine.closing.push(() => { audio.removeEventListener("error", failed); audio.removeAttribute("src"); });
+  load();
+}
+
+function resume(mine) {
+  audio.play().catch((error) => {
+    if (mine.current && error.name === "NotAllowedError") setState("loading", "Press play: the browser wants a click.");
+  });
+}
+
+function retry(mine, again, reason) {
+  if (mine.tries >= MAX_TRIES) return fail(`Gave up after ${MAX_TRIES} tries: ${reason}.`);
+  const pause = Math.min(MOST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** mine.tries);
+  mine.tries += 1;
+  setState("loading", `Try ${mine.tries} of ${MAX_TRIES}: ${reason}; again in ${seconds(pause)}.`);
+  const timer = setTimeout(() => mine.current && again(), pause);
+  mine.closing.push(() => clearTimeout(timer));
+}
+
+function watch(mine) {
+  const heard = () => {
+    if (element("playing").textContent === "–") element("playing").textContent = seconds(mine.since());
+    setState("playing", "Playing while it is made.");
+  };
+  const waiting = () => {
+    if (document.body.dataset.state !== "playing" || audio.ended) return;
+    mine.underruns += 1;
+    element("underruns").textContent = mine.underruns;
+  };
+  const ended = () => setState("done", "The end.");
+  const tick = () => {
+    const buffered = audio.buffered.length ? audio.buffered.end(audio.buffered.length - 1) : 0;
+    if (audio.currentTime) element("ahead").textContent = `${Math.max(0, buffered - audio.currentTime).toFixed(1)} s`;
+  };
+  const listeners = { playing: heard, waiting, ended, timeupdate: tick, progress: tick };
+  Object.entries(listeners).forEach(([name, listener]) => audio.addEventListener(name, listener));
+  return () => Object.entries(listeners).forEach(([name, listener]) => audio.removeEventListener(name, listener));
+}
+
+element("form").addEventListener("submit", start);
+element("text").value =
+  "The keeper lit the lamp, and the light went out over the water. It turned slowly, like somebody " +
+  "thinking, and every ship that saw it knew where the land was.";

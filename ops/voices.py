@@ -1,0 +1,55 @@
+"""Voices by name, from settings."""
+
+from collections.abc import Callable
+
+from ..agents.voice import Voice
+from ..agents.voice_auto import Chain
+from ..agents.voice_espeak import EspeakVoice
+from ..agents.voice_gtts import GttsVoice
+from ..agents.voice_openai import OpenAIVoice
+from ..agents.voice_piper import PiperVoice
+from .settings import Settings, SettingsError
+
+
+def _gtts(settings: Settings) -> Voice:
+    if settings.gtts_url:
+        return GttsVoice(base_url=settings.gtts_url)
+    return GttsVoice()
+
+
+def _openai(settings: Settings) -> Voice:
+    return OpenAIVoice(
+        settings.openai_speech_url,
+        settings.openai_speech_key,
+        model=settings.openai_speech_model,
+        voice=settings.openai_speech_voice,
+    )
+
+
+MAKERS: dict[str, Callable[[Settings], Voice]] = {
+    "openai": _openai,
+    "piper": lambda _: PiperVoice(),
+    "gtts": _gtts,
+    "espeak": lambda _: EspeakVoice(),
+}
+
+
+def voice_from(settings: Settings) -> Voice:
+    """Return the chain of voices the settings ask for, best first.
+
+    ``auto``: an OpenAI-compatible server where one is configured, then Piper, then espeak-ng; gTTS
+    sends text to a third party, so it speaks only where it is named.
+
+    Raises:
+        SettingsError: a name is no voice.
+    """
+    names = [name.strip() for name in settings.voices.split(",") if name.strip()]
+    if names == ["auto"]:
+        names = (["openai"] if settings.openai_speech_url else []) + ["piper", "espeak"]
+    unknown = [name for name in names if name not in MAKERS]
+    if unknown or not names:
+        raise SettingsError(
+            f"RHAPSODE_VOICES names {', '.join(unknown) or 'nothing'}; "
+            f"the voices are {', '.join(MAKERS)}"
+        )
+    return Chain([MAKERS[name](settings) for name in names])

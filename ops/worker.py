@@ -1,0 +1,92 @@
+"""A worker process: any set of stages, each a Faust app of its own, on one log."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import faust
+import structlog
+
+from ..topologies.bind import bind
+from ..topologies.in_memory import declare_topics
+from ..topologies.speech import stages_named
+from .house import House
+from .metrics import LAG, PrometheusObserver
+
+LAG_INTERVAL_S = 5.0
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def stages_running(house: House, names: tuple[str, ...]) -> AsyncIterator[list[faust.App]]:
+    """Run the named stages until the block is left.
+
+    Raises:
+        ValueError: a name is no stage.
+    """
+    stages = stages_named(names)
+    parts = house.parts()
+    await declare_topics(parts.log, parts.partitions)
+    await parts.store.prepare()
+    if "speak" in names:
+        await parts.voice.prepare()
+    observer = PrometheusObserver()
+    apps = [
+        bind(
+            stage,
+            parts,
+            house.groups,
+            namespace=house.settings.namespace,
+            data=house.settings.state / "faust",
+            observer=observer,
+        )
+        for stage in stages
+    ]
+    await asyncio.gather(*(app.start() for app in apps))
+    try:
+        yield apps
+    finally:
+        await asyncio.gather(*(app.stop() for app in apps))
+
+
+async def work(house: House, names: tuple[str, ...]) -> int:
+    """Run stages until SIGTERM or SIGINT; return the exit status, 1 where a stage crashed."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with stages_running(house, names) as apps:
+        log.info("working", stages=list(names))
+        lag = asyncio.create_task(_report_lag(house, names))
+        crashed = await _until_stopped(apps, stopping)
+        lag.cancel()
+    for app in crashed:
+        log.error("stage crashed", stage=app.conf.id, error=repr(app.crash_reason))
+    return 1 if crashed else 0
+
+
+async def _until_stopped(apps: list[faust.App], stopping: asyncio.Event) -> list[faust.App]:
+    while not stopping.is_set():
+        crashed = [app for app in apps if app.crashed]
+        if crashed:
+            return crashed
+        try:
+            await asyncio.wait_for(stopping.wait(), 0.2)
+        except TimeoutError:
+            continue
+    return []
+
+
+async def _report_lag(house: House, names: tuple[str, ...]) -> None:
+    while True:
+        for stage in stages_named(names):
+            group = f"{house.settings.namespace}-{stage.name}"
+            try:
+                lags = await house.log.lag(group, stage.source)
+            except OSError as error:
+                log.warning("lag unknown", stage=stage.name, error=str(error))
+                continue
+            for partition, records in lags.items():
+                LAG.labels(stage.name, stage.source, str(partition)).set(records)
+        await asyncio.sleep(LAG_INTERVAL_S)
