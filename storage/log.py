@@ -302,6 +302,18 @@ class Members:
     metadata: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
 
 
+class Heartbeat(Protocol):
+    """Renews a member's lease beside whatever else the process does."""
+
+    def start(self) -> None:
+        """Begin to beat."""
+        ...
+
+    def stop(self) -> None:
+        """Beat no more; returns when the last beat is over."""
+        ...
+
+
 class Groups(Protocol):
     """Consumer groups, shaped like Kafka's: join, (leader) assign, beat, leave, and claims.
 
@@ -341,5 +353,19 @@ class Groups(Protocol):
 
         Raises:
             FencedError: a newer generation has claimed one already.
+        """
+        ...
+
+    def heartbeat(
+        self,
+        group: str,
+        member: str,
+        timings: GroupTimings,
+        interval_s: float,
+        on_beat: Callable[[Beat | BaseException], None],
+    ) -> Heartbeat:
+        """Return a heartbeat that is not started yet.
+
+        ``on_beat`` is called in the running event loop with each answer, or with what went wrong.
         """
         ...

@@ -1,0 +1,60 @@
+# Two commands do all the set-up: `make demo` and `make test`. Python 3.11+ with venv is enough.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+RHAPSODE := $(BIN)/rhapsode
+
+.PHONY: help demo run test check fmt bench chaos page doctor clean
+
+help: ## say what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+$(VENV)/ready: pyproject.toml
+	@echo "Making a virtual environment and installing Rhapsode with its offline voices (a few minutes the first time) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it with 'make PYTHON=python3.11 ...'"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[piper,espeak]'
+	@touch $@
+
+$(VENV)/ready-dev: $(VENV)/ready
+	@echo "Installing what tests and checks need ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@sh .ci/model.sh $(BIN)/python
+	@touch $@
+
+demo: $(VENV)/ready ## narrate a story to HLS and a simulated device at once, then stop
+	@$(RHAPSODE) demo --out out
+
+run: $(VENV)/ready page ## the same, and stay up at http://127.0.0.1:8080/
+	@$(RHAPSODE) demo --out out --stay
+
+page: ## fetch hls.js for the page, if npm is there (it also comes from a CDN)
+	@sh .ci/page.sh
+
+test: $(VENV)/ready-dev page ## every check and test (what CI runs)
+	@sh .ci/tools.sh
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/ready-dev ## lint, types, arrows between rooms
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@PATH="$(BIN):$$PATH" $(BIN)/lint-imports
+	@$(BIN)/pyright
+
+fmt: $(VENV)/ready-dev ## put the code in its form
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/ready-dev ## measure, each figure beside a reference in the same run
+	@$(BIN)/python tests/bench/run.py
+
+chaos: $(VENV)/ready-dev ## kill each worker in the middle of a story, then verify every byte
+	@$(BIN)/python -m pytest tests/chaos
+
+doctor: $(VENV)/ready ## what is installed, how quick the voices are here
+	@$(RHAPSODE) doctor
+
+clean: ## remove what was made here
+	@rm -rf $(VENV) out build *.egg-info

@@ -1,0 +1,157 @@
+"""Consumer groups in memory: the same state machine as on the server."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .log import Beat, GroupTimings, Heartbeat, Members
+from .memory_log import MemoryLog
+
+
+@dataclass(slots=True)
+class _Group:
+    state: str = "empty"
+    generation: int = 0
+    leader: str = ""
+    deadline: float = 0.0
+    earliest: float = 0.0
+    leases: dict[str, float] = field(default_factory=dict[str, float])
+    metadata: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    joined: set[str] = field(default_factory=set[str])
+    plan: dict[str, bytes] = field(default_factory=dict[str, bytes])
+
+    def prepare(self, now: float, rebalance_s: float) -> None:
+        if self.state != "preparing":
+            self.state = "preparing"
+            self.joined.clear()
+            self.deadline, self.earliest = now + rebalance_s, 0.0
+
+    def forget(self, member: str) -> None:
+        self.leases.pop(member, None)
+        self.metadata.pop(member, None)
+        self.joined.discard(member)
+
+    def evict(self, now: float, rebalance_s: float) -> None:
+        lapsed = [member for member, until in self.leases.items() if until <= now]
+        for member in lapsed:
+            self.forget(member)
+        if lapsed and self.state in ("stable", "syncing"):
+            self.prepare(now, rebalance_s)
+        if not self.leases:
+            self.state = "empty"
+            self.joined.clear()
+
+    def close_barrier(self, now: float) -> None:
+        if self.state != "preparing" or not self.joined:
+            return
+        everyone = len(self.joined) >= len(self.leases) and now >= self.earliest
+        if not everyone and now < self.deadline:
+            return
+        for member in set(self.leases) - self.joined:
+            self.forget(member)
+        self.generation += 1
+        self.state = "syncing"
+        self.plan = {}
+        if self.leader not in self.joined:
+            self.leader = min(self.joined)
+
+    def answer(self, member: str) -> Beat:
+        return Beat(self.generation, self.state, member in self.joined, self.leader)
+
+
+class MemoryGroups:
+    """`storage.log.Groups` in one process, fencing the given log."""
+
+    def __init__(self, log: MemoryLog, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._clock_s = clock_s
+        self._groups: dict[str, _Group] = {}
+
+    def _group(self, group: str) -> _Group:
+        return self._groups.setdefault(group, _Group())
+
+    async def join(self, group: str, member: str, metadata: bytes, timings: GroupTimings) -> Beat:
+        now, state = self._clock_s(), self._group(group)
+        state.evict(now, timings.rebalance_s)
+        empty = state.state == "empty"
+        state.prepare(now, timings.rebalance_s)
+        if empty:
+            state.earliest = now + timings.initial_delay_s
+        state.leases[member] = now + timings.lease_s
+        state.metadata[member] = metadata
+        state.joined.add(member)
+        state.close_barrier(now)
+        return state.answer(member)
+
+    async def beat(self, group: str, member: str, timings: GroupTimings) -> Beat:
+        now, state = self._clock_s(), self._group(group)
+        if member in state.leases:
+            state.leases[member] = max(state.leases[member], now + timings.lease_s)
+        state.evict(now, timings.rebalance_s)
+        state.close_barrier(now)
+        return state.answer(member)
+
+    async def members(self, group: str) -> Members:
+        state = self._group(group)
+        return Members(state.generation, dict(state.metadata))
+
+    async def assign(
+        self, group: str, member: str, generation: int, assignments: Mapping[str, bytes]
+    ) -> bool:
+        state = self._group(group)
+        if (state.state, state.generation, state.leader) != ("syncing", generation, member):
+            return False
+        state.plan = dict(assignments)
+        state.state = "stable"
+        return True
+
+    async def assignment(self, group: str, member: str, generation: int) -> bytes | None:
+        state = self._group(group)
+        if (state.state, state.generation) != ("stable", generation):
+            return None
+        return state.plan.get(member)
+
+    async def leave(self, group: str, member: str) -> None:
+        now, state = self._clock_s(), self._group(group)
+        if member not in state.leases:
+            return
+        state.forget(member)
+        if state.state in ("stable", "syncing"):
+            state.prepare(now, GroupTimings().rebalance_s)
+        state.evict(now, GroupTimings().rebalance_s)
+        state.close_barrier(now)
+
+    async def claim(self, group: str, generation: int, partitions: Sequence[int]) -> None:
+        for partition in partitions:
+            self._log.claim(group, generation, partition)
+
+    def heartbeat(
+        self,
+        group: str,
+        member: str,
+        timings: GroupTimings,
+        interval_s: float,
+        on_beat: Callable[[Beat | BaseException], None],
+    ) -> Heartbeat:
+        async def beat() -> None:
+            while True:
+                await asyncio.sleep(interval_s)
+                on_beat(await self.beat(group, member, timings))
+
+        return _TaskHeartbeat(beat)
+
+
+class _TaskHeartbeat:
+    """Beats from the event loop itself."""
+
+    def __init__(self, beat: Callable[[], "asyncio.Future[None]"] | Callable[[], object]) -> None:
+        self._beat = beat
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.ensure_future(self._beat())  # type: ignore[arg-type]
+
+    def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()

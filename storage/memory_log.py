@@ -1,0 +1,287 @@
+"""The log in memory: the same promises, for flows and tests."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .log import (
+    ClosedError,
+    Entry,
+    Fence,
+    FencedError,
+    GapError,
+    IngressEntry,
+    LineState,
+    NewEntry,
+    OverlapError,
+    PartitionsMismatchError,
+    Placement,
+    Span,
+    TopicPartition,
+)
+
+
+def _wall_clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(slots=True)
+class _Stream:
+    entries: list[Entry] = field(default_factory=list[Entry])
+    first: int = 0
+    """Offset of ``entries[0]``."""
+
+    @property
+    def next(self) -> int:
+        return self.first + len(self.entries)
+
+
+@dataclass(slots=True)
+class _Line:
+    next: int = 0
+    closed: bool = False
+    placements: list[tuple[int, int, int, int]] = field(
+        default_factory=list[tuple[int, int, int, int]]
+    )
+    """(start, end, first offset, last offset) in order."""
+
+
+class MemoryLog:
+    """`storage.log.Log` in one process."""
+
+    def __init__(self, clock_ms: Callable[[], int] = _wall_clock_ms) -> None:
+        self._clock_ms = clock_ms
+        self._topics: dict[str, int] = {}
+        self._streams: dict[TopicPartition, _Stream] = {}
+        self._lines: dict[tuple[str, int, str], _Line] = {}
+        self._offsets: dict[tuple[str, str, int], int] = {}
+        self._ingress: dict[str, list[IngressEntry]] = {}
+        self._ingress_count = 0
+        self._fences: dict[tuple[str, int], int] = {}
+        self._grown = asyncio.Event()
+
+    # -- fences, shared with MemoryGroups
+
+    def claim(self, group: str, generation: int, partition: int) -> None:
+        """Fence the partition off from older generations of the group.
+
+        Raises:
+            FencedError: a newer generation has claimed it already.
+        """
+        self._check(Fence(group, generation), partition)
+        self._fences[group, partition] = generation
+
+    def _check(self, fence: Fence | None, partition: int) -> None:
+        if fence is None:
+            return
+        owner = self._fences.get((fence.group, partition), fence.generation)
+        if owner > fence.generation:
+            raise FencedError(f"generation {owner} owns the partition")
+
+    # -- topics
+
+    async def declare(self, topic: str, partitions: int) -> int:
+        standing = self._topics.setdefault(topic, partitions)
+        if standing != partitions:
+            raise PartitionsMismatchError(
+                f"topic {topic} has {standing} partitions, not {partitions}"
+            )
+        return standing
+
+    async def topics(self) -> dict[str, int]:
+        return dict(self._topics)
+
+    # -- writing
+
+    def _stream(self, topic: str, partition: int) -> _Stream:
+        return self._streams.setdefault((topic, partition), _Stream())
+
+    def _wake(self) -> None:
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()
+
+    async def append(
+        self,
+        topic: str,
+        partition: int,
+        entries: Sequence[NewEntry],
+        *,
+        fence: Fence | None = None,
+    ) -> int:
+        self._check(fence, partition)
+        stream = self._stream(topic, partition)
+        first = stream.next
+        for entry in entries:
+            stamp = self._clock_ms() if entry.timestamp_ms is None else entry.timestamp_ms
+            stream.entries.append(Entry(stream.next, stamp, entry.key, entry.value, entry.headers))
+        self._wake()
+        return first
+
+    async def place(
+        self, partition: int, placements: Sequence[Placement], *, fence: Fence | None = None
+    ) -> list[bool]:
+        self._check(fence, partition)
+        ends: dict[tuple[str, int, str], LineState] = {}
+        new: list[bool] = []
+        for placement in placements:
+            where = (placement.topic, partition, placement.line)
+            if where not in ends:
+                line = self._lines.get(where, _Line())
+                ends[where] = LineState(line.next, line.closed)
+            stands = _stands(placement, ends[where])
+            new.append(not stands)
+            if not stands:
+                ends[where] = LineState(placement.end, placement.closes)
+        for placement, is_new in zip(placements, new, strict=True):
+            if is_new:
+                self._write(partition, placement)
+        self._wake()
+        return new
+
+    def _write(self, partition: int, placement: Placement) -> None:
+        stream = self._stream(placement.topic, partition)
+        first, now = stream.next, self._clock_ms()
+        for value in placement.values:
+            stream.entries.append(Entry(stream.next, now, placement.key, value))
+        where = (placement.topic, partition, placement.line)
+        line = self._lines.setdefault(where, _Line())
+        line.placements.append((placement.start, placement.end, first, stream.next - 1))
+        line.next, line.closed = placement.end, placement.closes
+
+    # -- reading
+
+    async def read(
+        self,
+        positions: Mapping[TopicPartition, int],
+        *,
+        limit: int = 500,
+        timeout_s: float = 0.0,
+    ) -> dict[TopicPartition, list[Entry]]:
+        end = time.monotonic() + timeout_s
+        while True:
+            grown = self._grown
+            found = {
+                place: entries
+                for place, position in positions.items()
+                if (entries := self._from(place, position, limit))
+            }
+            left = end - time.monotonic()
+            if found or left <= 0:
+                return found
+            try:
+                await asyncio.wait_for(grown.wait(), left)
+            except TimeoutError:
+                return {}
+
+    def _from(self, place: TopicPartition, position: int, limit: int) -> list[Entry]:
+        stream = self._streams.get(place)
+        if stream is None:
+            return []
+        start = max(0, position - stream.first)
+        return stream.entries[start : start + limit]
+
+    async def span(self, topic: str, partition: int) -> Span:
+        stream = self._stream(topic, partition)
+        return Span(stream.first, stream.next)
+
+    async def offset_at(self, topic: str, partition: int, timestamp_ms: int) -> int:
+        stream = self._stream(topic, partition)
+        for entry in stream.entries:
+            if entry.timestamp_ms >= timestamp_ms:
+                return entry.offset
+        return stream.next
+
+    # -- lines
+
+    async def line(self, topic: str, partition: int, line: str) -> LineState:
+        known = self._lines.get((topic, partition, line), _Line())
+        return LineState(known.next, known.closed)
+
+    async def read_line(
+        self, topic: str, partition: int, line: str, start: int, end: int | None = None
+    ) -> list[Entry]:
+        known = self._lines.get((topic, partition, line), _Line())
+        stream = self._stream(topic, partition)
+        found: list[Entry] = []
+        if end is not None and end <= start:
+            return found
+        for first_place, end_place, first, last in known.placements:
+            touches = end_place > start or first_place == end_place == start
+            if (touches and first_place >= start) or first_place < start < end_place:
+                if end is None or first_place < end:
+                    low = max(0, first - stream.first)
+                    found += stream.entries[low : max(low, last + 1 - stream.first)]
+        return found
+
+    async def forget_line(self, topic: str, partition: int, line: str) -> None:
+        self._lines.pop((topic, partition, line), None)
+
+    async def trim(self, topic: str, partition: int, before: int) -> int:
+        stream = self._stream(topic, partition)
+        cut = max(0, min(before, stream.next) - stream.first)
+        del stream.entries[:cut]
+        stream.first += cut
+        return stream.first
+
+    # -- offsets
+
+    async def commit(
+        self,
+        group: str,
+        partition: int,
+        offsets: Mapping[str, int],
+        *,
+        fence: Fence | None = None,
+    ) -> None:
+        self._check(fence, partition)
+        for topic, offset in offsets.items():
+            self._offsets[group, topic, partition] = offset
+
+    async def committed(self, group: str, topic: str, partition: int) -> int | None:
+        return self._offsets.get((group, topic, partition))
+
+    async def lag(self, group: str, topic: str) -> dict[int, int]:
+        lags: dict[int, int] = {}
+        for partition in range(self._topics.get(topic, 0)):
+            stream = self._stream(topic, partition)
+            done = self._offsets.get((group, topic, partition), 0)
+            lags[partition] = stream.next - max(stream.first, done)
+        return lags
+
+    # -- ingress
+
+    def leave_at_ingress(self, topic: str, fields: Mapping[bytes, bytes]) -> str:
+        """Leave an entry as a foreign program would; return its id."""
+        self._ingress_count += 1
+        now = self._clock_ms()
+        entry = IngressEntry(f"{now}-{self._ingress_count}", now, dict(fields))
+        self._ingress.setdefault(topic, []).append(entry)
+        return entry.id
+
+    async def read_ingress(self, topic: str, *, limit: int = 100) -> list[IngressEntry]:
+        return self._ingress.get(topic, [])[:limit]
+
+    async def drop_ingress(self, topic: str, ids: Sequence[str]) -> None:
+        gone = set(ids)
+        self._ingress[topic] = [e for e in self._ingress.get(topic, []) if e.id not in gone]
+
+    async def close(self) -> None:
+        """Hold nothing open."""
+
+
+def _stands(placement: Placement, line: LineState) -> bool:
+    if placement.end > placement.start:
+        stands = placement.end <= line.next
+    else:  # a bare end mark takes no position: it stands if the line went on, or is closed there
+        stands = placement.end < line.next or (line.closed and placement.end == line.next)
+    if stands:
+        return True
+    said = f"{placement.line} goes to {line.next}, the placement starts at {placement.start}"
+    if line.closed:
+        raise ClosedError(said)
+    if placement.start > line.next:
+        raise GapError(said)
+    if placement.start < line.next:
+        raise OverlapError(said)
+    return False

@@ -1,0 +1,24 @@
+"""From a URL to a log and its consumer groups."""
+
+from .log import Groups, Log
+from .memory_groups import MemoryGroups
+from .memory_log import MemoryLog
+from .redis_connection import RedisConnection, RedisSettings
+from .redis_groups import RedisGroups
+from .redis_log import RedisLog
+
+
+def open_log(url: str, namespace: str) -> tuple[Log, Groups]:
+    """Return a log and groups; connections are made at first use.
+
+    ``memory://`` gives one that lives and dies with the process.
+
+    Raises:
+        UnusableServerError: the URL's scheme is none that we know.
+        ValueError: the namespace is none.
+    """
+    if url.startswith("memory://"):
+        log = MemoryLog()
+        return log, MemoryGroups(log)
+    connection = RedisConnection(RedisSettings(url, namespace))
+    return RedisLog(connection), RedisGroups(connection)
