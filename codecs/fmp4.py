@@ -12,8 +12,10 @@ edit list skips it, so decode times of all other segments stand one frame later 
 
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 
-from .boxes import box, full_box
+from .boxes import Box, BoxError, box, find_boxes, full_box, parse_boxes
 from .grid import FRAME_SAMPLES
 from .records import SAMPLE_RATE_HZ
 
@@ -33,6 +35,8 @@ _RATES_HZ = (
 
 _MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 _LANGUAGE = 0x55C4  # "und", 5 bits a letter
+_TFHD_FLAGS = 0x020028  # default-base-is-moof, default duration and flags (14496-12, 8.8.7.1)
+_TRUN_FLAGS = 0x201  # data offset and sizes (8.8.8.1)
 _SYNC_SAMPLE = 0x02000000  # sample_depends_on = 2: every AAC frame is one (14496-12, 8.8.3.1)
 
 
@@ -116,13 +120,11 @@ def _moof(number: int, decode_time: int, packets: Sequence[bytes], data_offset: 
         full_box(b"mfhd", 0, 0, struct.pack(">I", sequence_number(number))),
         box(
             b"traf",
-            # default-base-is-moof, default duration, default flags (14496-12, 8.8.7.1)
             full_box(
-                b"tfhd", 0, 0x020028, struct.pack(">III", TRACK_ID, FRAME_SAMPLES, _SYNC_SAMPLE)
+                b"tfhd", 0, _TFHD_FLAGS, struct.pack(">III", TRACK_ID, FRAME_SAMPLES, _SYNC_SAMPLE)
             ),
             full_box(b"tfdt", 1, 0, struct.pack(">Q", decode_time)),
-            # data offset and sizes (8.8.8.1)
-            full_box(b"trun", 0, 0x201, struct.pack(">Ii", len(packets), data_offset), sizes),
+            full_box(b"trun", 0, _TRUN_FLAGS, struct.pack(">Ii", len(packets), data_offset), sizes),
         ),
     )
 
@@ -189,3 +191,106 @@ def _elementary_stream(asc: bytes) -> bytes:
 def _descriptor(tag: int, body: bytes) -> bytes:
     assert len(body) < 128  # sizes of one byte reach so far
     return struct.pack(">BB", tag, len(body)) + body
+
+
+@dataclass(frozen=True, slots=True)
+class InitSegment:
+    """What an init segment promises."""
+
+    rate_hz: int
+    asc: bytes
+    """AudioSpecificConfig of the decoder."""
+
+    @property
+    def codecs(self) -> str:
+        """The CODECS attribute that goes with it (RFC 6381, 3.3), ``mp4a.40.2`` for AAC-LC."""
+        return f"mp4a.40.{self.asc[0] >> 3}"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSegment:
+    """What a media segment holds."""
+
+    sequence: int
+    decode_time: int
+    """In samples, from the priming packet on."""
+    packets: tuple[bytes, ...]
+
+
+def parse_init_segment(data: bytes) -> InitSegment:
+    """Read an init segment, and hold it to what a player of fragments relies on.
+
+    Raises:
+        BoxError: what is wrong with it.
+    """
+    boxes = parse_boxes(data)
+    if [outer.kind for outer in boxes] != [b"ftyp", b"moov"]:
+        raise BoxError(f"an init segment is ftyp and moov, not {_names(boxes)}")
+    if boxes[0].payload[:4] != b"cmfc":
+        raise BoxError(f"the major brand is {boxes[0].payload[:4]!r}, not cmfc")
+    for table in (b"stts", b"stsc", b"stco", b"stsz"):
+        if any(_one(boxes, table).payload[4:]):
+            raise BoxError(f"the table {table.decode()} is not empty: the sound is in fragments")
+    if _one(boxes, b"elst").read(">IIiI", 4) != (1, 0, PRIMING_SAMPLES, 0x10000):
+        raise BoxError(f"the edit list does not skip the {PRIMING_SAMPLES} priming samples")
+    if _one(boxes, b"trex").read(">III", 4) != (TRACK_ID, 1, FRAME_SAMPLES):
+        raise BoxError(f"trex does not say {FRAME_SAMPLES} samples a packet")
+    entry = _inside(_one(boxes, b"stsd"), 8, b"mp4a")
+    asc = _decoder_config(_inside(entry, 28, b"esds").payload[4:])
+    rate_hz = _one(boxes, b"mdhd").read(">I", 12)[0]
+    if asc != audio_specific_config(rate_hz) or entry.read(">I", 24)[0] >> 16 != rate_hz:
+        raise BoxError(f"decoder, sample entry and time scale ({rate_hz} Hz) do not agree")
+    return InitSegment(rate_hz, asc)
+
+
+def parse_media_segment(data: bytes) -> MediaSegment:
+    """Read a segment of one fragment, and hold it to what ``media_segment`` writes.
+
+    Raises:
+        BoxError: what is wrong with it.
+    """
+    boxes = parse_boxes(data)
+    if [outer.kind for outer in boxes] != [b"styp", b"moof", b"mdat"]:
+        raise BoxError(f"a segment is styp, moof and mdat, not {_names(boxes)}")
+    header, time, run = (_one(boxes, kind) for kind in (b"tfhd", b"tfdt", b"trun"))
+    if (header.flags, time.version, run.flags) != (_TFHD_FLAGS, 1, _TRUN_FLAGS):
+        raise BoxError("tfhd, tfdt or trun has other flags than ours, so offsets may be off")
+    if header.read(">III", 4) != (TRACK_ID, FRAME_SAMPLES, _SYNC_SAMPLE):
+        raise BoxError(f"tfhd does not say {FRAME_SAMPLES} samples a packet, each to begin at")
+    count, offset = run.read(">Ii", 4)
+    moof, mdat = boxes[1:]
+    if moof.start + offset != mdat.start + 8:
+        raise BoxError(f"the data offset {offset} does not hit the payload of mdat")
+    sizes = run.read(f">{min(count, len(run.payload))}I", 12)
+    if sum(sizes) != len(mdat.payload) or len(run.payload) != 12 + 4 * count:
+        raise BoxError(f"trun's {sum(sizes)} bytes are not mdat's {len(mdat.payload)}")
+    ends = list(accumulate(sizes))
+    return MediaSegment(
+        sequence=_one(boxes, b"mfhd").read(">I", 4)[0],
+        decode_time=time.read(">Q", 4)[0],
+        packets=tuple(mdat.payload[end - n : end] for n, end in zip(sizes, ends, strict=True)),
+    )
+
+
+def _names(boxes: Sequence[Box]) -> str:
+    return " ".join(outer.kind.decode("latin-1") for outer in boxes)
+
+
+def _one(boxes: Sequence[Box], kind: bytes) -> Box:
+    found = find_boxes(boxes, kind)
+    if len(found) != 1:
+        raise BoxError(f"there are {len(found)} {kind.decode()} boxes, not one")
+    return found[0]
+
+
+def _inside(outer: Box, offset: int, kind: bytes) -> Box:
+    """Return the box of a kind among those after ``offset`` bytes of fields."""
+    return _one(parse_boxes(outer.payload[offset:]), kind)
+
+
+def _decoder_config(descriptor: bytes) -> bytes:
+    """Return the DecoderSpecificInfo out of an ES_Descriptor with one-byte sizes."""
+    # ES header 2 + 3 bytes, decoder header 2 + 13, then tag and size of what is wanted
+    if len(descriptor) < 22 or (descriptor[0], descriptor[5], descriptor[20]) != (3, 4, 5):
+        raise BoxError("esds is not laid out as ES, decoder and specific descriptors")
+    return descriptor[22 : 22 + descriptor[21]]

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from rhapsode.codecs.aac import RunEncoder
 from rhapsode.codecs.boxes import BoxError, box, find_boxes, full_box, parse_boxes
-from rhapsode.codecs.fmp4 import audio_specific_config, init_segment, media_segment
+from rhapsode.codecs.fmp4 import (
+    audio_specific_config,
+    init_segment,
+    media_segment,
+    parse_init_segment,
+    parse_media_segment,
+)
 from rhapsode.codecs.grid import Grid
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -168,3 +174,74 @@ def test_boxes_nested_without_end_are_refused():
 def test_reading_past_the_end_of_a_box_is_refused():
     with pytest.raises(BoxError, match="too short"):
         parse_boxes(box(b"tfdt", b"abc"))[0].read(">Q")
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**9), packets)
+def test_a_segment_is_read_back(number: int, frame: int, data: list[bytes]):
+    read = parse_media_segment(media_segment(number, frame, data))
+    assert read.packets == tuple(data)
+    assert read.decode_time == (frame + 1) * 1024
+    assert read.sequence == number * 64 + 1
+
+
+@pytest.mark.parametrize("rate_hz", [44_100, 48_000])
+def test_an_init_segment_is_read_back(rate_hz: int):
+    read = parse_init_segment(init_segment(rate_hz))
+    assert (read.rate_hz, read.asc) == (rate_hz, audio_specific_config(rate_hz))
+    assert read.codecs == "mp4a.40.2"
+
+
+@given(st.data())
+def test_a_damaged_segment_is_read_or_refused(data: st.DataObject):
+    for whole, parse in (
+        (init_segment(), parse_init_segment),
+        (media_segment(3, 70, [b"abc", b"defgh"]), parse_media_segment),
+    ):
+        damaged = bytearray(whole)
+        at = data.draw(st.integers(0, len(whole) - 1))
+        damaged[at] = data.draw(st.integers(0, 255))
+        try:
+            parse(bytes(damaged))
+        except BoxError:
+            continue
+
+
+INIT_FAULTS = {
+    "not ftyp free": init_segment().replace(b"moov", b"free"),
+    "major brand": init_segment().replace(b"ftypcmfc", b"ftypisom"),
+    "table stts is not empty": init_segment().replace(
+        b"stts" + bytes(8), b"stts" + bytes(7) + b"\1"
+    ),
+    "edit list": init_segment().replace(b"elst" + bytes(7) + b"\1", b"elst" + bytes(7) + b"\2"),
+    "trex does not say": init_segment().replace(b"\0\0\4\0" + bytes(8), b"\0\0\x08\0" + bytes(8)),
+    "do not agree": init_segment(asc=audio_specific_config(44_100)),
+    "2 trex boxes": init_segment()[:32]
+    + box(b"moov", init_segment()[40:], full_box(b"trex", 0, 0, bytes(20))),
+    "0 elst": init_segment().replace(b"edts", b"free"),
+    "laid out": init_segment().replace(bytes.fromhex("0319000000"), bytes.fromhex("0419000000")),
+}
+
+
+@pytest.mark.parametrize("message", INIT_FAULTS)
+def test_faults_of_an_init_segment_are_named(message: str):
+    with pytest.raises(BoxError, match=message):
+        parse_init_segment(INIT_FAULTS[message])
+
+
+SEGMENT = media_segment(3, 70, [b"abc", b"defgh"])
+SEGMENT_FAULTS = {
+    "not styp moof": SEGMENT.replace(b"mdat", b"free"),
+    "other flags": SEGMENT.replace(b"tfhd\0\2", b"tfhd\0\0"),
+    "1024 samples a packet": SEGMENT.replace(b"\0\0\4\0\2", b"\0\0\4\1\2"),
+    "does not hit": SEGMENT.replace(b"trun\0\0\2\1\0\0\0\2\0", b"trun\0\0\2\1\0\0\0\2\1"),
+    "9 bytes are not mdat's 8": SEGMENT.replace(b"\0\0\0\3\0\0\0\5", b"\0\0\0\3\0\0\0\6"),
+    "too short": SEGMENT.replace(b"\2\1\0\0\0\2", b"\2\1\0\0\0\3"),
+    "3 bytes are not": SEGMENT.replace(b"\2\1\0\0\0\2", b"\2\1\0\0\0\1"),
+}
+
+
+@pytest.mark.parametrize("message", SEGMENT_FAULTS)
+def test_faults_of_a_media_segment_are_named(message: str):
+    assert SEGMENT_FAULTS[message] != SEGMENT
+    with pytest.raises(BoxError, match=message):
+        parse_media_segment(SEGMENT_FAULTS[message])
