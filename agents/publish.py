@@ -53,9 +53,7 @@ class Publish:
         text = await self.texts.last(session)
         return 0 if text is None else text.created_ms
 
-    def playlist(
-        self, listed: tuple[tuple[str, int], ...], created_ms: int, *, ended: bool
-    ) -> str:
+    def playlist(self, listed: tuple[tuple[str, int], ...], created_ms: int, *, ended: bool) -> str:
         """Return the media playlist of segments given as (name, AAC frames)."""
         return MediaPlaylist(
             target_duration_s=self.grid.target_duration_s,
