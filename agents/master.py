@@ -174,14 +174,11 @@ def chunk_audio(parts: list[Speech]) -> tuple[NDArray[np.int16], float]:
     """Return a chunk's speech at 48 kHz and target loudness, and the seconds cut at its start."""
     head = parts[0]
     raw = np.frombuffer(b"".join(part.pcm for part in parts), "<i2").astype(np.int16)
-    trimmed, cut_samples = pcm.trim_edges(
-        raw, head.rate_hz, keep_s=EDGE_KEEP_S, threshold_dbfs=EDGE_THRESHOLD_DBFS
-    )
-    faded = pcm.fade_edges(trimmed, head.rate_hz, fade_ms=FADE_MS)
+    start, end = pcm.sound_span(raw, head.rate_hz, EDGE_KEEP_S, EDGE_THRESHOLD_DBFS)
+    faded = pcm.fade_edges(raw[start:end], head.rate_hz, FADE_MS)
     wide = pcm.resample(faded, head.rate_hz, SAMPLE_RATE_HZ)
-    loud = pcm.apply_gain_db(wide, head.gain_db)
-    limited = pcm.limit(loud, ceiling_dbtp=CEILING_DBTP, rate_hz=SAMPLE_RATE_HZ)
-    return limited, cut_samples / head.rate_hz
+    loud = pcm.limit(wide, SAMPLE_RATE_HZ, CEILING_DBTP, head.gain_db)
+    return loud, start / head.rate_hz
 
 
 def _event(cursor: _Cursor, head: Speech, *, last: bool) -> Event:

@@ -34,7 +34,6 @@ class Packer:
         self.number = number
         """The next segment."""
         self._run: RunEncoder | None = None
-        self._finished = False
 
     @property
     def _frames_in_all(self) -> int:
@@ -49,21 +48,23 @@ class Packer:
         if self.ended():
             return None
         run = await self._run_of(self.number)
-        first, end = run.needs(self.number)
-        if end > self._audio.available and not self._audio.closed:
+        if run.needs(self.number)[1] > self._audio.available and not self._audio.closed:
             return None
-        samples_in_all = self._frames_in_all * AAC_FRAME_SAMPLES
-        reach = min(end, samples_in_all)
-        pcm = await self._audio.read(first, reach) if reach > first else b""
-        finishes = self._audio.closed and end >= samples_in_all and not self._finished
-        packets = await asyncio.to_thread(_encode, run, self.number, first, pcm, finishes)
-        self._finished = self._finished or finishes
+        packets = await self._packets(run, self.number)
         data = media_segment(self.number, self._grid.start(self.number), packets)
         segment = self._describe(data)
         self.number += 1
         if self.number % RUN_SEGMENTS == 0:
             self._run = None
         return segment, data
+
+    async def _packets(self, run: RunEncoder, number: int) -> list[bytes]:
+        first, end = run.needs(number)
+        samples_in_all = self._frames_in_all * AAC_FRAME_SAMPLES
+        reach = min(end, samples_in_all)
+        pcm = await self._audio.read(first, reach) if reach > first else b""
+        finishes = self._audio.closed and end >= samples_in_all
+        return await asyncio.to_thread(_encode, run, number, first, pcm, finishes)
 
     def _describe(self, data: bytes) -> Segment:
         start = self._grid.start(self.number)
@@ -87,10 +88,8 @@ class Packer:
             run = RunEncoder(self._grid, run_number, bit_rate=self._bit_rate)
             # a run that was begun elsewhere is encoded again from its start
             for earlier in range(run_number * RUN_SEGMENTS, number):
-                first, end = run.needs(earlier)
-                pcm = await self._audio.read(first, end)
-                await asyncio.to_thread(_encode, run, earlier, first, pcm, False)
-            self._run, self._finished = run, False
+                await self._packets(run, earlier)
+            self._run = run
         return self._run
 
 

@@ -115,7 +115,7 @@ def gateway(
 
 
 @app.command()
-def say(
+def say(  # noqa: PLR0913, PLR0917 - one parameter an option
     text: Annotated[str, typer.Argument(help="What to say: a text, a file, or - for stdin.")],
     mode: Annotated[str, typer.Option(help="narrate (these words) or expand (a model writes).")] = (
         "narrate"

@@ -125,10 +125,8 @@ def _summarise(
         ("made in", f"{spoken.wall_s:.1f} s ({spoken.audio_s / spoken.wall_s:.1f} x real time)"),
         ("segments", str(spoken.segments)),
         ("voice", "degraded: a fallback spoke" if spoken.degraded else "as asked for"),
-        (
-            "device frames",
-            f"{len(heard.packets)} ({heard.seconds:.1f} s), {heard.late_frames} late",
-        ),
+        ("device frames", f"{len(heard.packets)} ({heard.seconds:.1f} s)"),
+        ("of them late", str(heard.late_frames)),
         ("restarted processes", str(shown.restarts)),
         ("session", spoken.session_id),
         ("playlist", where),
@@ -142,4 +140,4 @@ def _summarise(
 
 def demo_settings(settings: Settings, out: Path) -> Settings:
     """Return settings whose state stays below the output folder, unless chosen otherwise."""
-    return replace(settings, state=out / "state")
+    return replace(settings, state=(out / "state").absolute())

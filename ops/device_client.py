@@ -1,4 +1,4 @@
-"""A simulated voice device: says hello, hears a session, keeps what it heard, counts late frames."""
+"""A simulated voice device: says hello, hears a session, keeps it, counts late frames."""
 
 import asyncio
 import json
@@ -81,7 +81,7 @@ async def listen(
         OSError: the server does not answer.
         ValueError: it answers something that is not the protocol.
     """
-    device = "02:00:00:%02x:%02x:%02x" % tuple(uuid.uuid4().bytes[:3])
+    device = "02:00:00:" + uuid.uuid4().bytes[:3].hex(":")
     headers = {"Protocol-Version": "1", "Device-Id": device, "Client-Id": str(uuid.uuid4())}
     target = f"{url}?session={session}" if session else url
     try:

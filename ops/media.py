@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from ..agents.publish import MEDIA_NAME
+from ..agents.publish import MASTER_NAME, MEDIA_NAME
 from ..codecs.wire import MalformedError, check_session
 from ..storage.object_names import cache_control_of, check_name
 from ..storage.objects import Objects, StoredObject
@@ -48,7 +48,7 @@ class Origin:
             check_name(name)
         except (MalformedError, ValueError) as error:
             return refused(404, str(error))
-        if name == MEDIA_NAME or name == "master.m3u8":
+        if name in (MEDIA_NAME, MASTER_NAME):
             trouble = await self._wait_for_playlist(session, name, request)
             if trouble is not None:
                 return trouble

@@ -1,6 +1,15 @@
 // The demo page: start a session, play it while it grows, show how far it is.
 // States: idle -> loading -> playing -> done, or error from anywhere.
 
+// hls.js lies beside the page after set-up; else the same file comes from a CDN
+const HLS_SOURCES = [
+  { src: "/page/hls.min.js" },
+  {
+    src: "https://cdn.jsdelivr.net/npm/hls.js@1.7.4/dist/hls.min.js",
+    integrity: "sha384-p9vgU/7IYJWd3I4STrtqxqR/2cAQlhIX7D/HrTnIMEjjcUox165b7se7sxmm3zDg",
+    crossOrigin: "anonymous",
+  },
+];
 const MAX_TRIES = 15;
 const FIRST_PAUSE_MS = 250;
 const MOST_PAUSE_MS = 8000;
@@ -102,9 +111,25 @@ function follow(mine, session) {
 
 // -- playing: hls.js, or the browser's own HLS
 
-function play(mine, playlist) {
+function loadScript(attributes) {
+  return new Promise((resolve) => {
+    const script = Object.assign(document.createElement("script"), attributes);
+    script.onload = () => resolve(true);
+    script.onerror = () => resolve(false);
+    document.head.append(script);
+  });
+}
+
+const hlsLoaded = (async () => {
+  for (const source of HLS_SOURCES) if (await loadScript(source)) return true;
+  return false;
+})();
+
+async function play(mine, playlist) {
   audio.pause();
   mine.closing.push(watch(mine));
+  await hlsLoaded;
+  if (!mine.current) return;
   if (window.Hls && Hls.isSupported()) return playByHls(mine, playlist);
   if (audio.canPlayType("application/vnd.apple.mpegurl")) return playNatively(mine, playlist);
   fail("This browser plays no HLS, and hls.js could not be loaded.");
