@@ -5,9 +5,11 @@ the last. Nothing in it comes from a clock: dates are the session's logged start
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
+from math import ceil
 from typing import Literal
 
 from .grid import duration_s, round_half_up
@@ -131,6 +133,32 @@ def render_master(
         f'CODECS="{codecs}"\n'
         f"{uri}\n"
     )
+
+
+def bandwidths(segments: Sequence[tuple[int, int]], target_duration_s: int) -> tuple[int, int]:
+    """Return the peak and average rate, in bit/s, of segments given as (bytes, AAC frames).
+
+    The peak is the highest rate of any neighbours that together last 0.5 to 1.5 target durations
+    (RFC 8216, 4.1), or of all where they are fewer; (0, 0) without segments.
+    """
+    sizes = [0, *accumulate(size for size, _ in segments)]
+    frames = [0, *accumulate(count for _, count in segments)]
+
+    def rate(first: int, end: int) -> int:
+        return ceil(8 * (sizes[end] - sizes[first]) / duration_s(frames[end] - frames[first]))
+
+    if not segments:
+        return (0, 0)
+    average = rate(0, len(segments))
+    peak = 0
+    for first in range(len(segments)):
+        for end in range(first + 1, len(segments) + 1):
+            length_s = duration_s(frames[end] - frames[first])
+            if length_s > 1.5 * target_duration_s:
+                break
+            if length_s >= 0.5 * target_duration_s:
+                peak = max(peak, rate(first, end))
+    return (max(peak, average), average)
 
 
 def parse(text: str) -> MediaPlaylist:

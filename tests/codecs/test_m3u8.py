@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from m3u8.parser import ParseError
 
 from rhapsode.codecs.grid import Grid
-from rhapsode.codecs.m3u8 import MediaPlaylist, PlaylistError, date_time, parse, render_master
+from rhapsode.codecs.m3u8 import (
+    MediaPlaylist,
+    PlaylistError,
+    bandwidths,
+    date_time,
+    parse,
+    render_master,
+)
 
 START_MS = 1_700_000_000_123
 GRID = Grid()
@@ -199,3 +206,16 @@ def test_the_reference_parser_refuses_what_we_refuse():
     text = session(5).render().replace("TARGETDURATION:2\n", "TARGETDURATION:2.0\n")
     with pytest.raises((ParseError, ValueError)):
         reference.M3U8(text, strict=True)
+
+
+def test_bandwidth_is_measured_over_about_a_target_duration():
+    # 12 kB in half a second count only together with their neighbours
+    segments = [(12_000, 24), (24_000, 96), (24_000, 96), (48_000, 96)]
+    peak, average = bandwidths(segments, 2)
+    assert peak == -(-8 * 48_000 * 48_000 // (96 * 1024))
+    assert average == -(-8 * 108_000 * 48_000 // (312 * 1024))
+
+
+def test_a_short_session_has_one_rate_and_an_empty_one_none():
+    assert bandwidths([(1000, 10)], 2) == (37_500, 37_500)
+    assert bandwidths([], 2) == (0, 0)
