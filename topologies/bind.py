@@ -32,6 +32,7 @@ def bind(
     Offsets follow what is done: nothing waits for a commit, a record that was not done is
     delivered again after a crash, and its outputs fall on the places they took before.
     """
+    (data / stage.name).mkdir(parents=True, exist_ok=True)
     app = faust.App(
         f"{namespace}-{stage.name}",
         broker="redis://",

@@ -83,6 +83,7 @@ class Membership:
     async def run(self) -> None:
         """Stay a member; returns when the consumer stops."""
         await self._subscribed.wait()
+        self._owner.app.on_rebalance_start()
         while not self._owner.should_stop:
             self._changed.clear()
             try:
