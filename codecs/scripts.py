@@ -1,0 +1,105 @@
+"""Marks and scripts: which characters end, join or part what is said."""
+
+import unicodedata
+
+# ruff: noqa: RUF001 - look-alikes are the subject here
+
+TERMINATORS = frozenset(".!?…‼⁇⁈⁉。．！？｡।॥؟۔։።፧၊။។៕")
+"""What a sentence may end with (the common ones of Unicode's Sentence_Terminal)."""
+SPACELESS_TERMINATORS = TERMINATORS - frozenset(".!?…‼⁇⁈⁉")
+"""Those that end a sentence even where no space follows."""
+DASHES = frozenset("—―")
+SPACED_DASHES = frozenset("–-")
+NUMBER_MARKS = frozenset("．，：")
+"""Marks that stay inside a number, between full-width digits."""
+SPACELESS_CLAUSE_MARKS = frozenset("、，；：،؛")
+CLAUSE_MARKS = frozenset(",;:–") | DASHES | SPACELESS_CLAUSE_MARKS
+CLOSERS = frozenset("\"'”’»›)]}」』】〉》〕｣）］｝*_`")
+OPENERS = frozenset("\"'“‘„‚«‹([{「『【〈《〔｢（［｛¿¡*_`")
+CLOSERS_AFTER_MARK = CLOSERS | frozenset("“‘")
+"""With the marks that close a quotation in German and open one elsewhere."""
+
+QUOTING_PARTICLES = frozenset("とっ")
+"""What makes a Japanese quotation part of its sentence."""
+
+_SPACELESS = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Myanmar
+    (0x1780, 0x17FF),  # Khmer
+    (0x3005, 0x3007),
+    (0x3040, 0x312F),  # kana, Bopomofo
+    (0x31F0, 0x31FF),
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
+    (0xF900, 0xFAFF),
+    (0xFF66, 0xFF9F),
+    (0x20000, 0x3FFFF),
+)
+_NOT_AT_LINE_START = frozenset("々ーぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ")
+_ZERO_WIDTH_JOINER = "\u200d"
+
+
+def units_of(char: str) -> int:
+    """Return how long a character takes to say, in Latin letters."""
+    if char < "\u3000":
+        return 3 if char.isdigit() else 1
+    if "\u3040" <= char <= "\u30ff":
+        return 2
+    return 3 if _is_han(char) or "\uac00" <= char <= "\ud7a3" else 1
+
+
+def is_written_without_spaces(char: str) -> bool:
+    """Say whether the character belongs to a script that parts its words by nothing."""
+    if char < "\u0e00":
+        return False
+    code = ord(char)
+    return any(first <= code <= last for first, last in _SPACELESS)
+
+
+def divides_word(before: str, after: str) -> bool:
+    """Say whether a line may break here within a run of Chinese or Japanese.
+
+    Between two Han characters, and where a Japanese phrase ends: after hiragana, before others.
+    """
+    if after in _NOT_AT_LINE_START or not is_written_without_spaces(after):
+        return False
+    if _is_han(before):
+        return _is_han(after)
+    return _is_hiragana(before) and not _is_hiragana(after)
+
+
+def is_phrase_end(before: str) -> bool:
+    """Say whether a break after this character is one between phrases rather than Han letters."""
+    return not _is_han(before)
+
+
+def is_grapheme_start(text: str, index: int) -> bool:
+    """Say whether text may be parted before ``index``; a short form of UAX #29, section 3.1.
+
+    Raises:
+        IndexError: ``index`` is not inside the text.
+    """
+    before, after = text[index - 1], text[index]
+    if unicodedata.category(after) in ("Mn", "Mc", "Me", "Cf"):
+        return False
+    if before == _ZERO_WIDTH_JOINER or unicodedata.combining(before) == 9:  # 9: virama
+        return False
+    if _is_low_flag(after) and _is_low_flag(before):
+        flags = 0
+        while index - flags > 0 and flags < 64 and _is_low_flag(text[index - flags - 1]):
+            flags += 1
+        return flags % 2 == 0
+    # conjoining jamo, and skin tones
+    return not ("\u1160" <= after <= "\u11ff" or "\U0001f3fb" <= after <= "\U0001f3ff")
+
+
+def _is_low_flag(char: str) -> bool:
+    return "\U0001f1e6" <= char <= "\U0001f1ff"
+
+
+def _is_han(char: str) -> bool:
+    return "\u3400" <= char <= "\u9fff" or "\uf900" <= char <= "\ufaff" or char >= "\U00020000"
+
+
+def _is_hiragana(char: str) -> bool:
+    return "\u3040" <= char <= "\u309f"
