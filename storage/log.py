@@ -10,55 +10,56 @@ they claimed it. A call with an older generation than the partition's newest cla
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, cast
 
 from aiokafka.partitioner import (
     murmur2,  # pyright: ignore[reportUnknownVariableType]  # its author left it untyped
 )
 
-_murmur2: Callable[[bytes], int] = murmur2
+from .groups import Beat, Groups, GroupTimings, Heartbeat, Members
+from .refusals import (
+    ClosedError,
+    FencedError,
+    GapError,
+    LogError,
+    OverlapError,
+    PartitionsMismatchError,
+    UnreachableError,
+    UnusableServerError,
+)
 
+__all__ = [
+    "MOST_POSITION",
+    "Beat",
+    "ClosedError",
+    "Entry",
+    "Fence",
+    "FencedError",
+    "GapError",
+    "GroupTimings",
+    "Groups",
+    "Heartbeat",
+    "IngressEntry",
+    "LineState",
+    "Log",
+    "LogError",
+    "Members",
+    "NewEntry",
+    "OverlapError",
+    "PartitionsMismatchError",
+    "Placement",
+    "Span",
+    "TopicPartition",
+    "UnreachableError",
+    "UnusableServerError",
+    "partition_of",
+]
 
-class LogError(Exception):
-    """Root of what the log refuses.
+_murmur2 = cast("Callable[[bytes], int]", murmur2)
 
-    * `GapError`: a placement starts beyond the end of its line
-    * `OverlapError`: a placement starts before the end of its line and ends after it
-    * `ClosedError`: a placement lies beyond a line's end mark
-    * `FencedError`: a newer generation owns the partition, or the member was evicted
-    * `PartitionsMismatchError`: a topic stands with another number of partitions
-    * `UnreachableError` (an ``OSError``): the server does not answer, or not yet; try again
-    * `UnusableServerError`: the server answers but cannot serve: too old, no rights, no memory
-    """
-
-
-class GapError(LogError):
-    """A placement starts beyond the end of its line: something before it was never written."""
-
-
-class OverlapError(LogError):
-    """A placement overlaps the end of its line: it was cut otherwise than what stands there."""
-
-
-class ClosedError(LogError):
-    """A placement lies beyond the end mark of its line."""
-
-
-class FencedError(LogError):
-    """A newer owner has claimed the partition; drop everything of the old generation."""
-
-
-class PartitionsMismatchError(LogError):
-    """A topic is declared with another number of partitions than it has."""
-
-
-class UnusableServerError(LogError):
-    """The server answers but cannot hold the log; the message says what to do."""
-
-
-class UnreachableError(OSError):
-    """The server does not answer; worth another try."""
+MOST_POSITION = 1 << 53
+"""Positions on a line are exact up to here, on the server too (Lua counts in doubles)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +92,20 @@ class Placement:
     line: str
     start: int
     end: int
-    """May equal ``start`` for a bare end mark."""
+    """May equal ``start`` for a bare end mark only."""
     key: bytes
     values: tuple[bytes, ...]
     closes: bool = False
     """True for the line's end mark: nothing may follow."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.end <= MOST_POSITION:
+            raise ValueError(
+                f"[{self.start}, {self.end}) on {self.line!r} is no range of positions"
+            )
+        if self.start == self.end and not self.closes:
+            # it would leave no trace on its line, so saying it twice would write it twice
+            raise ValueError(f"an empty range at {self.start} on {self.line!r} must close its line")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +159,9 @@ class Log(Protocol):
 
         Raises:
             PartitionsMismatchError: it stands with another number.
+            UnusableServerError: the server cannot hold a log; the message says what to do.
+            ValueError: the name is not 1 to 249 letters, digits, ``.``, ``_`` or ``-`` (as on
+                Kafka), or the number is not positive.
         """
         ...
 
@@ -219,8 +232,9 @@ class Log(Protocol):
     ) -> list[Entry]:
         """Return, in order, the entries of the placements that touch ``[start, end)``.
 
-        A placement is returned whole. ``end`` None means to the line's end; a bare end mark at
-        the end of the line is then included. Entries that were trimmed are left out.
+        A placement is returned whole. ``end`` None means to the line's end. A bare end mark takes
+        no position but is found at its own: it is included where ``start <= mark < end``, or with
+        ``end`` None. Entries that were trimmed are left out.
         """
         ...
 
@@ -265,107 +279,4 @@ class Log(Protocol):
 
     async def close(self) -> None:
         """Let go of every connection; the log itself stays."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Beat:
-    """What the group says to a member's heartbeat."""
-
-    generation: int
-    state: str
-    """``preparing`` (members must join again), ``syncing`` (the leader assigns) or ``stable``."""
-    joined: bool
-    """False once the member was evicted, or has yet to join the coming generation."""
-    leader: str
-    """Member id of the leader."""
-
-
-@dataclass(frozen=True, slots=True)
-class GroupTimings:
-    """How patient a group is, by the server's clock."""
-
-    lease_s: float = 2.0
-    """A member that is silent for longer is evicted. Smaller: quicker takeover; larger: fewer
-    evictions of busy members."""
-    rebalance_s: float = 5.0
-    """How long the others wait for a living member to join again before it is left out."""
-    initial_delay_s: float = 0.1
-    """How long an empty group waits after its first join, so that a start-up is one rebalance."""
-
-
-@dataclass(frozen=True, slots=True)
-class Members:
-    """Who is in a generation, for its leader to assign."""
-
-    generation: int
-    metadata: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
-
-
-class Heartbeat(Protocol):
-    """Renews a member's lease beside whatever else the process does."""
-
-    def start(self) -> None:
-        """Begin to beat."""
-        ...
-
-    def stop(self) -> None:
-        """Beat no more; returns when the last beat is over."""
-        ...
-
-
-class Groups(Protocol):
-    """Consumer groups, shaped like Kafka's: join, (leader) assign, beat, leave, and claims.
-
-    empty or stable -> a join, a leave or a lapsed lease -> *preparing* -> every live member has
-    joined, or the deadline passed -> *syncing*, generation + 1 -> the leader assigned -> *stable*.
-    Clocks are the server's alone.
-    """
-
-    async def join(self, group: str, member: str, metadata: bytes, timings: GroupTimings) -> Beat:
-        """Enter the coming generation, or enter it again; renews the lease."""
-        ...
-
-    async def beat(self, group: str, member: str, timings: GroupTimings) -> Beat:
-        """Renew the lease, evict whose lease lapsed, move the state on."""
-        ...
-
-    async def members(self, group: str) -> Members:
-        """Return the members of the present generation with their metadata."""
-        ...
-
-    async def assign(
-        self, group: str, member: str, generation: int, assignments: Mapping[str, bytes]
-    ) -> bool:
-        """Store the leader's assignment; False if the member does not lead that generation."""
-        ...
-
-    async def assignment(self, group: str, member: str, generation: int) -> bytes | None:
-        """Return the member's assignment, None until the leader gave it or if it has moved on."""
-        ...
-
-    async def leave(self, group: str, member: str) -> None:
-        """Go at once, without waiting for the lease to lapse."""
-        ...
-
-    async def claim(self, group: str, generation: int, partitions: Sequence[int]) -> None:
-        """Fence the partitions off from every older generation of the group.
-
-        Raises:
-            FencedError: a newer generation has claimed one already.
-        """
-        ...
-
-    def heartbeat(
-        self,
-        group: str,
-        member: str,
-        timings: GroupTimings,
-        interval_s: float,
-        on_beat: Callable[[Beat | BaseException], None],
-    ) -> Heartbeat:
-        """Return a heartbeat that is not started yet.
-
-        ``on_beat`` is called in the running event loop with each answer, or with what went wrong.
-        """
         ...
