@@ -66,13 +66,13 @@ async def _ready(settings: Settings) -> None:
         while True:
             try:
                 answer = await client.get(f"http://{settings.host}:{settings.port}/healthz")
-                if answer.status_code == 200:
+                if answer.status_code == 200 and answer.json()["status"] == "ok":
                     return
             except httpx.TransportError:
                 pass  # not listening yet
             if clock() > end:
                 raise DemoFailedError(
-                    f"the gateway did not come up within {READY_S:.0f} s; see the files in "
+                    f"gateway and workers did not come up within {READY_S:.0f} s; see the files in "
                     f"{settings.state / 'log'}"
                 )
             await asyncio.sleep(0.1)

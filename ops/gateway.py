@@ -22,6 +22,7 @@ from .media import Origin, refused
 from .metrics import FINISHED, FIRST_AUDIO, REGISTRY, SECONDS_AHEAD
 from .progress import Progress
 from .pump import Pump
+from .readiness import stages_waiting
 from .sessions import Sessions
 from .tail import Tail
 
@@ -59,12 +60,13 @@ def gateway(house: House) -> FastAPI:
     _add_page(app)
 
     async def healthz() -> Response:
-        """Say whether the log answers."""
+        """Say whether the log answers, and which stages have no worker yet."""
         try:
-            await house.log.topics()
+            waiting = await stages_waiting(house.groups, settings.namespace)
         except UnreachableError as error:
             return JSONResponse({"status": "log out of reach", "error": str(error)}, 503)
-        return JSONResponse({"status": "ok", "version": __version__})
+        status = "waiting for workers" if waiting else "ok"
+        return JSONResponse({"status": status, "waiting": waiting, "version": __version__})
 
     app.add_api_route("/healthz", healthz, methods=["GET"])
     app.add_api_route("/metrics", _metrics, methods=["GET"], response_class=Response)
