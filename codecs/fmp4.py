@@ -33,6 +33,7 @@ _RATES_HZ = (
 )
 """ISO/IEC 14496-3, table 1.18: samplingFrequencyIndex."""
 
+_SEGMENT_BRANDS = b"cmfs" + bytes(4) + b"cmfscmffcmfliso6"
 _MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 _LANGUAGE = 0x55C4  # "und", 5 bits a letter
 _TFHD_FLAGS = 0x020028  # default-base-is-moof, default duration and flags (14496-12, 8.8.7.1)
@@ -99,13 +100,8 @@ def media_segment(number: int, first_frame: int, packets: Sequence[bytes]) -> by
     decode_time = 0 if number == 0 else (first_frame + 1) * FRAME_SAMPLES
     # one sync sample a packet, so the data offset is known before the boxes are
     offset = len(_moof(number, decode_time, packets, 0)) + 8
-    return b"".join(
-        (
-            box(b"styp", b"cmfs", struct.pack(">I", 0), b"cmfscmffcmfliso6"),
-            _moof(number, decode_time, packets, offset),
-            box(b"mdat", *packets),
-        )
-    )
+    moof = _moof(number, decode_time, packets, offset)
+    return box(b"styp", _SEGMENT_BRANDS) + moof + box(b"mdat", *packets)
 
 
 def sequence_number(segment: int, part: int = 0) -> int:
@@ -238,7 +234,10 @@ def parse_init_segment(data: bytes) -> InitSegment:
     entry = _inside(_one(boxes, b"stsd"), 8, b"mp4a")
     asc = _decoder_config(_inside(entry, 28, b"esds").payload[4:])
     rate_hz = _one(boxes, b"mdhd").read(">I", 12)[0]
-    if asc != audio_specific_config(rate_hz) or entry.read(">I", 24)[0] >> 16 != rate_hz:
+    if rate_hz not in _RATES_HZ or (asc, entry.read(">I", 24)[0] >> 16) != (
+        audio_specific_config(rate_hz),
+        rate_hz,
+    ):
         raise BoxError(f"decoder, sample entry and time scale ({rate_hz} Hz) do not agree")
     return InitSegment(rate_hz, asc)
 
@@ -262,6 +261,8 @@ def parse_media_segment(data: bytes) -> MediaSegment:
     if moof.start + offset != mdat.start + 8:
         raise BoxError(f"the data offset {offset} does not hit the payload of mdat")
     sizes = run.read(f">{min(count, len(run.payload))}I", 12)
+    if 0 in sizes:
+        raise BoxError("trun has a packet without bytes")
     if sum(sizes) != len(mdat.payload) or len(run.payload) != 12 + 4 * count:
         raise BoxError(f"trun's {sum(sizes)} bytes are not mdat's {len(mdat.payload)}")
     ends = list(accumulate(sizes))

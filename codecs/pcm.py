@@ -139,7 +139,8 @@ def limit(
     if not len(over):
         return to_int16(signal)
     needed_db = np.zeros(len(signal))
-    needed_db[over] = -20 * np.log10(envelope[over] / ceiling)
+    # in 64 bit, where what CPUs disagree about is lost in rounding the result
+    needed_db[over] = -20 * np.log10(envelope[over].astype(np.float64) / ceiling)
     release_db = np.arange(len(signal)) * (_RELEASE_DB_PER_S / rate_hz)
     level_db = np.minimum.accumulate(needed_db - release_db) + release_db
     span = max(1, round(_LOOK_AHEAD_S * rate_hz))
@@ -178,6 +179,14 @@ def trim_edges(
     voice keeps its fricatives. Sound that has no such windows is left whole; silence all through
     becomes ``keep_s`` of it.
     """
+    start, end = sound_span(samples, rate_hz, keep_s, threshold_dbfs)
+    return samples[start:end]
+
+
+def sound_span(
+    samples: Samples, rate_hz: int, keep_s: float = 0.05, threshold_dbfs: float = -50.0
+) -> tuple[int, int]:
+    """Return the samples ``[start, end)`` that ``trim_edges`` would keep."""
     window = max(1, round(_TRIM_WINDOW_S * rate_hz))
     keep = round(keep_s * rate_hz)
     level_db = min(threshold_dbfs, peak_dbfs(samples) - _TRIM_BELOW_PEAK_DB)
@@ -185,10 +194,9 @@ def trim_edges(
     power = np.mean(padded.reshape(-1, window) ** 2, axis=1)
     loud = np.flatnonzero(power > (from_db(level_db) * FULL_SCALE) ** 2)
     if not len(loud):
-        return samples[:keep]
+        return 0, min(keep, len(samples))
     start = max(0, int(loud[0]) * window - keep)
-    end = min(len(samples), (int(loud[-1]) + 1) * window + keep)
-    return samples[start:end]
+    return start, min(len(samples), (int(loud[-1]) + 1) * window + keep)
 
 
 def fade_edges(samples: Samples, rate_hz: int, fade_ms: float = 5.0) -> Samples:

@@ -1,3 +1,4 @@
+import hashlib
 import re
 from collections.abc import Callable
 from functools import cache
@@ -116,6 +117,25 @@ def run_size_wrong() -> Files:
     return {**SESSION, NAMES[3]: bytes(data)}
 
 
+def with_packet(k: int, place: int, packet: bytes) -> Files:
+    packets = list(encoded()[k])
+    packets[place] = packet
+    return {**SESSION, NAMES[k]: media_segment(k, GRID.start(k), packets)}
+
+
+def overloaded() -> Files:
+    """Raise global_gain, 8 bits after 3 of element and 4 of tag (14496-3, table 4.50), by 24 dB."""
+    packet = encoded()[3][20]
+    bits = int.from_bytes(packet) + (16 << 8 * len(packet) - 15)
+    return with_packet(3, 20, bits.to_bytes(len(packet)))
+
+
+def too_late() -> Files:
+    data = SESSION[NAMES[4]]
+    at = data.index(b"tfdt") + 8
+    return {**SESSION, NAMES[4]: data[:at] + (2**63 + 5).to_bytes(8) + data[at + 8 :]}
+
+
 PLANTED: dict[str, tuple[Files, str]] = {
     "decode time one frame late from a segment on": (moved(3, 1), "begins at"),
     "decode time one frame early from a segment on": (moved(3, -1), "begins at"),
@@ -193,6 +213,22 @@ PLANTED: dict[str, tuple[Files, str]] = {
         damaged(NAMES[2], b"mfhd\0\0\0\0\0\0\0\x81", b"mfhd\0\0\0\0\0\0\0\x01"),
         "sequence number 1 after 65",
     ),
+    "a packet that is no sound": (with_packet(4, 5, b"\xe0"), "decodes to 48128 samples"),
+    "a packet without bytes": (with_packet(4, 5, b""), "packet without bytes"),
+    "packets far too loud": (overloaded(), "segment 3 decodes to .* times full scale"),
+    "a decode time out of this world": (too_late(), "FFmpeg does not read"),
+    "boxes written by another hand": (
+        damaged(NAMES[4], b"stypcmfs", b"stypcmfX"),
+        "differs from what its place",
+    ),
+    "an init segment written by another hand": (
+        damaged("init.mp4", b"sound\0", b"noise\0"),
+        "differs from the init segment",
+    ),
+    "a line by another hand": (
+        replaced("RELOAD=YES", "RELOAD=NO"),
+        "has lines that we do not write",
+    ),
     "a master that promises too little": (
         {**SESSION, "master.m3u8": render_master("audio.m3u8", 9000, 9000).encode()},
         "BANDWIDTH=9000, measured",
@@ -223,6 +259,16 @@ def test_planted_faults_are_found(fault: str):
     files, message = PLANTED[fault]
     problems = check(files)
     assert any(re.search(message, problem) for problem in problems), problems
+
+
+def test_damage_that_decodes_shows_in_the_digest():
+    logged = {name: hashlib.sha256(SESSION[name]).hexdigest() for name in NAMES}
+    assert check(SESSION, sha256=logged) == []
+    last_bit = bytearray(SESSION[NAMES[3]])
+    last_bit[-1] ^= 1
+    assert f"{NAMES[3]} is not what the log says: its sha256 differs" in check(
+        {**SESSION, NAMES[3]: bytes(last_bit)}, sha256=logged
+    )
 
 
 def test_a_session_without_sound_may_end():
