@@ -1,4 +1,4 @@
-"""The port to voices: a chunk's words in, its whole audio out."""
+"""The port to voices: text in, speech out, one chunk at a time."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,22 +8,25 @@ from numpy.typing import NDArray
 
 from ..codecs.records import VoiceSettings, Word
 
+TARGET_LUFS = -16.0
+"""Loudness of mastered mono speech (BS.1770-4, gated). A voice's ``gain_db`` leads there."""
+
 
 class VoiceUnavailableError(Exception):
-    """The voice is not installed or not configured; the message says how to get it."""
+    """A voice is not installed or not configured; the message says how to get it."""
 
 
 class VoiceFailedError(Exception):
-    """This utterance cannot be spoken by this voice, however often it is asked."""
+    """This utterance cannot be spoken by this voice, however often it is tried."""
 
 
 class VoiceUnreachableError(OSError):
-    """The voice does not answer for now; worth another try."""
+    """A voice does not answer, or not now; worth another try."""
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What is to be spoken, and how."""
+    """What is to be said, and how."""
 
     text: str
     settings: VoiceSettings
@@ -31,49 +34,52 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """What a voice gave."""
+    """What a voice made of an utterance."""
 
     samples: NDArray[np.int16]
-    """Mono."""
+    """Mono; none where the text has nothing to say."""
     rate_hz: int
     voice: str
+    """The voice that spoke, such as ``piper:joe``."""
     gain_db: float = 0.0
-    """Brings this voice's speech to -16 LUFS; calibrated once, over 20 s of speech or more."""
+    """Brings this voice's typical speech to `TARGET_LUFS`."""
     degraded: bool = False
-    """True where it is not the voice that was asked for."""
+    """True where it stood in for the voice that was asked for."""
     words: tuple[Word, ...] = ()
+    """Empty where the engine gives no times."""
 
 
 class Voice(Protocol):
-    """Something that speaks."""
+    """A speech engine with one voice, or one that picks among its own by language."""
 
     @property
     def name(self) -> str:
-        """Engine and voice, such as ``piper:joe``."""
+        """Engine, or engine and voice: ``espeak``, ``piper:joe``."""
         ...
 
     def speaks(self, language: str) -> bool:
-        """Say whether it knows the language (a BCP 47 tag)."""
+        """Say whether it speaks the language of this BCP 47 tag; asked after ``prepare``."""
         ...
 
     async def prepare(self) -> None:
-        """Load and warm up; doing it twice does it once.
+        """Load and warm up, so that the first utterance is as quick as the others; idempotent.
 
         Raises:
-            VoiceUnavailableError: it is not installed or not configured.
+            VoiceUnavailableError: it is not installed, or not configured.
+            VoiceUnreachableError: its server does not answer.
         """
         ...
 
     async def speak(self, utterance: Utterance) -> Spoken:
-        """Return the whole audio of an utterance.
+        """Speak; the settings' ``voice`` was looked at by who chose this one.
 
         Raises:
-            VoiceUnavailableError: it is not installed or not configured.
-            VoiceFailedError: it cannot speak this, whatever is tried.
-            VoiceUnreachableError: it does not answer; worth another try.
+            VoiceUnavailableError: it is not installed, or not configured.
+            VoiceFailedError: it cannot say this, now or later.
+            VoiceUnreachableError: worth another try.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of models and connections."""
+        """Let go of threads, connections and models; nothing may be asked of it afterwards."""
         ...

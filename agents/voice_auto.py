@@ -1,13 +1,12 @@
-"""Choosing a voice, and never falling silent: the first that can, another where it fails."""
+"""The best voice that is there: a chain of voices, and what each one costs here."""
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import structlog
+import numpy as np
 
-from ..codecs.pcm import loudness_lufs
+from ..codecs import pcm
 from ..codecs.records import VoiceSettings
 from .voice import (
     Spoken,
@@ -19,145 +18,177 @@ from .voice import (
 )
 
 COOL_DOWN_S = 30.0
-"""A voice that did not answer is left alone for so long; its chunks go to the next one."""
-TOO_SLOW = 0.8
-"""Seconds of work a second of speech, above which ``auto`` passes a voice over."""
-log = structlog.get_logger()
+"""A voice that did not answer is left alone for so long."""
+AUTO = "auto"
 
-
-class Chain:
-    """Voices in order of preference, itself a voice.
-
-    ``auto`` speaks with the first that knows the language, is installed and quick enough; a named
-    voice is asked first. Where a voice fails, the next one speaks the chunk, marked degraded.
-    """
-
-    name = "auto"
-
-    def __init__(
-        self, voices: Sequence[Voice], clock_s: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._voices = list(voices)
-        self._clock_s = clock_s
-        self._resting: dict[str, float] = {}
-        self._unavailable: dict[str, str] = {}
-        self._slow: set[str] = set()
-
-    def speaks(self, language: str) -> bool:
-        return any(voice.speaks(language) for voice in self._voices)
-
-    async def prepare(self) -> None:
-        """Load every voice that is there, and see which are quick enough here.
-
-        Raises:
-            VoiceUnavailableError: none is there.
-        """
-        for voice in self._voices:
-            try:
-                await voice.prepare()
-            except VoiceUnavailableError as error:
-                self._unavailable[voice.name] = str(error)
-        if len(self._unavailable) == len(self._voices):
-            raise VoiceUnavailableError("; ".join(self._unavailable.values()))
-
-    def mark_slow(self, name: str) -> None:
-        """Have ``auto`` pass a voice over that this machine is too slow for."""
-        self._slow.add(name)
-
-    def candidates(self, settings: VoiceSettings) -> list[Voice]:
-        """Return the voices to ask, in order.
-
-        Raises:
-            VoiceFailedError: no voice has the name, or none speaks the language.
-        """
-        wanted = settings.voice
-        named = [voice for voice in self._voices if _answers_to(voice, wanted)]
-        if wanted != "auto" and not named:
-            known = ", ".join(voice.name for voice in self._voices)
-            raise VoiceFailedError(f"there is no voice {wanted!r} here; there are auto, {known}")
-        others = sorted(
-            (voice for voice in self._voices if voice not in named),
-            key=lambda voice: voice.name in self._slow,
-        )
-        able = [voice for voice in (*named, *others) if voice.speaks(settings.language)]
-        if not able:
-            missing = "; ".join(self._unavailable.values())
-            raise VoiceFailedError(
-                f"no voice here speaks {settings.language!r}" + (f" ({missing})" if missing else "")
-            )
-        return able
-
-    async def speak(self, utterance: Utterance) -> Spoken:
-        able = self.candidates(utterance.settings)
-        now = self._clock_s()
-        awake = [voice for voice in able if self._resting.get(voice.name, now) <= now] or able
-        troubles: list[str] = []
-        unreachable = False
-        for voice in awake:
-            try:
-                spoken = await voice.speak(utterance)
-            except VoiceUnavailableError as error:
-                self._unavailable[voice.name] = str(error)
-                troubles.append(str(error))
-            except VoiceFailedError as error:
-                troubles.append(str(error))
-            except VoiceUnreachableError as error:
-                unreachable = True
-                self._resting[voice.name] = now + COOL_DOWN_S
-                troubles.append(str(error))
-            else:
-                if not troubles and voice is able[0]:
-                    return spoken
-                log.warning("another voice speaks", voice=voice.name, because=troubles[:3])
-                return replace(spoken, degraded=True)
-        reason = "; ".join(troubles)
-        if unreachable:
-            raise VoiceUnreachableError(f"no voice answers: {reason}")
-        raise VoiceFailedError(f"no voice could speak: {reason}")
-
-    async def close(self) -> None:
-        await asyncio.gather(*(voice.close() for voice in self._voices))
-
-
-def _answers_to(voice: Voice, wanted: str) -> bool:
-    return wanted in {voice.name, voice.name.partition(":")[0]}
+CALIBRATION_CLAUSE = "Once upon a time,"
+CALIBRATION_TEXT = (
+    "On the last rock before the open sea there stood a lighthouse.",
+    "Every evening the keeper climbed the hundred steps, and wound the clock that turned the lamp.",
+    "One winter night a storm came in from the west, and the clock stopped.",
+    "She put her hands on the heavy wheel, and pushed until the light began to move.",
+    "Out there, somewhere, a fishing boat was looking for the harbor.",
+    "In the morning the sea was flat, and the boat lay safe behind the wall.",
+)
+"""More than 20 s at any voice's pace: fewer seconds tell little about loudness."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How a voice does on this machine."""
+    """What a voice costs and how loud it is, here and now."""
 
     real_time_factor: float
     """Seconds of work for a second of speech."""
-    first_audio_s: float
-    """Seconds until the first clause was there."""
     loudness_lufs: float
-    """Before its calibrated gain."""
+    """Gated loudness of its speech before any gain (BS.1770-4, mono)."""
+    first_audio_s: float
+    """From a clause to its speech, warmed up."""
 
 
-CLAUSE = "On the last rock before the open sea,"
-PARAGRAPH = (
-    "there stood a lighthouse, and in the lighthouse lived an old keeper. Every evening she "
-    "climbed the hundred steps, lit the great lamp, and wound the clock that turned it."
-)
+class Chain:
+    """Voices in order of preference, each standing in for those before it.
+
+    Settings that name ``auto`` get the first voice that speaks the language; a name gets that
+    voice first, and then the others as stand-ins, marked ``degraded``. What is not installed was
+    never promised, so under ``auto`` its successor is not marked.
+    """
+
+    name = AUTO
+
+    def __init__(
+        self, voices: Sequence[Voice], clock_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._voices = tuple(voices)
+        self._clock_s = clock_s
+        self._resting_until_s: dict[str, float] = {}
+        self._absent: dict[str, str] = {}
+        """Why a voice is not there, by name."""
+
+    def speaks(self, language: str) -> bool:
+        return any(voice.speaks(language) for voice in self._present())
+
+    async def prepare(self) -> None:
+        for voice in self._voices:
+            try:
+                await voice.prepare()
+            except VoiceUnavailableError as error:
+                self._absent[voice.name] = str(error)
+            except VoiceUnreachableError:
+                self._rest(voice)
+            else:
+                self._absent.pop(voice.name, None)
+        if not self._present():
+            raise VoiceUnavailableError(self._no_voice(self._absent))
+
+    async def speak(self, utterance: Utterance) -> Spoken:
+        settings = utterance.settings
+        asked = self._asked(settings)
+        reasons: dict[str, str] = {}
+        unreachable: VoiceUnreachableError | None = None
+        for voice in self._candidates(settings):
+            try:
+                spoken = await voice.speak(utterance)
+            except VoiceUnavailableError as error:
+                reasons[voice.name] = self._absent[voice.name] = str(error)
+            except VoiceFailedError as error:
+                reasons[voice.name] = str(error)
+            except VoiceUnreachableError as error:
+                self._rest(voice)
+                reasons[voice.name] = str(error)
+                unreachable = error
+            else:
+                stands_in = asked is not None and voice is not asked
+                return replace(spoken, degraded=spoken.degraded or stands_in)
+        if unreachable is not None:
+            raise VoiceUnreachableError(self._no_voice(reasons))
+        raise VoiceFailedError(self._no_voice(reasons or self._absent, settings.language))
+
+    async def close(self) -> None:
+        for voice in self._voices:
+            await voice.close()
+
+    def resolve(self, settings: VoiceSettings) -> Voice:
+        """Return the voice that would be asked first, now.
+
+        Raises:
+            VoiceFailedError: the name is no voice's, or no voice speaks the language.
+        """
+        for voice in self._candidates(settings):
+            return voice
+        raise VoiceFailedError(self._no_voice(self._absent, settings.language))
+
+    def _asked(self, settings: VoiceSettings) -> Voice | None:
+        """Return the voice whose place another one would be taking."""
+        named = self._named(settings.voice)
+        if named:
+            return named[0]
+        speaking = (voice for voice in self._present() if voice.speaks(settings.language))
+        return next(speaking, None)
+
+    def _candidates(self, settings: VoiceSettings) -> list[Voice]:
+        """Return who may speak, in order; who does not answer comes last rather than never."""
+        named = self._named(settings.voice)
+        others = [voice for voice in self._voices if voice not in named]
+        present = self._present()
+        speaking = [
+            voice
+            for voice in (*named, *others)
+            if voice in present and voice.speaks(settings.language)
+        ]
+        now_s = self._clock_s()
+        return sorted(
+            speaking, key=lambda voice: self._resting_until_s.get(voice.name, now_s) > now_s
+        )
+
+    def _named(self, name: str) -> list[Voice]:
+        """Return the voices of a name, or of an engine's name."""
+        if name == AUTO:
+            return []
+        found = [
+            voice for voice in self._voices if name in (voice.name, voice.name.partition(":")[0])
+        ]
+        if not found:
+            known = ", ".join([AUTO, *(voice.name for voice in self._voices)])
+            raise VoiceFailedError(f"there is no voice {name!r}; the voices are {known}")
+        return found
+
+    def _present(self) -> list[Voice]:
+        return [voice for voice in self._voices if voice.name not in self._absent]
+
+    def _rest(self, voice: Voice) -> None:
+        self._resting_until_s[voice.name] = self._clock_s() + COOL_DOWN_S
+
+    def _no_voice(self, reasons: dict[str, str], language: str = "") -> str:
+        tried = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        what = f"no voice speaks {language!r}" if language and not tried else "no voice can speak"
+        names = ", ".join(voice.name for voice in self._voices) or "none"
+        return (
+            f"{what} ({tried or 'of ' + names}). Install one: pip install 'rhapsode[piper,espeak]'"
+        )
 
 
 async def calibrate(voice: Voice) -> Calibration:
-    """Measure a voice: load it, speak a clause and a paragraph.
+    """Speak a clause and half a minute of English with a voice, and measure both.
 
     Raises:
-        VoiceUnavailableError: as `Voice.speak`; likewise the other two.
+        VoiceUnavailableError: it is not installed, or not configured.
+        VoiceFailedError: it cannot speak English.
+        VoiceUnreachableError: its server does not answer.
     """
-    await voice.prepare()
     settings = VoiceSettings(language="en")
-    started = time.perf_counter()
-    await voice.speak(Utterance(CLAUSE, settings))
-    first_audio_s = time.perf_counter() - started
-    started = time.perf_counter()
-    spoken = await voice.speak(Utterance(PARAGRAPH, settings))
-    work_s = time.perf_counter() - started
+    await voice.prepare()
+    started_s = time.perf_counter()
+    await voice.speak(Utterance(CALIBRATION_CLAUSE, settings))
+    first_audio_s = time.perf_counter() - started_s
+    started_s = time.perf_counter()
+    spoken = [await voice.speak(Utterance(text, settings)) for text in CALIBRATION_TEXT]
+    worked_s = time.perf_counter() - started_s
+    samples = np.concatenate([part.samples for part in spoken])
+    if not len(samples):
+        raise VoiceFailedError(f"{voice.name} gave no sound")
+    rate_hz = spoken[0].rate_hz
     return Calibration(
-        real_time_factor=max(1e-6, work_s) / (len(spoken.samples) / spoken.rate_hz),
+        real_time_factor=worked_s * rate_hz / len(samples),
+        loudness_lufs=pcm.loudness_lufs(samples, rate_hz),
         first_audio_s=first_audio_s,
-        loudness_lufs=loudness_lufs(spoken.samples, spoken.rate_hz),
     )

