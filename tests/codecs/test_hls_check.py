@@ -225,10 +225,7 @@ PLANTED: dict[str, tuple[Files, str]] = {
         damaged("init.mp4", b"sound\0", b"noise\0"),
         "differs from the init segment",
     ),
-    "a line by another hand": (
-        replaced("RELOAD=YES", "RELOAD=NO"),
-        "has lines that we do not write",
-    ),
+    "a line by another hand": (replaced("RELOAD=YES", "RELOAD=NO"), "that we do not write"),
     "a master that promises too little": (
         {**SESSION, "master.m3u8": render_master("audio.m3u8", 9000, 9000).encode()},
         "BANDWIDTH=9000, measured",
