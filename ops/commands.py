@@ -6,11 +6,13 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
+import faust
 import msgspec
 from rich.console import Console
 from rich.table import Table
@@ -26,9 +28,12 @@ from .house import House
 from .progress import Progress
 from .sessions import Sessions
 from .settings import Settings
+from .speaking import SpeakingFailedError
 from .speaking import say as speak
 from .up import WORKERS, everything, log_folder, log_server
-from .worker import stages_running, work
+from .worker import first_crash, stages_running, work
+
+T = TypeVar("T")
 
 
 class UsageError(Exception):
@@ -124,8 +129,9 @@ async def say(
         reachable, started = await stack.enter_async_context(log_server(settings))
         house = House(reachable)
         stack.push_async_callback(house.close)
+        apps: list[faust.App] = []
         if started:
-            await stack.enter_async_context(stages_running(house, STAGE_NAMES))
+            apps = await stack.enter_async_context(stages_running(house, STAGE_NAMES))
 
         def show(progress: Progress) -> None:
             if console is not None and console.is_terminal:
@@ -134,7 +140,9 @@ async def say(
                     end="\r",
                 )
 
-        spoken = await speak(house, words, mode=mode, settings=voice, on_progress=show)
+        spoken = await _unless_crashed(
+            speak(house, words, mode=mode, settings=voice, on_progress=show), apps
+        )
         if out is not None:
             again.write(await again.replay(house.parts(), spoken.session_id), out)
             spoken = replace(spoken, playlist=str((out / "audio.m3u8").absolute()))
@@ -144,6 +152,23 @@ async def say(
         for name, value in spoken.as_json().items():
             _print(f"{name:>10}  {value}")
     return 0
+
+
+async def _unless_crashed(work: Coroutine[Any, Any, T], apps: list[faust.App]) -> T:
+    """Await the work, or give it up at the first stage of ours that crashes."""
+    working = asyncio.create_task(work)
+    watching = asyncio.create_task(first_crash(apps)) if apps else None
+    try:
+        await asyncio.wait(
+            [working, *([watching] if watching else [])], return_when=asyncio.FIRST_COMPLETED
+        )
+        if not working.done() and watching is not None:
+            raise SpeakingFailedError(f"a stage stopped at a bug: {watching.result()}")
+        return await working
+    finally:
+        for task in (working, watching):
+            if task is not None:
+                task.cancel()
 
 
 def _words(text: str) -> str:

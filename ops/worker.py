@@ -66,6 +66,13 @@ async def work(house: House, names: tuple[str, ...]) -> int:
     return 1 if crashed else 0
 
 
+async def first_crash(apps: list[faust.App]) -> str:
+    """Wait until a stage crashes; return its id and why."""
+    never = asyncio.Event()
+    (crashed, *_) = await _until_stopped(apps, never)
+    return f"{crashed.conf.id}: {crashed.crash_reason!r}"
+
+
 async def _until_stopped(apps: list[faust.App], stopping: asyncio.Event) -> list[faust.App]:
     while not stopping.is_set():
         crashed = [app for app in apps if app.crashed]

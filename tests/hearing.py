@@ -26,7 +26,9 @@ def heard(samples: NDArray[np.int16], rate_hz: int) -> str:
     wave = samples.astype(np.float32) / 32768.0
     if rate_hz != WHISPER_RATE_HZ:
         wave = soxr.resample(wave, rate_hz, WHISPER_RATE_HZ)
-    pieces, _ = _model().transcribe(wave, language="en", beam_size=5, condition_on_previous_text=False)
+    pieces, _ = _model().transcribe(
+        wave, language="en", beam_size=5, condition_on_previous_text=False
+    )
     return " ".join(piece.text.strip() for piece in pieces)
 
 

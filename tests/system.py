@@ -23,7 +23,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def rhapsode(*arguments: str, timeout_s: float = 120.0, **variables: str) -> "subprocess.CompletedProcess[str]":
+def rhapsode(
+    *arguments: str, timeout_s: float = 120.0, **variables: str
+) -> "subprocess.CompletedProcess[str]":
     """Run the command line to its end."""
     return subprocess.run(
         [sys.executable, "-m", "rhapsode.ops", *arguments],

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
+import structlog
 from faust.types import StreamT
 
 from ..storage.log import Fence, Groups
@@ -16,6 +17,7 @@ LEASE_S = 2.0
 HEARTBEAT_S = 0.5
 REBALANCE_S = 3.0
 COMMIT_S = 0.5
+log = structlog.get_logger()
 
 
 def bind(
@@ -53,6 +55,7 @@ def bind(
     source = app.topic(stage.source, key_serializer="raw", value_serializer="raw")
 
     def crash(error: BaseException) -> None:
+        log.error("a bug stopped the stage", stage=stage.name, exc_info=error)
         asyncio.ensure_future(app.crash(error))  # noqa: RUF006 - Faust keeps what it crashes with
 
     lanes = Lanes(

@@ -69,9 +69,22 @@ def test_ffmpeg_decodes_it_without_a_word(live: Running, story: str) -> None:
     if shutil.which("ffmpeg") is None:
         pytest.skip("no ffmpeg is installed here, and 'make test' may not install one")
     done = subprocess.run(
-        ["ffmpeg", "-v", "warning", "-xerror", "-err_detect", "explode",
-         "-i", f"{live.url}/media/hls/{story}/audio.m3u8", "-f", "s16le", "-"],
-        capture_output=True, timeout=60, check=False,
+        [
+            "ffmpeg",
+            "-v",
+            "warning",
+            "-xerror",
+            "-err_detect",
+            "explode",
+            "-i",
+            f"{live.url}/media/hls/{story}/audio.m3u8",
+            "-f",
+            "s16le",
+            "-",
+        ],
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, b"")
     frames = parse(files_of(live, story)["audio.m3u8"].decode()).frames
@@ -79,9 +92,7 @@ def test_ffmpeg_decodes_it_without_a_word(live: Running, story: str) -> None:
 
 
 def test_replay_derives_every_byte_again(live: Running, story: str, tmp_path: Path) -> None:
-    done = rhapsode(
-        "replay", story, "--verify", "--out", str(tmp_path / "again"), **live.variables
-    )
+    done = rhapsode("replay", story, "--verify", "--out", str(tmp_path / "again"), **live.variables)
     assert done.returncode == 0, done.stderr
     assert "identical" in done.stdout
     again = {path.name: path.read_bytes() for path in (tmp_path / "again").iterdir()}
@@ -116,9 +127,7 @@ def test_a_foreign_entry_that_is_malformed_hinders_nobody(live: Running) -> None
     client.xadd("rhapsode:in:text", {"text": "But this one is right.", "session": "after"})
     wait_until_known(live, "after")
     assert live.wait_finished("after")["state"] == "SUCCESS"
-    letters = b"".join(
-        fields[b"v"] for _, fields in client.xrange("{rhapsode:0}:log:dead-letter")
-    )
+    letters = b"".join(fields[b"v"] for _, fields in client.xrange("{rhapsode:0}:log:dead-letter"))
     client.close()
     assert b"the field 'text' is missing" in letters
 
