@@ -131,7 +131,7 @@ class Running:
 
 @contextmanager
 def running(state: Path, *, separate: bool = False, **variables: str) -> Iterator[Running]:
-    """Run ``rhapsode up``, or with ``separate`` only its log server and gateway; then stop it all."""
+    """Run ``rhapsode up``; with ``separate`` run nothing yet. All of it stops at the end."""
     port = free_port()
     chosen = {"state": str(state), "port": str(port), "voices": "espeak"} | variables
     system = Running(state, port, chosen)

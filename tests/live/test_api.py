@@ -1,5 +1,6 @@
 """The HTTP surface: the seed's shapes, blocking reload, and errors that say what to do."""
 
+import itertools
 import json
 import threading
 import time
@@ -140,7 +141,7 @@ def test_the_playlist_only_ever_grows(client: httpx.Client, live: Running) -> No
     texts: list[str] = []
     while not texts or "ENDLIST" not in texts[-1]:
         texts.append(client.get(f"/media/hls/{session}/audio.m3u8").text)
-    for earlier, later in zip(texts, texts[1:], strict=False):
+    for earlier, later in itertools.pairwise(texts):
         assert later.startswith(earlier)
 
 
@@ -176,9 +177,11 @@ def test_progress_comes_as_events_until_the_end(client: httpx.Client, live: Runn
     seen: list[dict[str, object]] = []
     with client.stream("GET", f"/v1/sessions/{session}/events") as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
-        for line in answer.iter_lines():
-            if line.startswith("data: "):
-                seen.append(json.loads(line.removeprefix("data: ")))
+        seen += [
+            json.loads(line.removeprefix("data: "))
+            for line in answer.iter_lines()
+            if line.startswith("data: ")
+        ]
     assert seen[-1]["state"] == "SUCCESS"
     assert seen[-1]["percent"] == 100
     assert len(seen) > 2

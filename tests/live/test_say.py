@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import redis
 from hearing import heard, word_error_rate
+from system import Running, rhapsode
+
 from rhapsode.codecs.audio_file import decode
 from rhapsode.codecs.hls_check import check
 from rhapsode.codecs.m3u8 import parse
 from rhapsode.ops.device_client import listen
-from system import Running, rhapsode
 
 STORY = (
     "The keeper lit the lamp, and the light went out over the water. It turned slowly, like "
