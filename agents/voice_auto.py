@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from .voice import (
 
 COOL_DOWN_S = 30.0
 """A voice that did not answer is left alone for so long."""
+TOO_SLOW = 0.8
+"""Seconds of work for a second of speech beyond which ``auto`` would rather have another voice."""
 AUTO = "auto"
 
 CALIBRATION_CLAUSE = "Once upon a time,"
@@ -45,12 +48,21 @@ class Calibration:
     """From a clause to its speech, warmed up."""
 
 
+@runtime_checkable
+class Measured(Protocol):
+    """A voice that works on this machine and knows how hard."""
+
+    real_time_factor: float
+    """Seconds of work for a second of speech; measured by ``prepare``."""
+
+
 class Chain:
     """Voices in order of preference, each standing in for those before it.
 
     Settings that name ``auto`` get the first voice that speaks the language; a name gets that
     voice first, and then the others as stand-ins, marked ``degraded``. What is not installed was
-    never promised, so under ``auto`` its successor is not marked.
+    never promised, so under ``auto`` its successor is not marked; and a voice that this machine is
+    too slow for comes last.
     """
 
     name = AUTO
@@ -63,6 +75,7 @@ class Chain:
         self._resting_until_s: dict[str, float] = {}
         self._absent: dict[str, str] = {}
         """Why a voice is not there, by name."""
+        self._slow: set[str] = set()
 
     def speaks(self, language: str) -> bool:
         return any(voice.speaks(language) for voice in self._present())
@@ -77,6 +90,8 @@ class Chain:
                 self._rest(voice)
             else:
                 self._absent.pop(voice.name, None)
+                if isinstance(voice, Measured) and voice.real_time_factor > TOO_SLOW:
+                    self.mark_slow(voice.name)
         if not self._present():
             raise VoiceUnavailableError(self._no_voice(self._absent))
 
@@ -107,6 +122,10 @@ class Chain:
         for voice in self._voices:
             await voice.close()
 
+    def mark_slow(self, name: str) -> None:
+        """Have ``auto`` ask the voice last, because this machine is too slow for it."""
+        self._slow.add(name)
+
     def resolve(self, settings: VoiceSettings) -> Voice:
         """Return the voice that would be asked first, now.
 
@@ -120,24 +139,26 @@ class Chain:
     def _asked(self, settings: VoiceSettings) -> Voice | None:
         """Return the voice whose place another one would be taking."""
         named = self._named(settings.voice)
-        if named:
-            return named[0]
-        speaking = (voice for voice in self._present() if voice.speaks(settings.language))
-        return next(speaking, None)
+        return next(iter(named or self._speaking(settings)), None)
 
-    def _candidates(self, settings: VoiceSettings) -> list[Voice]:
-        """Return who may speak, in order; who does not answer comes last rather than never."""
+    def _speaking(self, settings: VoiceSettings) -> list[Voice]:
+        """Return who is there and speaks the language: those named first, the slow ones last."""
         named = self._named(settings.voice)
         others = [voice for voice in self._voices if voice not in named]
+        others.sort(key=lambda voice: voice.name in self._slow)
         present = self._present()
-        speaking = [
+        return [
             voice
             for voice in (*named, *others)
             if voice in present and voice.speaks(settings.language)
         ]
+
+    def _candidates(self, settings: VoiceSettings) -> list[Voice]:
+        """Return who may speak, in order; who does not answer comes last rather than never."""
         now_s = self._clock_s()
         return sorted(
-            speaking, key=lambda voice: self._resting_until_s.get(voice.name, now_s) > now_s
+            self._speaking(settings),
+            key=lambda voice: self._resting_until_s.get(voice.name, now_s) > now_s,
         )
 
     def _named(self, name: str) -> list[Voice]:

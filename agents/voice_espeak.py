@@ -9,8 +9,9 @@ from ..codecs.records import Word
 from .espeak_library import EspeakLibrary, WordEvent, espeak_library
 from .voice import Spoken, Utterance, VoiceFailedError, VoiceUnavailableError
 
-GAIN_DB = 5.0
-"""Measured: see docs/voices.md."""
+GAIN_DB = 4.8
+"""American English: -20.9 LUFS over a story of 92 s, -21.0 over 25 s; other languages lie between
+-18.7 and -21.7."""
 MAX_CHARS = 2_000
 WORDS_PER_MINUTE = 175
 """espeak-ng's own rate, at speed 1."""

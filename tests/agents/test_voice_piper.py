@@ -59,7 +59,7 @@ async def test_its_gain_leads_to_the_target_loudness(loaded):
     await lively.close()
     samples = np.concatenate([part.samples for part in spoken])
     assert len(samples) > 20 * 22_050
-    assert pcm.loudness_lufs(samples, 22_050) + GAIN_DB == pytest.approx(-16.0, abs=1.0)
+    assert pcm.loudness_lufs(samples, 22_050) + GAIN_DB == pytest.approx(-16.0, abs=1.5)
 
 
 @pytest.mark.voice
