@@ -95,6 +95,7 @@ class Placement:
     """May equal ``start`` for a bare end mark only."""
     key: bytes
     values: tuple[bytes, ...]
+    """One entry each, at least one."""
     closes: bool = False
     """True for the line's end mark: nothing may follow."""
 
@@ -103,6 +104,8 @@ class Placement:
             raise ValueError(
                 f"[{self.start}, {self.end}) on {self.line!r} is no range of positions"
             )
+        if not self.values:
+            raise ValueError(f"[{self.start}, {self.end}) on {self.line!r} holds no entry")
         if self.start == self.end and not self.closes:
             # it would leave no trace on its line, so saying it twice would write it twice
             raise ValueError(f"an empty range at {self.start} on {self.line!r} must close its line")

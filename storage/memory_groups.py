@@ -1,11 +1,11 @@
 """Consumer groups in memory: the same state machine as on the server."""
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .log import Beat, GroupTimings, Heartbeat, Members
+from .groups import Beat, GroupTimings, Heartbeat, Members
+from .heartbeat import TaskHeartbeat
 from .memory_log import MemoryLog
 
 
@@ -14,30 +14,37 @@ class _Group:
     state: str = "empty"
     generation: int = 0
     leader: str = ""
+    rebalance_s: float = 0.0
     deadline: float = 0.0
+    """Of preparing, or of syncing."""
     earliest: float = 0.0
     leases: dict[str, float] = field(default_factory=dict[str, float])
     metadata: dict[str, bytes] = field(default_factory=dict[str, bytes])
     joined: set[str] = field(default_factory=set[str])
     plan: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
-    def prepare(self, now: float, rebalance_s: float) -> None:
+    def enter(self, state: str, now: float) -> None:
+        self.state, self.deadline = state, now + self.rebalance_s
+
+    def prepare(self, now: float) -> None:
         if self.state != "preparing":
-            self.state = "preparing"
+            self.enter("preparing", now)
             self.joined.clear()
-            self.deadline, self.earliest = now + rebalance_s, 0.0
+            self.earliest = 0.0
 
     def forget(self, member: str) -> None:
         self.leases.pop(member, None)
         self.metadata.pop(member, None)
         self.joined.discard(member)
 
-    def evict(self, now: float, rebalance_s: float) -> None:
-        lapsed = [member for member, until in self.leases.items() if until <= now]
-        for member in lapsed:
+    def evict(self, now: float) -> None:
+        gone = [member for member, until in self.leases.items() if until <= now]
+        if self.state == "syncing" and now >= self.deadline:
+            gone.append(self.leader)
+        for member in gone:
             self.forget(member)
-        if lapsed and self.state in ("stable", "syncing"):
-            self.prepare(now, rebalance_s)
+        if gone and self.state != "empty":
+            self.prepare(now)
         if not self.leases:
             self.state = "empty"
             self.joined.clear()
@@ -50,18 +57,18 @@ class _Group:
             return
         for member in set(self.leases) - self.joined:
             self.forget(member)
-        self.generation += 1
-        self.state = "syncing"
-        self.plan = {}
         if self.leader not in self.joined:
             self.leader = min(self.joined)
+        self.generation += 1
+        self.plan = {}
+        self.enter("syncing", now)
 
     def answer(self, member: str) -> Beat:
         return Beat(self.generation, self.state, member in self.joined, self.leader)
 
 
 class MemoryGroups:
-    """`storage.log.Groups` in one process, fencing the given log."""
+    """`storage.groups.Groups` in one process, fencing the given log."""
 
     def __init__(self, log: MemoryLog, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._log = log
@@ -73,10 +80,11 @@ class MemoryGroups:
 
     async def join(self, group: str, member: str, metadata: bytes, timings: GroupTimings) -> Beat:
         now, state = self._clock_s(), self._group(group)
-        state.evict(now, timings.rebalance_s)
-        empty = state.state == "empty"
-        state.prepare(now, timings.rebalance_s)
-        if empty:
+        state.rebalance_s = timings.rebalance_s
+        state.evict(now)
+        first = state.state == "empty"
+        state.prepare(now)
+        if first:
             state.earliest = now + timings.initial_delay_s
         state.leases[member] = now + timings.lease_s
         state.metadata[member] = metadata
@@ -87,8 +95,8 @@ class MemoryGroups:
     async def beat(self, group: str, member: str, timings: GroupTimings) -> Beat:
         now, state = self._clock_s(), self._group(group)
         if member in state.leases:
-            state.leases[member] = max(state.leases[member], now + timings.lease_s)
-        state.evict(now, timings.rebalance_s)
+            state.leases[member] = now + timings.lease_s
+        state.evict(now)
         state.close_barrier(now)
         return state.answer(member)
 
@@ -100,11 +108,12 @@ class MemoryGroups:
         self, group: str, member: str, generation: int, assignments: Mapping[str, bytes]
     ) -> bool:
         state = self._group(group)
-        if (state.state, state.generation, state.leader) != ("syncing", generation, member):
+        if (state.generation, state.leader) != (generation, member):
             return False
-        state.plan = dict(assignments)
-        state.state = "stable"
-        return True
+        if state.state == "syncing":
+            state.plan = dict(assignments)
+            state.state = "stable"
+        return state.state == "stable"
 
     async def assignment(self, group: str, member: str, generation: int) -> bytes | None:
         state = self._group(group)
@@ -117,9 +126,9 @@ class MemoryGroups:
         if member not in state.leases:
             return
         state.forget(member)
-        if state.state in ("stable", "syncing"):
-            state.prepare(now, GroupTimings().rebalance_s)
-        state.evict(now, GroupTimings().rebalance_s)
+        if state.leases:
+            state.prepare(now)
+        state.evict(now)
         state.close_barrier(now)
 
     async def claim(self, group: str, generation: int, partitions: Sequence[int]) -> None:
@@ -134,24 +143,4 @@ class MemoryGroups:
         interval_s: float,
         on_beat: Callable[[Beat | BaseException], None],
     ) -> Heartbeat:
-        async def beat() -> None:
-            while True:
-                await asyncio.sleep(interval_s)
-                on_beat(await self.beat(group, member, timings))
-
-        return _TaskHeartbeat(beat)
-
-
-class _TaskHeartbeat:
-    """Beats from the event loop itself."""
-
-    def __init__(self, beat: Callable[[], "asyncio.Future[None]"] | Callable[[], object]) -> None:
-        self._beat = beat
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self._task = asyncio.ensure_future(self._beat())  # type: ignore[arg-type]
-
-    def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        return TaskHeartbeat(lambda: self.beat(group, member, timings), interval_s, on_beat)

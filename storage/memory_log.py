@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from .keys import check_partitions, check_topic
 from .log import (
     ClosedError,
     Entry,
@@ -37,14 +38,25 @@ class _Stream:
         return self.first + len(self.entries)
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    start: int
+    end: int
+    first: int
+    """Offset of its first entry."""
+    last: int
+
+    def touches(self, start: int, end: int | None) -> bool:
+        if end is not None and (end <= start or self.start >= end):
+            return False
+        return self.end > start or self.start == self.end == start
+
+
 @dataclass(slots=True)
 class _Line:
     next: int = 0
     closed: bool = False
-    placements: list[tuple[int, int, int, int]] = field(
-        default_factory=list[tuple[int, int, int, int]]
-    )
-    """(start, end, first offset, last offset) in order."""
+    placements: list[_Place] = field(default_factory=list[_Place])
 
 
 class MemoryLog:
@@ -82,7 +94,7 @@ class MemoryLog:
     # -- topics
 
     async def declare(self, topic: str, partitions: int) -> int:
-        standing = self._topics.setdefault(topic, partitions)
+        standing = self._topics.setdefault(check_topic(topic), check_partitions(partitions))
         if standing != partitions:
             raise PartitionsMismatchError(
                 f"topic {topic} has {standing} partitions, not {partitions}"
@@ -95,7 +107,7 @@ class MemoryLog:
     # -- writing
 
     def _stream(self, topic: str, partition: int) -> _Stream:
-        return self._streams.setdefault((topic, partition), _Stream())
+        return self._streams.setdefault((check_topic(topic), partition), _Stream())
 
     def _wake(self) -> None:
         grown, self._grown = self._grown, asyncio.Event()
@@ -146,7 +158,7 @@ class MemoryLog:
             stream.entries.append(Entry(stream.next, now, placement.key, value))
         where = (placement.topic, partition, placement.line)
         line = self._lines.setdefault(where, _Line())
-        line.placements.append((placement.start, placement.end, first, stream.next - 1))
+        line.placements.append(_Place(placement.start, placement.end, first, stream.next - 1))
         line.next, line.closed = placement.end, placement.closes
 
     # -- reading
@@ -168,6 +180,7 @@ class MemoryLog:
             }
             left = end - time.monotonic()
             if found or left <= 0:
+                await asyncio.sleep(0)  # as a server would: who reads in a loop lets others run
                 return found
             try:
                 await asyncio.wait_for(grown.wait(), left)
@@ -204,14 +217,10 @@ class MemoryLog:
         known = self._lines.get((topic, partition, line), _Line())
         stream = self._stream(topic, partition)
         found: list[Entry] = []
-        if end is not None and end <= start:
-            return found
-        for first_place, end_place, first, last in known.placements:
-            touches = end_place > start or first_place == end_place == start
-            if (touches and first_place >= start) or first_place < start < end_place:
-                if end is None or first_place < end:
-                    low = max(0, first - stream.first)
-                    found += stream.entries[low : max(low, last + 1 - stream.first)]
+        for place in known.placements:
+            if place.touches(start, end):
+                low = max(0, place.first - stream.first)
+                found += stream.entries[low : max(low, place.last + 1 - stream.first)]
         return found
 
     async def forget_line(self, topic: str, partition: int, line: str) -> None:
@@ -236,7 +245,7 @@ class MemoryLog:
     ) -> None:
         self._check(fence, partition)
         for topic, offset in offsets.items():
-            self._offsets[group, topic, partition] = offset
+            self._offsets[group, check_topic(topic), partition] = offset
 
     async def committed(self, group: str, topic: str, partition: int) -> int | None:
         return self._offsets.get((group, topic, partition))
@@ -246,7 +255,7 @@ class MemoryLog:
         for partition in range(self._topics.get(topic, 0)):
             stream = self._stream(topic, partition)
             done = self._offsets.get((group, topic, partition), 0)
-            lags[partition] = stream.next - max(stream.first, done)
+            lags[partition] = max(0, stream.next - max(stream.first, done))
         return lags
 
     # -- ingress

@@ -1,27 +1,22 @@
 """Consumer groups on the server: one script, the server's clock."""
 
-import asyncio
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import redis
-import structlog
 
-from .log import Beat, FencedError, GroupTimings, Heartbeat, Members, UnreachableError
-from .redis_connection import (
-    COMMAND_TIMEOUT_S,
-    CONNECT_TIMEOUT_S,
-    LUA,
-    RedisConnection,
-)
+from .groups import Beat, GroupTimings, Heartbeat, Members
+from .heartbeat import ThreadHeartbeat
+from .redis_connection import RedisConnection, RedisSettings, script_text
+from .redis_errors import explained
+from .refusals import FencedError
 
 _PARTS = ("state", "leases", "metadata", "joined", "assignments")
-log = structlog.get_logger()
 
 
 def _ms(seconds: float) -> int:
-    return int(seconds * 1000)
+    return max(1, round(seconds * 1000))
 
 
 def _beat(answer: Any) -> Beat:
@@ -35,13 +30,13 @@ def _arguments(verb: str, member: str, timings: GroupTimings, *payload: Any) -> 
         member,
         _ms(timings.lease_s),
         _ms(timings.rebalance_s),
-        _ms(timings.initial_delay_s),
+        round(timings.initial_delay_s * 1000),
         *payload,
     ]
 
 
 class RedisGroups:
-    """`storage.log.Groups` on a server."""
+    """`storage.groups.Groups` on a server."""
 
     def __init__(self, connection: RedisConnection) -> None:
         self._connection = connection
@@ -80,9 +75,12 @@ class RedisGroups:
         await self._run(group, "leave", member, GroupTimings())
 
     async def claim(self, group: str, generation: int, partitions: Sequence[int]) -> None:
-        for partition in partitions:
-            key = self._connection.keys.fence(group, partition)
-            answer = await self._connection.run("claim", [key], [generation])
+        calls = [
+            ([self._connection.keys.fence(group, partition)], [generation])
+            for partition in partitions
+        ]
+        answers = await self._connection.run_each("claim", calls)
+        for partition, answer in zip(partitions, answers, strict=True):
             if answer[0] == b"FENCED":
                 raise FencedError(f"generation {int(answer[1])} owns partition {partition}")
 
@@ -94,66 +92,37 @@ class RedisGroups:
         interval_s: float,
         on_beat: Callable[[Beat | BaseException], None],
     ) -> Heartbeat:
-        arguments = _arguments("beat", member, timings)
-        return ThreadHeartbeat(
-            self._connection.settings.client_url,
-            self._keys(group),
-            arguments,
-            interval_s,
-            on_beat,
-        )
+        settings, keys = self._connection.settings, self._keys(group)
+
+        @contextmanager
+        def connect() -> Generator[Callable[[], Beat]]:
+            with _blocking_client(settings, timings.lease_s) as client:
+                script = client.register_script(script_text("group"))
+
+                def beat() -> Beat:
+                    try:
+                        answer = script(keys=keys, args=_arguments("beat", member, timings))
+                    except (redis.RedisError, OSError) as error:
+                        raise explained(error, settings.safe_url) from error
+                    return _beat(answer)
+
+                yield beat
+
+        return ThreadHeartbeat(connect, interval_s, on_beat)
 
 
-class ThreadHeartbeat:
-    """Beats from an OS thread of its own, over a connection of its own.
-
-    Code that keeps the event loop busy for longer than a lease must not cost the lease.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        keys: list[str],
-        arguments: list[Any],
-        interval_s: float,
-        on_beat: Callable[[Beat | BaseException], None],
-    ) -> None:
-        self._url = url
-        self._keys = keys
-        self._arguments = arguments
-        self._interval_s = interval_s
-        self._on_beat = on_beat
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(
-            target=self._run, args=(loop,), name="heartbeat", daemon=True
-        )
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(timeout=self._interval_s + COMMAND_TIMEOUT_S)
-
-    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        client = redis.Redis.from_url(
-            self._url,
-            socket_connect_timeout=CONNECT_TIMEOUT_S,
-            socket_timeout=COMMAND_TIMEOUT_S,
-        )
-        script = client.register_script((LUA / "group.lua").read_text())
-        try:
-            while not self._stopping.wait(self._interval_s):
-                said: Beat | BaseException
-                try:
-                    said = _beat(script(keys=self._keys, args=self._arguments))
-                except (redis.RedisError, OSError) as error:
-                    said = UnreachableError(str(error))
-                if loop.is_closed():
-                    return
-                loop.call_soon_threadsafe(self._on_beat, said)
-        finally:
-            client.close()
+@contextmanager
+def _blocking_client(settings: RedisSettings, lease_s: float) -> Generator[Any]:
+    """Yield a client for a thread; an answer that comes after the lease is no use."""
+    patience_s = min(max(lease_s, 0.2), settings.command_timeout_s)
+    client = redis.Redis.from_url(
+        settings.client_url,
+        socket_connect_timeout=min(patience_s, settings.connect_timeout_s),
+        socket_timeout=patience_s,
+        retry=None,
+        protocol=2,
+    )
+    try:
+        yield client
+    finally:
+        client.close()

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
+from .keys import check_partitions, check_topic
 from .log import (
     ClosedError,
     Entry,
@@ -20,51 +19,21 @@ from .log import (
     Placement,
     Span,
     TopicPartition,
+    UnusableServerError,
 )
 from .redis_connection import RedisConnection
+from .redis_errors import foreign_entry
+from .stream_entries import ForeignEntryError, entry_from, entry_id, words_of
 
 _REFUSALS: dict[bytes, type[LogError]] = {
     b"GAP": GapError,
     b"OVERLAP": OverlapError,
     b"CLOSED": ClosedError,
 }
-_headers_decoder = msgspec.msgpack.Decoder(tuple[tuple[str, bytes], ...])
-SCAN_STEP = 500
-
-
-def _id(offset: int) -> str:
-    return f"0-{offset + 1}"
-
-
-def _offset(entry_id: bytes) -> int:
-    return int(entry_id.rpartition(b"-")[2]) - 1
-
-
-def _entry(entry_id: bytes, fields: Mapping[bytes, bytes]) -> Entry:
-    headers = fields.get(b"h")
-    return Entry(
-        offset=_offset(entry_id),
-        timestamp_ms=int(fields.get(b"t", b"0")),
-        key=fields.get(b"k"),
-        value=fields.get(b"v"),
-        headers=_headers_decoder.decode(headers) if headers else (),
-    )
-
-
-def _checked(answer: Any) -> list[Any]:
-    """Return a function's answer, or raise what it refused.
-
-    Raises:
-        FencedError: by a newer generation.
-        GapError: as the log promises; likewise OverlapError and ClosedError.
-    """
-    word = answer[0]
-    if word == b"OK":
-        return list(answer[1:])
-    if word == b"FENCED":
-        raise FencedError(f"generation {int(answer[1])} owns the partition")
-    line, following, start = answer[1].decode(errors="replace"), int(answer[2]), int(answer[3])
-    raise _REFUSALS[word](f"{line} goes to {following}, the placement starts at {start}")
+SEEK_STEP = 100
+"""Entries that a search by time looks at in one call, each of up to 64 KB."""
+TRIM_STEP = 10_000
+"""Entries removed in one call, so that no other waits long."""
 
 
 class RedisLog:
@@ -74,13 +43,35 @@ class RedisLog:
         self._connection = connection
         self._keys = connection.keys
 
+    def _answered(self, answer: Any, placements: Sequence[Placement] = ()) -> list[Any]:
+        """Return what a function answered after ``OK``, or raise what it refused."""
+        word = answer[0]
+        if word == b"OK":
+            return list(answer[1:])
+        if word == b"FENCED":
+            raise FencedError(f"generation {int(answer[1])} owns the partition")
+        if word == b"FOREIGN":
+            raise self._foreign(answer[1].decode())
+        placement, following = placements[int(answer[1])], int(answer[2])
+        raise _REFUSALS[word](
+            f"{placement.topic} of {placement.line} goes to {following}, "
+            f"the placement takes [{placement.start}, {placement.end})"
+        )
+
+    def _foreign(self, stream: str) -> UnusableServerError:
+        return foreign_entry(self._connection.settings.safe_url, stream)
+
     # -- topics
 
     async def declare(self, topic: str, partitions: int) -> int:
-        client = self._connection.client
-        async with self._connection.explained():
-            await client.hsetnx(self._keys.topics(), topic, partitions)
-            standing = int(await client.hget(self._keys.topics(), topic))
+        check_topic(topic)
+        check_partitions(partitions)
+        await self._connection.probe()
+        registry = self._keys.topics()
+        _, stored = await self._connection.pipeline(
+            [("HSETNX", registry, topic, partitions), ("HGET", registry, topic)], atomic=True
+        )
+        standing = int(stored)
         if standing != partitions:
             raise PartitionsMismatchError(
                 f"topic {topic} has {standing} partitions, not {partitions}: set "
@@ -89,9 +80,10 @@ class RedisLog:
         return standing
 
     async def topics(self) -> dict[str, int]:
-        async with self._connection.explained():
-            stored = await self._connection.client.hgetall(self._keys.topics())
-        return {name.decode(): int(count) for name, count in stored.items()}
+        words = await self._connection.command("HGETALL", self._keys.topics())
+        return {
+            name.decode(): int(count) for name, count in zip(words[::2], words[1::2], strict=True)
+        }
 
     # -- writing
 
@@ -108,43 +100,35 @@ class RedisLog:
         if fence:
             keys.append(self._keys.fence(fence.group, partition))
         for entry in entries:
-            fields: list[Any] = []
-            if entry.key is not None:
-                fields += ["k", entry.key]
-            if entry.value is not None:
-                fields += ["v", entry.value]
-            if entry.headers:
-                fields += ["h", msgspec.msgpack.encode(entry.headers)]
+            words = words_of(entry)
             stamp = "" if entry.timestamp_ms is None else entry.timestamp_ms
-            arguments += [stamp, len(fields), *fields]
-        (first,) = _checked(await self._connection.run("append", keys, arguments))
-        return int(first)
+            arguments += (stamp, len(words), *words)
+        (first,) = self._answered(await self._connection.run("append", keys, arguments))
+        return int(first) if entries else (await self.span(topic, partition)).next
 
     async def place(
         self, partition: int, placements: Sequence[Placement], *, fence: Fence | None = None
     ) -> list[bool]:
-        if not placements:
-            return []
         keys = [self._keys.fence(fence.group if fence else "", partition)]
         arguments: list[Any] = [fence.generation if fence else ""]
         for placement in placements:
             topic, line = placement.topic, placement.line
-            keys += [
+            keys += (
                 self._keys.stream(topic, partition),
                 self._keys.line(topic, partition, line),
                 self._keys.index(topic, partition, line),
                 self._keys.times(topic, partition),
-            ]
-            arguments += [
+            )
+            arguments += (
                 placement.start,
                 placement.end,
                 int(placement.closes),
                 placement.key,
                 len(placement.values),
                 *placement.values,
-            ]
-        written = _checked(await self._connection.run("place", keys, arguments))
-        return [bool(new) for new in written]
+            )
+        answer = await self._connection.run("place", keys, arguments)
+        return [bool(new) for new in self._answered(answer, placements)]
 
     # -- reading
 
@@ -157,111 +141,94 @@ class RedisLog:
     ) -> dict[TopicPartition, list[Entry]]:
         if not positions:
             return {}
-        streams = {
-            self._keys.stream(topic, partition): (topic, partition)
-            for topic, partition in positions
-        }
-        after = {
-            stream: f"0-{positions[place]}" if positions[place] else "0"
-            for stream, place in streams.items()
-        }
-        block_ms = max(1, int(timeout_s * 1000)) if timeout_s > 0 else None
-        client = self._connection.client if block_ms is None else self._connection.blocking
-        async with self._connection.explained():
-            found = await client.xread(after, count=limit, block=block_ms)
-        pairs = found.items() if isinstance(found, Mapping) else found
-        read: dict[TopicPartition, list[Entry]] = {}
-        for stream, rows in pairs:
-            entries = rows[0] if isinstance(found, Mapping) else rows
-            read[streams[stream.decode()]] = [_entry(row[0], row[1]) for row in entries]
-        return read
+        streams = {self._keys.stream(*place).encode(): place for place in positions}
+        after = [f"0-{max(0, position)}" for position in positions.values()]
+        if timeout_s > 0:
+            block_ms = max(1, int(timeout_s * 1000))
+            words = ("XREAD", "COUNT", limit, "BLOCK", block_ms, "STREAMS", *streams, *after)
+            found = await self._connection.block(*words, timeout_s=timeout_s)
+        else:
+            words = ("XREAD", "COUNT", limit, "STREAMS", *streams, *after)
+            found = await self._connection.command(*words)
+        return {streams[stream]: self._entries(stream, rows) for stream, rows in found or ()}
+
+    def _entries(self, stream: bytes | str, rows: Sequence[Any]) -> list[Entry]:
+        try:
+            return [entry_from(row) for row in rows]
+        except ForeignEntryError as error:
+            key = stream if isinstance(stream, str) else stream.decode()
+            raise self._foreign(f"{key} ({error})") from None
 
     async def span(self, topic: str, partition: int) -> Span:
         stream = self._keys.stream(topic, partition)
-        async with self._connection.explained():
-            pipe = self._connection.client.pipeline(transaction=True)
-            pipe.xrange(stream, count=1)
-            pipe.execute_command("XINFO", "STREAM", stream)
-            first, info = await pipe.execute(raise_on_error=False)
-        if isinstance(first, Exception):
-            raise first
-        if isinstance(info, Exception):  # no such key: nothing was ever appended
-            return Span(0, 0)
-        following = _offset(_last_generated(info)) + 1
-        return Span(_offset(first[0][0]) if first else following, following)
+        first, following = self._answered(await self._connection.run("span", [stream], []))
+        return Span(first, following)
 
     async def offset_at(self, topic: str, partition: int, timestamp_ms: int) -> int:
-        times = self._keys.times(topic, partition)
-        span = await self.span(topic, partition)
-        async with self._connection.explained():
-            before = await self._connection.client.zrevrangebyscore(
-                times, f"({timestamp_ms}", "-inf", start=0, num=1
-            )
-        position = max(span.first, int(before[0]) if before else 0)
-        while position < span.next:
-            found = await self.read({(topic, partition): position}, limit=SCAN_STEP)
-            entries = found.get((topic, partition), [])
-            for entry in entries:
-                if entry.timestamp_ms >= timestamp_ms:
-                    return entry.offset
-            if not entries:
-                break
-            position = entries[-1].offset + 1
-        return span.next
+        keys = [self._keys.stream(topic, partition), self._keys.times(topic, partition)]
+        start: int | str = ""
+        while True:
+            answer = await self._connection.run("seek", keys, [timestamp_ms, start, SEEK_STEP])
+            if answer[0] == b"FOUND":
+                return int(answer[1])
+            if answer[0] == b"NONE":
+                return (await self.span(topic, partition)).next
+            start = int(answer[1])
 
     # -- lines
 
     async def line(self, topic: str, partition: int, line: str) -> LineState:
-        async with self._connection.explained():
-            following, closed = await self._connection.client.hmget(
-                self._keys.line(topic, partition, line), "next", "closed"
-            )
+        key = self._keys.line(topic, partition, line)
+        following, closed = await self._connection.command("HMGET", key, "next", "closed")
         return LineState(int(following or 0), closed == b"1")
 
     async def read_line(
         self, topic: str, partition: int, line: str, start: int, end: int | None = None
     ) -> list[Entry]:
-        index = self._keys.index(topic, partition, line)
-        top = "+inf" if end is None else f"({end}"
-        async with self._connection.explained():
-            pipe = self._connection.client.pipeline(transaction=True)
-            # the placement that covers start may begin before it
-            pipe.zrevrangebyscore(index, start, "-inf", start=0, num=1)
-            pipe.zrangebyscore(index, f"({start}", top)
-            pipe.zrangebyscore(index, start, start)
-            pipe.hget(self._keys.line(topic, partition, line), "next")
-            covering, following, exact, line_end = await pipe.execute()
         if end is not None and end <= start:
             return []
-        members = [*(exact or covering), *following]
-        if start >= int(line_end or 0) and not exact:
-            members = []
-        return await self._fetch(topic, partition, members)
+        index = self._keys.index(topic, partition, line)
+        top = "+inf" if end is None else f"({end}"
+        covering, following, line_end = await self._connection.pipeline(
+            [
+                # the placement that covers start may begin before it
+                ("ZREVRANGEBYSCORE", index, start, "-inf", "WITHSCORES", "LIMIT", 0, 1),
+                ("ZRANGEBYSCORE", index, f"({start}", top),
+                ("HGET", self._keys.line(topic, partition, line), "next"),
+            ],
+            atomic=True,
+        )
+        if covering and (start < int(line_end or 0) or float(covering[1]) == start):
+            following = [covering[0], *following]
+        return await self._fetch(self._keys.stream(topic, partition), following)
 
-    async def _fetch(self, topic: str, partition: int, members: list[bytes]) -> list[Entry]:
-        if not members:
-            return []
-        stream = self._keys.stream(topic, partition)
-        async with self._connection.explained():
-            pipe = self._connection.client.pipeline(transaction=False)
-            for member in members:
-                first, _, last = member.partition(b"-")
-                pipe.xrange(stream, _id(int(first)), _id(int(last)))
-            ranges = await pipe.execute()
-        return [_entry(entry_id, fields) for rows in ranges for entry_id, fields in rows]
+    async def _fetch(self, stream: str, members: Sequence[bytes]) -> list[Entry]:
+        ranges: list[list[int]] = []
+        for member in members:
+            first, last = (int(offset) for offset in member.split(b"-"))
+            if ranges and ranges[-1][1] + 1 == first and last - ranges[-1][0] < SEEK_STEP:
+                ranges[-1][1] = last  # nobody else wrote in between
+            else:
+                ranges.append([first, last])
+        replies = await self._connection.pipeline(
+            [("XRANGE", stream, entry_id(first), entry_id(last)) for first, last in ranges]
+        )
+        return [entry for rows in replies for entry in self._entries(stream, rows)]
 
     async def forget_line(self, topic: str, partition: int, line: str) -> None:
-        async with self._connection.explained():
-            await self._connection.client.unlink(
-                self._keys.line(topic, partition, line), self._keys.index(topic, partition, line)
-            )
+        await self._connection.command(
+            "UNLINK",
+            self._keys.line(topic, partition, line),
+            self._keys.index(topic, partition, line),
+        )
 
     async def trim(self, topic: str, partition: int, before: int) -> int:
-        async with self._connection.explained():
-            pipe = self._connection.client.pipeline(transaction=True)
-            pipe.xtrim(self._keys.stream(topic, partition), minid=_id(before), approximate=False)
-            await pipe.execute()
-        return (await self.span(topic, partition)).first
+        keys = [self._keys.stream(topic, partition), self._keys.times(topic, partition)]
+        while True:
+            answer = await self._connection.run("trim", keys, [before, TRIM_STEP])
+            first, more = self._answered(answer)
+            if not more:
+                return int(first)
 
     # -- offsets
 
@@ -273,50 +240,48 @@ class RedisLog:
         *,
         fence: Fence | None = None,
     ) -> None:
-        keys = [self._keys.offsets(group, partition), self._keys.fence(group, partition)]
+        owner = fence.group if fence else group
+        keys = [self._keys.offsets(group, partition), self._keys.fence(owner, partition)]
         arguments: list[Any] = [fence.generation if fence else ""]
         for topic, offset in offsets.items():
-            arguments += [topic, offset]
-        _checked(await self._connection.run("commit", keys, arguments))
+            arguments += (check_topic(topic), offset)
+        self._answered(await self._connection.run("commit", keys, arguments))
 
     async def committed(self, group: str, topic: str, partition: int) -> int | None:
-        async with self._connection.explained():
-            stored = await self._connection.client.hget(self._keys.offsets(group, partition), topic)
+        stored = await self._connection.command("HGET", self._keys.offsets(group, partition), topic)
         return None if stored is None else int(stored)
 
     async def lag(self, group: str, topic: str) -> dict[int, int]:
-        partitions = (await self.topics()).get(topic, 0)
+        stored = await self._connection.command("HGET", self._keys.topics(), topic)
+        partitions = range(int(stored or 0))
+        streams = [self._keys.stream(topic, partition) for partition in partitions]
+        spans = await self._connection.run_each("span", [([stream], []) for stream in streams])
+        commits = await self._connection.pipeline(
+            [("HGET", self._keys.offsets(group, partition), topic) for partition in partitions]
+        )
         lags: dict[int, int] = {}
-        for partition in range(partitions):
-            span = await self.span(topic, partition)
-            committed = await self.committed(group, topic, partition)
-            lags[partition] = span.next - max(span.first, committed or 0)
+        for partition, answer, committed in zip(partitions, spans, commits, strict=True):
+            first, following = self._answered(answer)
+            lags[partition] = max(0, following - max(first, int(committed or 0)))
         return lags
 
     # -- ingress
 
     async def read_ingress(self, topic: str, *, limit: int = 100) -> list[IngressEntry]:
-        async with self._connection.explained():
-            rows = await self._connection.client.xrange(self._keys.ingress(topic), count=limit)
+        key = self._keys.ingress(topic)
+        rows = await self._connection.command("XRANGE", key, "-", "+", "COUNT", limit)
         return [
-            IngressEntry(entry_id.decode(), int(entry_id.partition(b"-")[0]), fields)
-            for entry_id, fields in rows
+            IngressEntry(
+                identity.decode(),
+                int(identity.partition(b"-")[0]),
+                dict(zip(words[::2], words[1::2], strict=True)),
+            )
+            for identity, words in rows
         ]
 
     async def drop_ingress(self, topic: str, ids: Sequence[str]) -> None:
-        if not ids:
-            return
-        async with self._connection.explained():
-            await self._connection.client.xdel(self._keys.ingress(topic), *ids)
+        if ids:
+            await self._connection.command("XDEL", self._keys.ingress(topic), *ids)
 
     async def close(self) -> None:
         await self._connection.close()
-
-
-def _last_generated(info: Any) -> bytes:
-    if isinstance(info, Mapping):
-        value = info.get(b"last-generated-id") or info.get("last-generated-id")
-    else:
-        pairs = dict(zip(info[::2], info[1::2], strict=True))
-        value = pairs[b"last-generated-id"]
-    return value if isinstance(value, bytes) else str(value).encode()

@@ -1,25 +1,32 @@
 -- Append entries to one partition, all or none.
--- KEYS: stream, time index[, fence]   ARGV: generation or '', then per entry: ms or '', n, n field values
+-- KEYS: stream, time index[, fence]
+-- ARGV: generation or '', then per entry: ms or '', number of words n, n field and value words
+-- Answer: OK and the first offset (-1 for no entries) | FENCED and the owner | FOREIGN and the stream
 local stream, times = KEYS[1], KEYS[2]
 if ARGV[1] ~= '' then
   local owner = redis.call('GET', KEYS[3])
-  if owner and tonumber(owner) > tonumber(ARGV[1]) then return {'FENCED', owner} end
+  if owner and tonumber(owner) > tonumber(ARGV[1]) then return { 'FENCED', owner } end
 end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local first, at = nil, 2
 local newest = redis.call('ZREVRANGE', times, 0, 0, 'WITHSCORES')
-local newest_ms = newest[2] and tonumber(newest[2]) or -1000
+local indexed_ms = newest[2] and tonumber(newest[2])
+local first, at = -1, 2
 while at <= #ARGV do
   local ms = ARGV[at] ~= '' and tonumber(ARGV[at]) or now
   local n = tonumber(ARGV[at + 1])
-  local id = redis.call('XADD', stream, '0-*', 't', string.format('%.0f', ms), unpack(ARGV, at + 2, at + 1 + n))
+  local id = redis.pcall('XADD', stream, '0-*', 't', string.format('%.0f', ms), unpack(ARGV, at + 2, at + 1 + n))
+  if type(id) == 'table' then
+    -- the ids only rise, so it is the first entry or none that fails for a foreign id
+    if string.find(id.err, 'target stream top item', 1, true) then return { 'FOREIGN', stream } end
+    return id
+  end
   local offset = tonumber(string.sub(id, 3)) - 1
-  first = first or offset
-  if ms >= newest_ms + 1000 then
-    redis.call('ZADD', times, ms, offset)
-    newest_ms = ms
+  if first < 0 then first = offset end
+  if not indexed_ms or ms >= indexed_ms + 1000 then
+    redis.call('ZADD', times, string.format('%.0f', ms), string.format('%.0f', offset))
+    indexed_ms = ms
   end
   at = at + 2 + n
 end
-return {'OK', first}
+return { 'OK', first }

