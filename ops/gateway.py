@@ -15,7 +15,8 @@ from .. import __version__
 from ..codecs.records import Event
 from ..storage.log import UnreachableError
 from ..storage.objects import ObjectsUnreachableError
-from .api import Api, limit_body
+from .api import Api
+from .body_limit import BodyLimit
 from .device_server import DeviceServer
 from .house import House
 from .media import Origin, refused
@@ -49,7 +50,7 @@ def gateway(house: House) -> FastAPI:
     app.add_middleware(
         CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"]
     )
-    app.middleware("http")(limit_body)
+    app.add_middleware(BodyLimit)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(UnreachableError, _unreachable)
     app.add_exception_handler(ObjectsUnreachableError, _unreachable)
