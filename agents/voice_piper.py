@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import itertools
 import json
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -43,10 +44,17 @@ class PiperVoice:
         deterministic: Without the noise that makes speech lively the same text gives the same
             samples, on one machine; for tests.
         gain_db: Brings the voice to -16 LUFS, where it is not Joe.
+        at_once: Utterances spoken at the same time, each on a thread of its own. More: more
+            sessions at once on many cores.
     """
 
     def __init__(
-        self, model: Path | None = None, *, deterministic: bool = False, gain_db: float = GAIN_DB
+        self,
+        model: Path | None = None,
+        *,
+        deterministic: bool = False,
+        gain_db: float = GAIN_DB,
+        at_once: int = 1,
     ) -> None:
         self._model = model
         self._gain_db = gain_db
@@ -54,7 +62,8 @@ class PiperVoice:
         locale, _, voice = ("en_US-joe" if model is None else model.stem).partition("-")
         self._language = locale.partition("_")[0].lower()
         self.name = f"piper:{voice.partition('-')[0] or locale}"
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="piper")
+        self._thread = ThreadPoolExecutor(at_once, thread_name_prefix="piper")
+        self._loading = threading.Lock()
         self._engine: Any = None
         self.real_time_factor = 0.0
         """Seconds of work for a second of speech, measured while warming up; 0 before."""
@@ -101,8 +110,19 @@ class PiperVoice:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
     def _load(self) -> None:
-        if self._engine is not None:
-            return
+        with self._loading:
+            if self._engine is None:
+                self._engine = self._new_engine()
+                self._warm_up()
+
+    def _warm_up(self) -> None:
+        self._synthesise(_WARM_UP, VoiceSettings())  # the first run plans its memory
+        started_s = time.perf_counter()
+        spoken = self._synthesise(_WARM_UP, VoiceSettings())
+        worked_s = time.perf_counter() - started_s
+        self.real_time_factor = worked_s * spoken.rate_hz / max(1, len(spoken.samples))
+
+    def _new_engine(self) -> Any:
         paths = self.model_paths()
         try:
             piper = importlib.import_module("piper")
@@ -121,17 +141,13 @@ class PiperVoice:
             with_alignments(paths.model.read_bytes()), options, providers=["CPUExecutionProvider"]
         )
         config = json.loads(paths.config.read_text("utf-8"))
-        self._engine = piper.PiperVoice(
-            session=session, config=piper.config.PiperConfig.from_dict(config)
-        )
-        self._speak(_WARM_UP, VoiceSettings())  # the first run plans its memory
-        started_s = time.perf_counter()
-        spoken = self._speak(_WARM_UP, VoiceSettings())
-        worked_s = time.perf_counter() - started_s
-        self.real_time_factor = worked_s * spoken.rate_hz / max(1, len(spoken.samples))
+        return piper.PiperVoice(session=session, config=piper.config.PiperConfig.from_dict(config))
 
     def _speak(self, text: str, settings: VoiceSettings) -> Spoken:
         self._load()
+        return self._synthesise(text, settings)
+
+    def _synthesise(self, text: str, settings: VoiceSettings) -> Spoken:
         piper = importlib.import_module("piper.config")
         config = piper.SynthesisConfig(
             length_scale=self._engine.config.length_scale / settings.speed,
