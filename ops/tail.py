@@ -75,10 +75,11 @@ class Tail:
         """Return how far the session is, None if it was never accepted."""
         known = self._progress.get(session)
         if known is None:
-            known = await load_progress(self._log, self._partitions, session)
-            if known is None:
+            loaded = await load_progress(self._log, self._partitions, session)
+            if loaded is None:
                 return None
-            self._progress[session] = known
+            # another may have loaded it meanwhile: events must all fall on one object
+            known = self._progress.setdefault(session, loaded)
             while len(self._progress) > KEPT_SESSIONS:
                 self._progress.popitem(last=False)
         else:

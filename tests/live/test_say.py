@@ -47,8 +47,8 @@ def test_the_sample_count_is_what_the_playlist_says(live: Running, story: str) -
     segments = b"".join(files[uri] for uri, _ in playlist.segments)
     samples, rate_hz = decode(files["init.mp4"] + segments)
     assert rate_hz == 48_000
-    # PyAV does not trim the priming frame of fragmented input
-    assert len(samples) == (playlist.frames + 1) * 1024
+    # PyAV's FFmpeg heeds the edit list, so the priming frame is trimmed
+    assert len(samples) == playlist.frames * 1024
 
 
 def test_a_recogniser_hears_the_words_of_the_hls(live: Running, story: str) -> None:
@@ -141,7 +141,12 @@ def wait_until_known(live: Running, session: str) -> None:
 
 
 def test_sessions_side_by_side_are_not_mixed(live: Running) -> None:
-    texts = [f"This is story number {number}, and no other." for number in range(4)]
+    texts = [
+        "Four horses were standing behind the yellow house.",
+        "My brother wants to buy a new boat in summer.",
+        "The train to London leaves at seven in the evening.",
+        "Please put the apples and the bread on the kitchen table.",
+    ]
     sessions = [live.start(text) for text in texts]
     lengths: list[int] = []
     for session in sessions:
@@ -160,7 +165,7 @@ def test_sessions_side_by_side_are_not_mixed(live: Running) -> None:
             )
         )
         assert np.abs(samples).max() > 1000
-        assert word_error_rate(text, heard(samples, rate_hz)) < 0.35
+        assert word_error_rate(text, heard(samples, rate_hz)) < 0.35, text
 
 
 def test_a_device_that_presses_its_button_is_stopped_at_once(live: Running, story: str) -> None:
