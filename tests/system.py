@@ -13,6 +13,8 @@ from pathlib import Path
 
 import httpx
 
+from rhapsode.storage.embedded_valkey import EmbeddedValkey
+
 READY_S = 60.0
 
 
@@ -131,14 +133,21 @@ class Running:
 
 @contextmanager
 def running(state: Path, *, separate: bool = False, **variables: str) -> Iterator[Running]:
-    """Run ``rhapsode up``; with ``separate`` run nothing yet. All of it stops at the end."""
+    """Run ``rhapsode up``; with ``separate`` only a log server. All of it stops at the end."""
     port = free_port()
     chosen = {"state": str(state), "port": str(port), "voices": "espeak"} | variables
     system = Running(state, port, chosen)
-    try:
-        if not separate:
+    if not separate:
+        try:
             system.spawn("up", "up")
             system.wait_ready()
-        yield system
-    finally:
-        system.stop()
+            yield system
+        finally:
+            system.stop()
+        return
+    with EmbeddedValkey(state / "valkey", fsync="always") as server:
+        chosen["redis_url"] = server.url
+        try:
+            yield system
+        finally:
+            system.stop()

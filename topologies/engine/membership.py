@@ -1,6 +1,8 @@
 """Membership of a consumer group: joining, leading, noticing that partitions must move."""
 
 import asyncio
+import os
+import socket
 import uuid
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -50,7 +52,8 @@ class Membership:
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
-        self.member = uuid.uuid4().hex
+        # operators see in it where a member runs
+        self.member = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._topics: set[str] = set()
         self._changed = asyncio.Event()
         self._subscribed = asyncio.Event()
