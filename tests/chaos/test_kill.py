@@ -85,6 +85,7 @@ def test_killing_the_worker_of_a_stage_loses_doubles_and_reorders_nothing(
         system.spawn("first", "worker", stage)
         system.spawn("second", "worker", stage)
         system.wait_ready()
+        asyncio.run(plan(system, stage))
         session = system.start(story("lighthouse"))
         wait_for_segments(system, session, 4)
         # whichever of the two has the session's partition: kill it for certain
@@ -98,18 +99,31 @@ def test_killing_the_worker_of_a_stage_loses_doubles_and_reorders_nothing(
 
 async def owner(system: Running, stage: str, session: str) -> int:
     """Return the process id of the worker that owns the stage's partition of the session."""
+    key = f"{session}/0" if stage == "speak" else session
+    partition = partition_of(key.encode(), 8)
+    for process, partitions in (await plan(system, stage)).items():
+        if partition in partitions:
+            return process
+    raise AssertionError(f"nobody owns partition {partition} of {stage}")
+
+
+async def plan(system: Running, stage: str, workers: int = 2) -> dict[int, set[int]]:
+    """Return each worker's partitions, by process id, once that many workers have theirs."""
     log, groups = open_log(system.variables["redis_url"], "rhapsode")
+    group = f"rhapsode-{stage}"
     try:
-        group = f"rhapsode-{stage}"
-        key = f"{session}/0" if stage == "speak" else session
-        partition = partition_of(key.encode(), 8)
-        members = await groups.members(group)
-        for member in members.metadata:
-            raw = await groups.assignment(group, member, members.generation)
-            assert raw is not None
-            assignment = ConsumerProtocolMemberAssignment.decode(raw)
-            if any(partition in partitions for _, partitions in assignment.assignment):
-                return int(member.split(":")[1])
+        async with asyncio.timeout(30):
+            while True:
+                members = await groups.members(group)
+                found: dict[int, set[int]] = {}
+                for member in members.metadata:
+                    raw = await groups.assignment(group, member, members.generation)
+                    if raw is not None:
+                        assigned = ConsumerProtocolMemberAssignment.decode(raw).assignment
+                        numbers = {n for _, partitions in assigned for n in partitions}
+                        found[int(member.split(":")[1])] = numbers
+                if len(found) == workers:
+                    return found
+                await asyncio.sleep(0.05)
     finally:
         await log.close()
-    raise AssertionError(f"nobody owns partition {partition} of {stage}")
