@@ -1,0 +1,105 @@
+"""A stand-in for OpenAI-compatible servers: speech and streamed chat on a loopback socket.
+
+Speech is real (espeak-ng's); the chat streams the words it was given to stream, in the shapes that
+OpenAI, Ollama, vLLM and llama.cpp send.
+"""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from .faults import Faults, cut_short, serving
+from .speech import encoded, speech
+
+MAX_CHARS = 4096
+
+
+@dataclass
+class OpenAIStandin:
+    """The stand-in while it runs; ``url`` ends in ``/v1``."""
+
+    url: str = ""
+    key: str = "sk-stand-in"
+    spoken: list[dict[str, Any]] = field(default_factory=list)
+    """Bodies of requests for speech."""
+    chats: list[dict[str, Any]] = field(default_factory=list)
+    """Bodies of requests for chat."""
+    events: list[str] = field(default_factory=list)
+    """What the next chats stream, line by line, blank lines added."""
+    faults: Faults = field(default_factory=Faults)
+    container: str = ""
+    """Answer in this format whatever was asked for."""
+
+    def say(self, *deltas: str, reason: str = "stop") -> None:
+        """Have chats stream these words."""
+        self.events = [
+            _event({"role": "assistant", "content": ""}),
+            *(_event({"content": delta}) for delta in deltas),
+            _event({}, reason),
+            "data: [DONE]",
+        ]
+
+    async def speech(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Authorization") != f"Bearer {self.key}":
+            said = f"Incorrect API key provided: {request.headers.get('Authorization')}"
+            return web.json_response({"error": {"message": said}}, status=401)
+        body = await request.json()
+        self.spoken.append(body)
+        fault = self.faults.next()
+        instead = await self.faults.before(fault, request)
+        if instead is not None:
+            return instead
+        if not 0 < len(body["input"]) <= MAX_CHARS or not 0.25 <= body["speed"] <= 4:
+            return web.json_response({"error": {"message": "out of bounds"}}, status=400)
+        samples = speech(body["input"], words_per_minute=round(175 * body["speed"]))
+        audio, kind = encoded(samples, self.container or body["response_format"])
+        if fault == "truncated":
+            return await cut_short(request, audio, kind)
+        if fault == "empty":
+            audio = b""
+        if fault == "broken":
+            audio, kind = b'{"error":"no voice"}', "application/json"
+        return web.Response(body=audio, content_type=kind)
+
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        self.chats.append(body)
+        fault = self.faults.next()
+        instead = await self.faults.before(fault, request)
+        if instead is not None:
+            return instead
+        if fault == "broken":
+            return web.Response(text="<html>login</html>", content_type="text/html")
+        lines = [] if fault == "empty" else self.events
+        stream = "".join(f"{line}\n\n" for line in lines).encode()
+        if fault == "truncated":
+            return await cut_short(request, stream, "text/event-stream")
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        # bytes that end anywhere, in the middle of a line or a letter
+        for start in range(0, len(stream), 37):
+            await response.write(stream[start : start + 37])
+        return response
+
+
+def _event(delta: dict[str, Any], reason: str | None = None) -> str:
+    choice = {"index": 0, "delta": delta, "finish_reason": reason}
+    chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": [choice]}
+    return "data: " + json.dumps(chunk, ensure_ascii=False)
+
+
+@asynccontextmanager
+async def openai_standin() -> AsyncGenerator[OpenAIStandin, None]:
+    """Run the stand-in on a free port of the loopback interface."""
+    standin = OpenAIStandin()
+    app = web.Application()
+    app.router.add_post("/v1/audio/speech", standin.speech)
+    app.router.add_post("/v1/chat/completions", standin.chat)
+    async with serving(app) as url:
+        standin.url = f"{url}/v1"
+        yield standin
+        standin.faults.release.set()
