@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 import pytest
+
 from rhapsode.codecs.records import DeadLetter, Passage, Placed, Text
 from rhapsode.codecs.wire import pack, unpack
 from rhapsode.storage.log import Fence, GapError, Log, partition_of

@@ -9,6 +9,7 @@ from typing import Any
 from faust.exceptions import ImproperlyConfigured
 from faust.transport import base
 from faust.types import AppT
+from faust.types.enums import ProcessingGuarantee
 from yarl import URL
 
 from ...storage.log import Groups, Log
@@ -99,7 +100,7 @@ class Transport(base.Transport):
 
     def create_transaction_manager(self, consumer: Any, producer: Any, **kwargs: Any) -> Any:
         """Refuse exactly-once until the log's transactions are there; otherwise Faust's own."""
-        if self.app.in_transaction:
+        if self.app.conf.processing_guarantee == ProcessingGuarantee.EXACTLY_ONCE:
             raise ImproperlyConfigured(
                 "processing_guarantee='exactly_once' is not available on redis:// yet; "
                 "use 'at_least_once'"
