@@ -94,6 +94,7 @@ class Frame:
                 if state.closed:
                     return
                 audio = SessionAudio(self.frames, frame.session)
+                await audio.load()  # this frame may be one that another worker has dealt with
                 framer = Framer(audio, state.next)
             audio.feed(frame)
             starts_at = frame.first_sample // FRAME_SAMPLES

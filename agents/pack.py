@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from ..codecs.aac import RunEncoder
+from ..codecs.aac import LOOK_AHEAD_FRAMES, RunEncoder
 from ..codecs.fmp4 import init_segment, media_segment
 from ..codecs.grid import RUN_SEGMENTS, Grid
 from ..codecs.records import AudioFrame, Placed, Segment
@@ -47,9 +47,10 @@ class Packer:
         """Return the next segment and its bytes, None while its audio is not all there."""
         if self.ended():
             return None
-        run = await self._run_of(self.number)
-        if run.needs(self.number)[1] > self._audio.available and not self._audio.closed:
+        needed = (self._grid.start(self.number + 1) + LOOK_AHEAD_FRAMES) * AAC_FRAME_SAMPLES
+        if needed > self._audio.available and not self._audio.closed:
             return None
+        run = await self._run_of(self.number)
         packets = await self._packets(run, self.number)
         data = media_segment(self.number, self._grid.start(self.number), packets)
         segment = self._describe(data)
@@ -127,6 +128,7 @@ class Pack:
                 if state.closed:
                     return
                 audio = SessionAudio(self.frames, frame.session)
+                await audio.load()  # this frame may be one that another worker has packed already
                 packer = Packer(self.grid, self.bit_rate, audio, state.next)
             audio.feed(frame)
             while made := await packer.next():

@@ -52,8 +52,10 @@ class SessionAudio:
         """Return the PCM of ``[first, end)``, signed 16-bit; silence before 0 and past the end.
 
         Raises:
-            LookupError: samples below the session's end are not in the log (any more).
+            LookupError: samples below the session's end are not in the log, or not any more.
         """
+        if end > self.available and not self.closed:
+            raise LookupError(f"session {self.session} goes to {self.available} so far, not {end}")
         inner_first, inner_end = max(0, first), min(end, self.available)
         if inner_end <= inner_first:
             return bytes((end - first) * BYTES_PER_SAMPLE)

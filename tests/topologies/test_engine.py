@@ -8,6 +8,7 @@ from typing import Any
 
 import faust
 import pytest
+from faust.exceptions import ImproperlyConfigured, ProducerSendError
 from faust.transport import by_url
 
 from rhapsode.storage.log import Fence, Log, NewEntry, UnreachableError
@@ -228,10 +229,11 @@ async def test_a_failed_send_fails_the_commit_of_what_led_to_it(tmp_path: Path) 
     app = app_on(log, groups, tmp_path)
     out = app.topic("out", value_serializer="raw", key_serializer="raw")
     seen: list[int] = []
+    sent: list[Any] = []
 
     async def forward(stream: Any) -> None:
         async for value in stream:
-            await out.send(key=b"k", value=value)
+            sent.append(await out.send(key=b"k", value=value))
             seen.append(int(value))
 
     app.agent(app.topic("numbers", value_serializer="raw", key_serializer="raw"), name="forward")(
@@ -243,6 +245,7 @@ async def test_a_failed_send_fails_the_commit_of_what_led_to_it(tmp_path: Path) 
         await until(lambda: app.crashed)
     finally:
         await app.stop()
+    assert all(isinstance(future.exception(), ProducerSendError) for future in sent)
     committed = [await log.committed("app", "numbers", number) for number in range(PARTITIONS)]
     assert not any(committed)
 
@@ -276,5 +279,5 @@ async def test_exactly_once_is_refused_in_one_sentence_until_it_is_there(
         web_enabled=False,
     )
     Transport.on(app, log, groups)
-    with pytest.raises(faust.exceptions.ImproperlyConfigured, match="at_least_once"):
+    with pytest.raises(ImproperlyConfigured, match="at_least_once"):
         _ = app.consumer

@@ -173,8 +173,10 @@ class Consumer(base.Consumer):
         again, because the acknowledgements behind the offsets are gone already.
 
         Raises:
+            ProducerSendError: a send has failed; nothing that led to it is committed.
             UnreachableError: the log stayed out of reach for 30 s.
         """
+        self.app.producer.check_sent()
         by_partition: dict[int, dict[str, int]] = {}
         for tp, offset in offsets.items():
             by_partition.setdefault(tp.partition, {})[tp.topic] = offset

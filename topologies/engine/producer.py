@@ -113,7 +113,7 @@ class Producer(base.Producer):
             for _, sent in group:
                 if not sent.done():
                     sent.set_exception(ProducerSendError(str(error)))
-                    sent.exception()  # seen here: the next flush raises it again
+                    sent.exception()  # seen here: the next commit raises it again
             return
         for offset, (entry, sent) in enumerate(group, start=first):
             if not sent.done():
@@ -130,14 +130,17 @@ class Producer(base.Producer):
                 )
 
     async def flush(self) -> None:
-        """Wait until all that was sent before this call stands in the log.
-
-        Raises:
-            ProducerSendError: a send has failed since the last flush, so nothing that led to it
-                may be committed (upstream only logs it).
-        """
+        """Wait until all that was sent before this call stands in the log, or has failed."""
         await self.buffer.flush()
         await self._settle()
+
+    def check_sent(self) -> None:
+        """Make sure that nothing was lost on the way; upstream only logs it.
+
+        Raises:
+            ProducerSendError: a send has failed since the last call, so nothing that led to it may
+                be committed.
+        """
         failure, self._failure = self._failure, None
         if failure is not None:
             raise ProducerSendError(f"a record could not be appended: {failure}") from failure
