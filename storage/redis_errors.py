@@ -52,9 +52,11 @@ def failed_probe(word: bytes, why: bytes, where: str) -> UnusableServerError:
 
 def explained(error: RedisError | OSError, where: str) -> Exception:
     """Return the log's error for the client's; ``where`` is a URL without its password."""
-    text = str(error)
     if isinstance(error, UnreachableError):
         return error
+    if type(error) is RedisConnectionError and isinstance(error.__cause__, RedisError):
+        error = error.__cause__  # what the server said to our greeting; the client wraps it
+    text = str(error)
     if isinstance(error, _REFUSED) or any(word in text for word in _REFUSED_WORDS):
         return UnusableServerError(
             f"{where} refuses us ({text}): check user, password and ACL rights in the URL"

@@ -42,7 +42,15 @@ end
 local clock = redis.call('TIME')
 local now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local now = string.format('%.0f', now_ms)
-local before = {} -- of each stream written to: the number of its last id until now
+
+local clean = {} -- streams without ids other than 0-n; after such, ours would be refused
+for _, step in ipairs(plan) do
+  local stream = KEYS[step.key]
+  if step.new and not clean[stream] then
+    if redis.call('XRANGE', stream, '1', '+', 'COUNT', 1)[1] then return { 'FOREIGN', stream } end
+    clean[stream] = true
+  end
+end
 
 local function write(step)
   local stream, at = KEYS[step.key], step.at
@@ -51,24 +59,20 @@ local function write(step)
     if type(id) == 'table' then return id end
     step.last = tonumber(string.sub(id, 3))
     step.first = step.first or step.last
-    before[stream] = before[stream] or (step.first - 1)
   end
 end
 
-local function unwrite() -- a foreign id in one stream must not leave entries in another
+local function unwrite()
   for _, step in ipairs(plan) do
     for number = step.first or 1, step.last or 0 do
       redis.call('XDEL', KEYS[step.key], '0-' .. string.format('%.0f', number))
     end
   end
-  for stream, number in pairs(before) do
-    redis.call('XSETID', stream, '0-' .. string.format('%.0f', number))
-  end
 end
 
 for _, step in ipairs(plan) do
   local failed = step.new and write(step)
-  if failed then
+  if failed then -- a foreign id that is gone still is the stream's last: leave no half of a batch
     unwrite()
     if string.find(failed.err, 'target stream top item', 1, true) then return { 'FOREIGN', KEYS[step.key] } end
     return failed
@@ -80,14 +84,12 @@ for i, step in ipairs(plan) do
   if step.new then
     local line, index, times = KEYS[step.key + 1], KEYS[step.key + 2], KEYS[step.key + 3]
     redis.call('HSET', line, 'next', ARGV[step.at + 1], 'closed', ARGV[step.at + 2])
-    if step.first then
-      redis.call('ZADD', index, ARGV[step.at], string.format('%.0f-%.0f', step.first - 1, step.last - 1))
-      if not indexed[times] then -- all of one call have one time: the first entry is enough
-        indexed[times] = true
-        local newest = redis.call('ZREVRANGE', times, 0, 0, 'WITHSCORES')
-        if not newest[2] or now_ms >= tonumber(newest[2]) + 1000 then
-          redis.call('ZADD', times, now, string.format('%.0f', step.first - 1))
-        end
+    redis.call('ZADD', index, ARGV[step.at], string.format('%.0f-%.0f', step.first - 1, step.last - 1))
+    if not indexed[times] then -- all of one call have one time: the first entry is enough
+      indexed[times] = true
+      local newest = redis.call('ZREVRANGE', times, 0, 0, 'WITHSCORES')
+      if not newest[2] or now_ms >= tonumber(newest[2]) + 1000 then
+        redis.call('ZADD', times, now, string.format('%.0f', step.first - 1))
       end
     end
   end

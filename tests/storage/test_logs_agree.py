@@ -1,0 +1,194 @@
+"""The server's log and its twin in memory answer alike, whatever is asked of them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from rhapsode.storage.embedded_valkey import EmbeddedValkey
+from rhapsode.storage.log import Fence, Log, LogError, NewEntry, Placement
+from rhapsode.storage.memory_groups import MemoryGroups
+from rhapsode.storage.memory_log import MemoryLog
+from rhapsode.storage.redis_connection import RedisConnection, RedisSettings
+from rhapsode.storage.redis_groups import RedisGroups
+from rhapsode.storage.redis_log import RedisLog
+
+TOPICS = st.sampled_from(["t", "u"])
+PARTITIONS = st.integers(0, 1)
+LINES = st.sampled_from(["a", "b"])
+POSITIONS = st.integers(0, 12)
+FENCES = st.none() | st.builds(Fence, st.just("g"), st.integers(1, 4))
+MAYBE_BYTES = st.none() | st.binary(max_size=4)
+ENTRIES = st.builds(
+    NewEntry,
+    key=MAYBE_BYTES,
+    value=MAYBE_BYTES,
+    headers=st.lists(st.tuples(st.text(max_size=3), st.binary(max_size=3)), max_size=2).map(tuple),
+    timestamp_ms=st.integers(0, 6000),
+)
+_namespaces = count()
+
+
+@st.composite
+def placements(draw: st.DrawFn) -> Placement:
+    start = draw(POSITIONS)
+    closes = draw(st.sampled_from([False] * 5 + [True]))
+    end = start + draw(st.integers(0 if closes else 1, 4))
+    values = tuple(draw(st.lists(st.binary(max_size=4), min_size=1, max_size=3)))
+    line = draw(LINES)
+    return Placement(draw(TOPICS), line, start, end, line.encode(), values, closes)
+
+
+class LogsAgree(RuleBasedStateMachine):
+    """Says the same to both logs and compares what they answer."""
+
+    url = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.memory = MemoryLog()
+        self.memory_groups = MemoryGroups(self.memory)
+        connection = RedisConnection(RedisSettings(self.url, f"agree-{next(_namespaces)}"))
+        self.redis = RedisLog(connection)
+        self.redis_groups = RedisGroups(connection)
+        self.next: dict[tuple[str, str], int] = {}
+
+    def teardown(self) -> None:
+        self.loop.run_until_complete(self.redis.close())
+        self.loop.close()
+
+    def both(self, ask: Callable[[Log, Any], Awaitable[Any]]) -> Any:
+        answers: list[Any] = []
+        for log, groups in ((self.redis, self.redis_groups), (self.memory, self.memory_groups)):
+            try:
+                answers.append(self.loop.run_until_complete(_run(ask(log, groups))))
+            except LogError as error:
+                answers.append(type(error))
+        assert answers[0] == answers[1]
+        return answers[0]
+
+    @initialize()
+    def declare(self) -> None:
+        for topic in ("t", "u"):
+            self.both(lambda log, _, topic=topic: log.declare(topic, 2))
+
+    @rule(topic=TOPICS, partition=PARTITIONS, entries=st.lists(ENTRIES, max_size=4), fence=FENCES)
+    def append(
+        self, topic: str, partition: int, entries: list[NewEntry], fence: Fence | None
+    ) -> None:
+        self.both(lambda log, _: log.append(topic, partition, entries, fence=fence))
+
+    @rule(partition=PARTITIONS, batch=st.lists(placements(), max_size=4), fence=FENCES)
+    def place(self, partition: int, batch: list[Placement], fence: Fence | None) -> None:
+        self.both(lambda log, _: log.place(partition, batch, fence=fence))
+
+    @rule(
+        topic=TOPICS,
+        line=LINES,
+        partition=PARTITIONS,
+        sizes=st.lists(st.integers(1, 3), max_size=4),
+        closes=st.sampled_from([False, False, True]),
+    )
+    def place_what_follows(
+        self, topic: str, line: str, partition: int, sizes: list[int], closes: bool
+    ) -> None:
+        state = self.both(lambda log, _: log.line(topic, partition, line))
+        start, batch = state.next, list[Placement]()
+        for size in sizes:
+            value = b"%d" % start
+            batch.append(Placement(topic, line, start, start + size, b"", (value,) * size))
+            start += size
+        if closes:
+            batch.append(Placement(topic, line, start, start, b"", (b"end",), closes=True))
+        self.both(lambda log, _: log.place(partition, batch))
+
+    @rule(topic=TOPICS, partition=PARTITIONS, before=st.integers(0, 60))
+    def trim(self, topic: str, partition: int, before: int) -> None:
+        self.both(lambda log, _: log.trim(topic, partition, before))
+
+    @rule(topic=TOPICS, partition=PARTITIONS, line=LINES)
+    def forget(self, topic: str, partition: int, line: str) -> None:
+        self.both(lambda log, _: log.forget_line(topic, partition, line))
+
+    @rule(partition=PARTITIONS, topic=TOPICS, offset=st.integers(0, 40), fence=FENCES)
+    def commit(self, partition: int, topic: str, offset: int, fence: Fence | None) -> None:
+        self.both(lambda log, _: log.commit("g", partition, {topic: offset}, fence=fence))
+        self.both(lambda log, _: log.committed("g", topic, partition))
+
+    @rule(generation=st.integers(1, 4), partition=PARTITIONS)
+    def claim(self, generation: int, partition: int) -> None:
+        self.both(lambda _, groups: groups.claim("g", generation, [partition]))
+
+    @rule(first=st.integers(0, 40), second=st.integers(0, 40), limit=st.integers(1, 9))
+    def read(self, first: int, second: int, limit: int) -> None:
+        self.both(lambda log, _: _read(log, {("t", 0): first, ("u", 1): second}, limit))
+
+    @rule(
+        topic=TOPICS,
+        partition=PARTITIONS,
+        line=LINES,
+        start=POSITIONS,
+        end=st.none() | st.integers(0, 14),
+    )
+    def read_line(self, topic: str, partition: int, line: str, start: int, end: int | None) -> None:
+        self.both(lambda log, _: _read_line(log, topic, partition, line, start, end))
+
+    @rule(topic=TOPICS, partition=PARTITIONS, timestamp_ms=st.integers(0, 6001))
+    def look_for_a_time(self, topic: str, partition: int, timestamp_ms: int) -> None:
+        self.both(lambda log, _: log.offset_at(topic, partition, timestamp_ms))
+
+    @invariant()
+    def holds_the_same(self) -> None:
+        for topic in ("t", "u"):
+            self.both(lambda log, _, topic=topic: log.lag("g", topic))
+            for partition in (0, 1):
+                where = (topic, partition)
+                self.both(lambda log, _, where=where: log.span(*where))
+                self.both(lambda log, _, where=where: _read(log, {where: 0}, 1000))
+
+
+@pytest.mark.timeout(300)
+def test_the_servers_log_and_the_one_in_memory_agree(valkey: EmbeddedValkey):
+    LogsAgree.url = valkey.url
+    run_state_machine_as_test(
+        LogsAgree,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )
+
+
+async def _run(answer: Awaitable[Any]) -> Any:
+    return await answer
+
+
+def _without_servers_time(found: Any) -> Any:
+    # where no time was given, each log took its own clock's
+    return [
+        (e.offset, e.key, e.value, e.headers, e.timestamp_ms if e.timestamp_ms <= 6000 else None)
+        for e in found
+    ]
+
+
+async def _read(log: Log, positions: dict[tuple[str, int], int], limit: int) -> Any:
+    found = await log.read(positions, limit=limit)
+    return {place: _without_servers_time(entries) for place, entries in found.items()}
+
+
+async def _read_line(log: Log, *where: Any) -> Any:
+    return _without_servers_time(await log.read_line(*where))
