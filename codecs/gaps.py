@@ -40,6 +40,8 @@ _EXTRA_ABBREVIATIONS = {
 
 _ORDINAL_LANGUAGES = frozenset({"de", "da", "nb", "no", "nn", "fi", "cs", "sk", "hu", "et", "hr"})
 _LONGEST_MONTH = 12
+_LONGEST_ABBREVIATION = 6
+"""With its full stop; English `approx.` is a clause then, which does little harm."""
 _MARKDOWN = str.maketrans("", "", "*_`")
 
 
@@ -76,8 +78,8 @@ def _rank_at_space(view: View, start: int, index: int) -> Rank:
     if last in TERMINATORS:
         if _ends_sentence(view, start, index, after):
             return Rank.SENTENCE
-        return Rank.NONE if last == "." else Rank.CLAUSE
-    spaced_dash = view.text[index - 1] in SPACED_DASHES and view.text[index - 2].isspace()
+        return Rank.NONE if last == "." and _may_be_short(view, start, index) else Rank.CLAUSE
+    spaced_dash = view.text[index - 1] in SPACED_DASHES and _begins_run(view, start, index - 1)
     return Rank.CLAUSE if last in CLAUSE_MARKS or spaced_dash else Rank.WORD
 
 
@@ -87,7 +89,9 @@ def _rank_without_space(view: View, start: int, index: int) -> Rank:
     before, after = text[index - 1], text[index]
     if after in CLOSERS or after in TERMINATORS or after in CLAUSE_MARKS:
         return Rank.NONE
-    in_number = before in NUMBER_MARKS and after.isdigit() and text[index - 2].isdigit()
+    in_number = (
+        before in NUMBER_MARKS and after.isdigit() and text[start : index - 1][-1:].isdigit()
+    )
     if in_number or (before in CLOSERS and after in QUOTING_PARTICLES):
         return Rank.NONE
     last = _last_mark(text, start, index)
@@ -96,7 +100,7 @@ def _rank_without_space(view: View, start: int, index: int) -> Rank:
     if last in SPACELESS_CLAUSE_MARKS:
         return Rank.CLAUSE
     if before in DASHES:  # one after a space opens an aside
-        return Rank.NONE if text[index - 2].isspace() else Rank.CLAUSE
+        return Rank.NONE if _begins_run(view, start, index - 1) else Rank.CLAUSE
     return _rank_between_letters(view, index)
 
 
@@ -106,6 +110,15 @@ def _rank_between_letters(view: View, index: int) -> Rank:
         return Rank.WORD
     both = is_written_without_spaces(before) and is_written_without_spaces(after)
     return Rank.GRAPHEME if both and is_grapheme_start(view.text, index) else Rank.NONE
+
+
+def _begins_run(view: View, start: int, index: int) -> bool:
+    return index == start or view.text[index - 1].isspace()
+
+
+def _may_be_short(view: View, start: int, index: int) -> bool:
+    """Say whether the full stop before ``index`` may be an abbreviation's: after a short word."""
+    return not view.text[max(start, index - _LONGEST_ABBREVIATION) : index - 1].isalpha()
 
 
 def _is_wide(view: View, index: int) -> bool:
@@ -143,7 +156,7 @@ def _ends_sentence(view: View, start: int, index: int, after: int) -> bool:
     Oktober", where the word decides.
     """
     following = _letter(view, after)
-    if view.language in _ORDINAL_LANGUAGES and view.text[index - 2].isdigit():
+    if view.language in _ORDINAL_LANGUAGES and view.text[start : index - 1][-1:].isdigit():
         end = after
         while view.at(end).isalnum() and end - after < _LONGEST_MONTH:
             end += 1
@@ -153,7 +166,10 @@ def _ends_sentence(view: View, start: int, index: int, after: int) -> bool:
 
 def is_sentence_end(view: View, start: int, index: int, following: str) -> bool:
     """Say whether a sentence ends at ``index`` where ``following`` begins what comes next."""
-    before = " ".join(view.text[start:index].translate(_MARKDOWN).split())
+    if following.islower():
+        return False  # sentencex thinks so too, but not after every mark
+    # it would see brackets that close after the mark as a whole that nothing parts
+    before = " ".join(view.text[start:index].translate(_MARKDOWN).rstrip(")]}").split())
     token = before.rpartition(" ")[2].lstrip("".join(OPENERS))
     if token in _EXTRA_ABBREVIATIONS.get(view.language, ()):
         return False
