@@ -6,6 +6,7 @@ together in one server-side function.
 """
 
 import re
+from functools import lru_cache
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _TOPIC = re.compile(r"[A-Za-z0-9_.-]{1,249}")
@@ -24,6 +25,7 @@ def check_namespace(namespace: str) -> str:
     return namespace
 
 
+@lru_cache(maxsize=1024)  # keys are made for every record
 def check_topic(topic: str) -> str:
     """Return the topic's name if it is one, by Kafka's rule; a colon would mix up keys.
 

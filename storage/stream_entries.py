@@ -7,6 +7,7 @@ import msgspec
 from .log import Entry, NewEntry
 
 _headers = msgspec.msgpack.Decoder(tuple[tuple[str, bytes], ...])
+_PLAIN = [b"t", b"k", b"v"]
 
 
 class ForeignEntryError(ValueError):
@@ -39,9 +40,11 @@ def entry_from(raw: list[Any]) -> Entry:
     identity, words = raw
     if identity[:2] != b"0-":
         raise ForeignEntryError(f"entry {identity.decode(errors='replace')}")
-    fields = dict(zip(words[::2], words[1::2], strict=True))
-    headers = fields.get(b"h")
     try:
+        if words[::2] == _PLAIN:  # nearly every entry: no need to look fields up
+            return Entry(int(identity[2:]) - 1, int(words[1]), words[3], words[5])
+        fields = dict(zip(words[::2], words[1::2], strict=True))
+        headers = fields.get(b"h")
         return Entry(
             offset=int(identity[2:]) - 1,
             timestamp_ms=int(fields[b"t"]),
