@@ -40,6 +40,7 @@ _EXTRA_ABBREVIATIONS = {
 
 _ORDINAL_LANGUAGES = frozenset({"de", "da", "nb", "no", "nn", "fi", "cs", "sk", "hu", "et", "hr"})
 _LONGEST_MONTH = 12
+_MOST_OPENERS = 32
 _LONGEST_ABBREVIATION = 6
 """With its full stop; English `approx.` is a clause then, which does little harm."""
 _MARKDOWN = str.maketrans("", "", "*_`")
@@ -131,8 +132,10 @@ def _ends_block(view: View, start: int, index: int, after: int) -> bool:
     between = view.text[index:after]
     if "\n" not in between:
         return False
-    own = line_kind(view, view.line_start(start))
-    return bool(BLANK_LINE.search(between) or own in ("heading", "rule") or line_kind(view, after))
+    own, following = line_kind(view, view.line_start(start)), line_kind(view, after)
+    if own == following == "rule":
+        return False  # one pause is enough
+    return bool(BLANK_LINE.search(between) or following or own in ("heading", "rule"))
 
 
 def _last_mark(text: str, start: int, index: int) -> str:
@@ -143,10 +146,12 @@ def _last_mark(text: str, start: int, index: int) -> str:
 
 
 def _letter(view: View, index: int) -> str:
-    """Return the first letter or digit of the run at ``index``, a space where it has none."""
-    while view.at(index) and not view.at(index).isalnum() and not view.at(index).isspace():
-        index += 1
-    return view.at(index)
+    """Return the first letter or digit of the run at ``index``, a space where it has none soon."""
+    for place in range(index, index + _MOST_OPENERS):
+        char = view.at(place)
+        if not char or char.isalnum() or char.isspace():
+            return char
+    return " "
 
 
 def _ends_sentence(view: View, start: int, index: int, after: int) -> bool:

@@ -48,6 +48,11 @@ def units_of(char: str) -> int:
     return 3 if _is_han(char) or "\uac00" <= char <= "\ud7a3" else 1
 
 
+def is_audible(char: str) -> bool:
+    """Say whether there is anything to say: a letter, digit or symbol, but no punctuation."""
+    return char.isalnum() or (not char.isspace() and unicodedata.category(char)[0] not in "PZC")
+
+
 def is_written_without_spaces(char: str) -> bool:
     """Say whether the character belongs to a script that parts its words by nothing."""
     if char < "\u0e00":

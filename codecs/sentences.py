@@ -10,7 +10,14 @@ from dataclasses import dataclass
 
 from .gaps import Rank, is_sentence_end, rank_of
 from .records import Boundary
-from .scripts import CLOSERS, TERMINATORS, divides_word, is_grapheme_start, units_of
+from .scripts import (
+    CLOSERS,
+    TERMINATORS,
+    divides_word,
+    is_audible,
+    is_grapheme_start,
+    units_of,
+)
 from .text_lines import BLANK_LINE, MoreTextNeededError, View, line_kind, spoken
 
 UNITS_PER_S = 15.0
@@ -138,12 +145,16 @@ def _choose(view: View, start: int, seq: int) -> tuple[int, Rank]:
     gaps: list[tuple[int, int, Rank]] = []
     units = 0
     index = start
+    audible = False
     while True:
         units += units_of(view.text[index])
+        audible = audible or is_audible(view.text[index])
         index += 1
         if index - start > MAX_UNITS or units > MAX_UNITS or (units > hard and gaps):
             break
         rank = rank_of(view, start, index)
+        if rank in (Rank.CLAUSE, Rank.SENTENCE) and not audible:
+            rank = Rank.WORD  # marks alone are no piece
         if rank >= Rank.SENTENCE:
             return _within_sentence(gaps, (index, units, rank), soft)
         if rank == Rank.CLAUSE and seq == 0 and _MIN_UNITS <= units <= _FIRST_CLAUSE_UNITS:

@@ -1,7 +1,8 @@
 """Text that is still growing, and what its lines are: headings, rules, list items."""
 
 import re
-import unicodedata
+
+from .scripts import is_audible
 
 # ruff: noqa: RUF001 - look-alikes are the subject here
 
@@ -126,7 +127,7 @@ def spoken(view: View, start: int, end: int) -> str:
     elif begins_line and line_kind(view, start) == "item":
         piece = _item_mark.sub("", piece, count=1)
     said = " ".join(_emphasis.sub("", piece).split())
-    return said if any(unicodedata.category(char)[0] not in "PZC" for char in said) else ""
+    return said if any(map(is_audible, said)) else ""
 
 
 def _matches(view: View, index: int, pattern: re.Pattern[str], most: int) -> bool:

@@ -318,6 +318,11 @@ class TestBoundaries:
     def test_lines_that_were_wrapped_are_one_sentence(self):
         assert cuts("The old\nfox\r\nran.") == ["The old fox ran."]
 
+    def test_marks_alone_do_not_make_a_row_of_pauses(self):
+        assert len(cuts(". " * 1000 + "Go.")) < 30
+        assert len(cuts("***\n\n" * 300)) < 30
+        assert cuts("... The fox ran.") == ["... The fox ran."]
+
     @pytest.mark.parametrize("text", ["", " ", "\n\n\t "])
     def test_blank_text_has_no_pieces(self, text):
         assert pieces_of(text) == []
