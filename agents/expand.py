@@ -1,6 +1,6 @@
 """From what was asked to the words that are said."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 from ..codecs.records import Event, Passage, Placed, Text
@@ -21,7 +21,7 @@ class Expand:
     model: Model
     passages: History[Passage]
 
-    async def __call__(self, texts: AsyncIterator[Text]) -> AsyncIterator[tuple[Placed, ...]]:
+    async def __call__(self, texts: AsyncIterator[Text]) -> AsyncGenerator[tuple[Placed, ...]]:
         """Yield the passages of each text; what a crash left behind is continued, not repeated.
 
         Raises:
@@ -39,7 +39,7 @@ class Expand:
             async for batch in self._written(text, said):
                 yield batch
 
-    async def _written(self, text: Text, said: list[Passage]) -> AsyncIterator[tuple[Placed, ...]]:
+    async def _written(self, text: Text, said: list[Passage]) -> AsyncGenerator[tuple[Placed, ...]]:
         so_far = "".join(passage.text for passage in said)
         seq = len(said)
         pending = ""

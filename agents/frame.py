@@ -1,7 +1,7 @@
 """From audio frames to the Opus packets of voice devices."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,7 +83,7 @@ class Frame:
 
     async def __call__(
         self, frames: AsyncIterator[AudioFrame]
-    ) -> AsyncIterator[tuple[Placed, ...]]:
+    ) -> AsyncGenerator[tuple[Placed, ...]]:
         """Yield a run of packets for each audio frame that completes some."""
         framer: Framer | None = None
         audio: SessionAudio | None = None

@@ -1,7 +1,7 @@
 """From speech to the session's one run of mastered audio."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -47,7 +47,7 @@ class Master:
     frames: History[AudioFrame]
     language: str = "en"
 
-    async def __call__(self, speeches: AsyncIterator[Speech]) -> AsyncIterator[tuple[Placed, ...]]:
+    async def __call__(self, speeches: AsyncIterator[Speech]) -> AsyncGenerator[tuple[Placed, ...]]:
         """Yield each chunk's frames together, with an event, as soon as it is its turn."""
         cursor: _Cursor | None = None
         async for part in speeches:

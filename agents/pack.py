@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 from ..codecs.aac import LOOK_AHEAD_FRAMES, RunEncoder
@@ -114,7 +114,7 @@ class Pack:
 
     async def __call__(
         self, frames: AsyncIterator[AudioFrame]
-    ) -> AsyncIterator[tuple[Placed, ...]]:
+    ) -> AsyncGenerator[tuple[Placed, ...]]:
         """Yield each segment once its object is in the store.
 
         Raises:

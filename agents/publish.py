@@ -1,6 +1,6 @@
 """From segments to the playlist that names them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 from ..codecs.grid import Grid
@@ -14,8 +14,8 @@ MEDIA_NAME = "audio.m3u8"
 MASTER_NAME = "master.m3u8"
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 PEAK_FACTOR = 1.65
-"""FFmpeg's AAC is not constant: voices were measured at 1.08 to 1.43 times the nominal rate with their
-container, noise at 1.61; a master playlist comes before the audio and must not say too little."""
+"""FFmpeg's AAC is not constant: with their container, voices were measured at 1.08 to 1.43 times
+the nominal rate, noise at 1.61; a master playlist comes first and must not say too little."""
 AVERAGE_FACTOR = 1.3
 
 
@@ -29,7 +29,9 @@ class Publish:
     texts: History[Text]
     segments: History[Segment]
 
-    async def __call__(self, segments: AsyncIterator[Segment]) -> AsyncIterator[tuple[Placed, ...]]:
+    async def __call__(
+        self, segments: AsyncIterator[Segment]
+    ) -> AsyncGenerator[tuple[Placed, ...]]:
         """Yield an event once the playlist with the segment is in the store.
 
         Raises:

@@ -1,6 +1,6 @@
 """From chunks to speech."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 from ..codecs.records import Chunk, Placed, Speech
@@ -20,7 +20,7 @@ class Speak:
     speech: History[Speech]
     turns: Turns
 
-    async def __call__(self, chunks: AsyncIterator[Chunk]) -> AsyncIterator[tuple[Placed, ...]]:
+    async def __call__(self, chunks: AsyncIterator[Chunk]) -> AsyncGenerator[tuple[Placed, ...]]:
         """Yield the speech of each chunk that has none yet.
 
         Raises:

@@ -1,6 +1,6 @@
 """From words to speakable chunks."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 from ..codecs.records import Boundary, Chunk, Passage, Placed
@@ -28,7 +28,9 @@ class Split:
     passages: History[Passage]
     chunks: History[Chunk]
 
-    async def __call__(self, passages: AsyncIterator[Passage]) -> AsyncIterator[tuple[Placed, ...]]:
+    async def __call__(
+        self, passages: AsyncIterator[Passage]
+    ) -> AsyncGenerator[tuple[Placed, ...]]:
         """Yield the chunks of a session as soon as its passages allow."""
         cursor: _Cursor | None = None
         async for passage in passages:

@@ -2,7 +2,7 @@
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from itertools import count
 
@@ -20,7 +20,7 @@ class Turns:
         self._arrival = count()
 
     @asynccontextmanager
-    async def take(self, place: int) -> AsyncIterator[None]:
+    async def take(self, place: int) -> AsyncGenerator[None]:
         """Hold a turn; the lowest place waits least."""
         if self._free:
             self._free -= 1

@@ -1,6 +1,5 @@
 """The command line: every command, its errors in one sentence, its exit status."""
 
-import asyncio
 import json
 import logging
 import sys
@@ -244,5 +243,4 @@ def _log_lines() -> None:
 def main() -> None:
     """Run the command line."""
     _log_lines()
-    asyncio.set_event_loop_policy(None)
     app()

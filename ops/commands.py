@@ -6,7 +6,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +45,7 @@ def _print(line: str) -> None:
 
 
 @asynccontextmanager
-async def _house(settings: Settings) -> AsyncIterator[House]:
+async def _house(settings: Settings) -> AsyncGenerator[House]:
     async with log_server(settings) as (reachable, _):
         house = House(reachable)
         try:
@@ -178,10 +178,10 @@ def _words(text: str) -> str:
     try:
         if len(text) < 4096 and path.is_file():
             return path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return text  # too odd for a path, so it is a text
     except UnicodeDecodeError:
         raise UsageError(f"{text} is not a UTF-8 text file") from None
+    except (OSError, ValueError):
+        return text  # too odd for a path, so it is a text
     return text
 
 

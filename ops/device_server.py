@@ -8,7 +8,7 @@ import asyncio
 import json
 import secrets
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
@@ -197,4 +197,4 @@ def _parsed(message: Any) -> dict[str, Any]:
         said = json.loads(text)
     except ValueError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return cast("dict[str, Any]", said) if isinstance(said, dict) else {}

@@ -1,6 +1,6 @@
 """The gateway process: API, HLS origin, page, devices, health and metrics on one port."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def gateway(house: House) -> FastAPI:
     pump = Pump(house.log, settings.partitions)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         await house.store.prepare()
         async with tail.running(), pump.running():
             yield

@@ -1,7 +1,7 @@
 """The pump: what foreign programs left on the ingress key gets its place in ``text``."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import structlog
@@ -27,7 +27,7 @@ class Pump:
         self._partitions = partitions
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncGenerator[None]:
         """Pump until the block is left."""
         task = asyncio.create_task(self._run())
         try:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import structlog
@@ -32,7 +32,7 @@ class Tail:
         """Called with each live event after it was folded in."""
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncGenerator[None]:
         """Follow until the block is left."""
         positions: dict[tuple[str, int], int] = {}
         for topic in (Event.TOPIC, DeviceFrames.TOPIC):

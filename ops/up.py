@@ -5,7 +5,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -125,7 +125,7 @@ class Supervisor:
 
 
 @asynccontextmanager
-async def log_server(settings: Settings) -> AsyncIterator[tuple[Settings, bool]]:
+async def log_server(settings: Settings) -> AsyncGenerator[tuple[Settings, bool]]:
     """Yield settings with a server's URL, and whether we started that server.
 
     Without a URL the embedded Valkey of the state folder is used, started unless it runs already.
@@ -153,7 +153,7 @@ async def everything(
     *,
     workers: tuple[tuple[str, ...], ...] = WORKERS,
     quiet: bool = False,
-) -> AsyncIterator[tuple[Settings, Supervisor]]:
+) -> AsyncGenerator[tuple[Settings, Supervisor]]:
     """Run the log's server, workers and a gateway until the block is left."""
     async with log_server(settings) as (reachable, _):
         supervisor = Supervisor(reachable, quiet=quiet)

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import faust
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def stages_running(house: House, names: tuple[str, ...]) -> AsyncIterator[list[faust.App]]:
+async def stages_running(house: House, names: tuple[str, ...]) -> AsyncGenerator[list[faust.App]]:
     """Run the named stages until the block is left.
 
     Raises:

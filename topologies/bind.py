@@ -6,7 +6,6 @@ from typing import Any
 
 import faust
 import structlog
-from faust.types import StreamT
 
 from ..storage.log import Fence, Groups
 from .engine.transport import Transport
@@ -62,7 +61,7 @@ def bind(
         stage, stage.build(parts), parts.log, parts.partitions, observer=observer, crash=crash
     )
 
-    async def run(stream: StreamT[Any]) -> None:
+    async def run(stream: Any) -> None:
         async for event in stream.noack().events():
             message = event.message
             await lanes.offer(

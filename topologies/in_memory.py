@@ -1,7 +1,7 @@
 """A topology run in one event loop straight on a log, without Faust: for flows and replay."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from ..codecs.records import TOPICS
@@ -19,7 +19,7 @@ async def declare_topics(log: Log, partitions: int) -> None:
 @asynccontextmanager
 async def running(
     topology: Topology, parts: Parts, observer: Observer
-) -> AsyncIterator[asyncio.Future[None]]:
+) -> AsyncGenerator[asyncio.Future[None]]:
     """Run every stage until the block is left.
 
     Yields a future that fails with the first bug a stage stops at.

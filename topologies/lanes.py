@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
@@ -158,12 +158,12 @@ class Lanes:
         if lane.waiting:
             lane.arrival.set()
         async with aclosing(self._records(lane)) as records:
-            async with aclosing(self._agent(records)) as outputs:  # type: ignore[type-var]
+            async with aclosing(self._agent(records)) as outputs:
                 async for batch in outputs:
                     await self._write(batch, lane)
             await self._finish(lane)
 
-    async def _records(self, lane: _Lane) -> AsyncIterator[Any]:
+    async def _records(self, lane: _Lane) -> AsyncGenerator[Any]:
         while True:
             await self._finish(lane)
             while not lane.waiting:

@@ -1,6 +1,6 @@
 """What a topology is made of: stages, and the topics they read and write."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..codecs.records import Placed
 from ..storage.log import Log
 from ..storage.objects import Objects
 
-Agent = Callable[[AsyncIterator[Any]], AsyncIterator[tuple[Placed, ...]]]
+Agent = Callable[[AsyncIterator[Any]], AsyncGenerator[tuple[Placed, ...]]]
 """Records of one session in, batches of records out.
 
 An agent runs once for each key of its source topic and is handed that key's records in order. A

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from faust.exceptions import ProducerSendError
@@ -12,7 +12,9 @@ from faust.types.tuples import ConsumerMessage
 from mode import Service
 
 from ...storage.log import Entry, Fence, FencedError, UnreachableError
+from .link import Link
 from .membership import Membership
+from .producer import Producer
 
 READ_BYTES = 1_000_000
 """About how much one read may bring for each partition; records of audio are large."""
@@ -39,6 +41,10 @@ class Consumer(base.Consumer):
         self._mean_bytes: dict[str, float] = {}
         self.membership = Membership(self)
 
+    @property
+    def _link(self) -> Link:
+        return cast("Link", self.transport)
+
     async def on_stop(self) -> None:
         """Commit what is done and leave the group at once."""
         await super().on_stop()
@@ -54,7 +60,7 @@ class Consumer(base.Consumer):
         self,
         active_partitions: set[TP] | None,
         timeout: float,  # noqa: ASYNC109 - Faust's name
-    ) -> dict[TP, list[Entry]] | None:
+    ) -> dict[TP, list[Entry]]:
         wanted = self._owned if active_partitions is None else active_partitions & self._owned
         positions = {
             (tp.topic, tp.partition): self._positions[tp] for tp in wanted if tp in self._positions
@@ -65,7 +71,7 @@ class Consumer(base.Consumer):
         largest = max(self._mean_bytes.get(topic, 64_000.0) for topic, _ in positions)
         limit = max(1, min(READ_LIMIT, int(READ_BYTES / max(largest, 1.0))))
         try:
-            found = await self.transport.log.read(
+            found = await self._link.log.read(
                 positions, limit=limit, timeout_s=min(timeout, READ_TIMEOUT_S)
             )
         except UnreachableError as error:
@@ -136,7 +142,7 @@ class Consumer(base.Consumer):
 
     def _filter_tps_with_pending_acks(
         self, topics: Iterable[str | TP] | None = None
-    ) -> Iterable[TP]:
+    ) -> Iterator[TP]:
         wanted = None if topics is None else set(topics)
         return (
             tp
@@ -176,7 +182,7 @@ class Consumer(base.Consumer):
             ProducerSendError: a send has failed; nothing that led to it is committed.
             UnreachableError: the log stayed out of reach for 30 s.
         """
-        self.app.producer.check_sent()
+        cast("Producer", self.app.producer).check_sent()
         by_partition: dict[int, dict[str, int]] = {}
         for tp, offset in offsets.items():
             by_partition.setdefault(tp.partition, {})[tp.topic] = offset
@@ -195,7 +201,7 @@ class Consumer(base.Consumer):
         pause = 0.05
         while True:
             try:
-                return await self.transport.log.commit(fence.group, partition, topics, fence=fence)
+                return await self._link.log.commit(fence.group, partition, topics, fence=fence)
             except UnreachableError:
                 if waited > COMMIT_PATIENCE_S:
                     raise
@@ -216,7 +222,7 @@ class Consumer(base.Consumer):
         self._delivered.clear()
         self.app.consumer_generation_id = generation
         for tp in assigned:
-            span = await self.transport.log.span(tp.topic, tp.partition)
+            span = await self._link.log.span(tp.topic, tp.partition)
             self._highwaters[tp] = span.next
             self._positions.setdefault(tp, span.first)
         await self.on_partitions_assigned(set(assigned), generation)
@@ -236,9 +242,9 @@ class Consumer(base.Consumer):
         """Take every owned partition up where the group committed it, or at its start."""
         positions: dict[TP, int] = {}
         for tp in list(self._owned):
-            committed = await self.transport.log.committed(self.app.conf.id, tp.topic, tp.partition)
+            committed = await self._link.log.committed(self.app.conf.id, tp.topic, tp.partition)
             if committed is None:
-                span = await self.transport.log.span(tp.topic, tp.partition)
+                span = await self._link.log.span(tp.topic, tp.partition)
                 latest = self.app.conf.consumer_auto_offset_reset == "latest"
                 committed = span.next if latest else span.first
             positions[tp] = committed
@@ -266,14 +272,12 @@ class Consumer(base.Consumer):
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
         """Return, fresh, the offset after the last entry of each partition."""
         for tp in partitions:
-            self._highwaters[tp] = (await self.transport.log.span(tp.topic, tp.partition)).next
+            self._highwaters[tp] = (await self._link.log.span(tp.topic, tp.partition)).next
         return {tp: self._highwaters[tp] for tp in partitions}
 
     async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
         """Return the first offset that stands in each partition."""
-        return {
-            tp: (await self.transport.log.span(tp.topic, tp.partition)).first for tp in partitions
-        }
+        return {tp: (await self._link.log.span(tp.topic, tp.partition)).first for tp in partitions}
 
     async def position(self, tp: TP) -> int | None:
         """Return the offset that is read next."""
@@ -281,7 +285,7 @@ class Consumer(base.Consumer):
 
     def topic_partitions(self, topic: str) -> int | None:
         """Return the number of partitions of a topic that was declared."""
-        return cast("int | None", self.transport.partitions.get(topic))
+        return self._link.partitions.get(topic)
 
     def key_partition(
         self, topic: str, key: bytes | None, partition: int | None = None
@@ -289,13 +293,13 @@ class Consumer(base.Consumer):
         """Return the partition a record with this key goes to."""
         if partition is not None:
             return partition
-        return self.app.producer.key_partition(topic, key).partition
+        return cast("Producer", self.app.producer).key_partition(topic, key).partition
 
     async def subscribe(self, topics: Iterable[str]) -> None:
         """Take part in the topics; returns before the coming rebalance ends."""
         names = set(topics)
         for topic in names:
-            await self.transport.declare(topic)
+            await self._link.declare(topic)
         self.membership.subscribe(names)
 
     async def create_topic(
@@ -303,7 +307,7 @@ class Consumer(base.Consumer):
     ) -> None:
         """Declare the topic if the app may."""
         if self.app.conf.topic_allow_declare:
-            await self.transport.declare(topic, partitions)
+            await self._link.declare(topic, partitions)
 
     def _new_topicpartition(self, topic: str, partition: int) -> TP:
         return TP(topic, partition)

@@ -24,7 +24,9 @@ class Owner(Protocol):
     app: Any
     transport: Any
     log: Any
-    should_stop: bool
+
+    @property
+    def should_stop(self) -> bool: ...
 
     async def take(self, assigned: set[TP], generation: int) -> None: ...
 
@@ -158,10 +160,11 @@ class Membership:
     def _start_heartbeat(self) -> None:
         if self._heartbeat is None:
             interval = self._owner.app.conf.broker_heartbeat_interval
-            self._heartbeat = self._owner.transport.groups.heartbeat(
+            heartbeat: Heartbeat = self._owner.transport.groups.heartbeat(
                 self._group, self.member, self._timings, interval, self._on_beat
             )
-            self._heartbeat.start()
+            heartbeat.start()
+            self._heartbeat = heartbeat
 
     def _on_beat(self, beat: Beat | BaseException) -> None:
         if isinstance(beat, BaseException):

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 from faust.exceptions import ImproperlyConfigured, ProducerSendError
 from faust.transport import base
@@ -11,6 +11,7 @@ from faust.types.tuples import TP, RecordMetadata
 from mode import Service
 
 from ...storage.log import NewEntry, partition_of
+from .link import Link
 
 MAX_BATCH = 200
 """Records in one append: one server-side function runs for all of them."""
@@ -42,15 +43,19 @@ class Producer(base.Producer):
         self._failure: BaseException | None = None
         self._round_robin = count()
 
+    @property
+    def _link(self) -> Link:
+        return cast("Link", self.transport)
+
     async def create_topic(
         self, topic: str, partitions: int, replication: int, **kwargs: Any
     ) -> None:
         """Declare the topic; what Kafka asks beyond its partitions has no meaning here."""
-        await self.transport.declare(topic, partitions)
+        await self._link.declare(topic, partitions)
 
     def key_partition(self, topic: str, key: bytes | None) -> TP:
         """Return where a key goes: by hash, or in turn without one."""
-        partitions = self.transport.partitions.get(topic) or self.app.conf.topic_partitions
+        partitions = self._link.partitions.get(topic) or self.app.conf.topic_partitions
         number = (
             next(self._round_robin) % partitions if key is None else partition_of(key, partitions)
         )
@@ -68,8 +73,8 @@ class Producer(base.Producer):
         transactional_id: str | None = None,
     ) -> "asyncio.Future[RecordMetadata]":
         """Queue the record; the future has its true offset once it stands in the log."""
-        if topic not in self.transport.partitions:
-            await self.transport.declare(topic)
+        if topic not in self._link.partitions:
+            await self._link.declare(topic)
         tp = self.key_partition(topic, key) if partition is None else TP(topic, partition)
         entry = NewEntry(
             key=key,
@@ -105,7 +110,7 @@ class Producer(base.Producer):
         self, tp: TP, group: list[tuple[NewEntry, asyncio.Future[RecordMetadata]]]
     ) -> None:
         try:
-            first = await self.transport.log.append(
+            first = await self._link.log.append(
                 tp.topic, tp.partition, [entry for entry, _ in group]
             )
         except Exception as error:  # noqa: BLE001 - handed to every sender, and to the next commit

@@ -34,7 +34,7 @@ class Transport(base.Transport):
     def __init__(
         self,
         url: list[URL],
-        app: AppT[Any],
+        app: AppT,
         *,
         log: Log | None = None,
         groups: Groups | None = None,
@@ -48,7 +48,7 @@ class Transport(base.Transport):
         """Topics seen so far, with their number of partitions."""
 
     @classmethod
-    def on(cls, app: AppT[Any], log: Log, groups: Groups) -> "Transport":
+    def on(cls, app: AppT, log: Log, groups: Groups) -> "Transport":
         """Put the app on a log that is open already; the caller closes it."""
         transport = cls([URL("redis://")], app, log=log, groups=groups)
         app.transport = transport
@@ -100,7 +100,8 @@ class Transport(base.Transport):
 
     def create_transaction_manager(self, consumer: Any, producer: Any, **kwargs: Any) -> Any:
         """Refuse exactly-once until the log's transactions are there; otherwise Faust's own."""
-        if self.app.conf.processing_guarantee == ProcessingGuarantee.EXACTLY_ONCE:
+        guarantee: Any = self.app.conf.processing_guarantee
+        if guarantee == ProcessingGuarantee.EXACTLY_ONCE:
             raise ImproperlyConfigured(
                 "processing_guarantee='exactly_once' is not available on redis:// yet; "
                 "use 'at_least_once'"

@@ -1,0 +1,26 @@
+"""What consumer and producer need of the transport that made them."""
+
+from typing import Protocol
+
+from ...storage.log import Groups, Log
+
+
+class Link(Protocol):
+    """The log's side of a Faust transport; `Transport` is one."""
+
+    partitions: dict[str, int]
+    """Topics seen so far, with their number of partitions."""
+
+    @property
+    def log(self) -> Log:
+        """The log."""
+        ...
+
+    @property
+    def groups(self) -> Groups:
+        """The consumer groups of the same server."""
+        ...
+
+    async def declare(self, topic: str, partitions: int | None = None) -> int:
+        """Make sure the topic exists; return its number of partitions."""
+        ...
