@@ -3,10 +3,9 @@
 import asyncio
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..codecs.records import Word
-from .espeak_library import EspeakLibrary, WordEvent, espeak_library
+from .espeak_library import WordEvent, espeak_library
 from .voice import Spoken, Utterance, VoiceFailedError, VoiceUnavailableError
 
 GAIN_DB = 4.8
@@ -57,22 +56,39 @@ def _speak(utterance: Utterance) -> Spoken:
         rate_hz=library.rate_hz,
         voice=EspeakVoice.name,
         gain_db=GAIN_DB,
-        words=_words(utterance.text, events, samples, library),
+        words=_words(utterance.text, events, len(samples) / library.rate_hz, library.rate_hz),
     )
 
 
-def _words(
-    text: str, events: list[WordEvent], samples: NDArray[np.int16], library: EspeakLibrary
-) -> tuple[Word, ...]:
-    """Return the written words; an event tells where one begins, or where a number goes on."""
-    words: list[Word] = []
+def _words(text: str, events: list[WordEvent], length_s: float, rate_hz: int) -> tuple[Word, ...]:
+    """Return the written words with their times.
+
+    A number has several events, the first of which counts. Short words that are said as one ("of
+    the") have one event together, whose time they share by their letters.
+    """
+    starts: list[tuple[str, float | None]] = []
     place = 0
     for written in text.split():
         start = text.index(written, place)
         place = start + len(written)
         inside = [event.sample for event in events if start <= event.start_char < place]
-        later = [event.sample for event in events if event.start_char >= place]
-        if inside:
-            end = min(later, default=len(samples))
-            words.append(Word(written, inside[0] / library.rate_hz, end / library.rate_hz))
+        if any(char.isalnum() for char in written):
+            starts.append((written, inside[0] / rate_hz if inside else None))
+    words: list[Word] = []
+    while starts:
+        group = [starts.pop(0)]
+        while starts and starts[0][1] is None:
+            group.append(starts.pop(0))
+        end_s = next((start_s for _, start_s in starts if start_s is not None), length_s)
+        words += _shared([word for word, _ in group], group[0][1] or 0.0, end_s)
     return tuple(words)
+
+
+def _shared(words: list[str], start_s: float, end_s: float) -> list[Word]:
+    letter_s = (end_s - start_s) / sum(map(len, words))
+    timed: list[Word] = []
+    for word in words:
+        word_end_s = start_s + len(word) * letter_s
+        timed.append(Word(word, start_s, word_end_s))
+        start_s = word_end_s
+    return timed

@@ -39,10 +39,17 @@ async def test_words_come_in_order_at_their_times(voice):
     edges = [edge for word in spoken.words for edge in (word.start_s, word.end_s)]
     assert edges == sorted(edges)
     length_s = len(spoken.samples) / spoken.rate_hz
-    assert edges[-1] <= length_s
+    assert edges[-1] <= length_s + 1e-9
     # the pause between two words lies where the words meet: sound is there on both sides
     middle = int((spoken.words[0].start_s + spoken.words[0].end_s) / 2 * spoken.rate_hz)
     assert np.any(spoken.samples[middle - 200 : middle + 200])
+
+
+async def test_words_that_are_said_as_one_share_its_time(voice):
+    text = "The end of the tale, and in the end of it."
+    spoken = await voice.speak(utterance(text))
+    assert [word.text for word in spoken.words] == text.split()
+    assert all(word.end_s > word.start_s for word in spoken.words)
 
 
 async def test_its_gain_leads_to_the_target_loudness(voice):
