@@ -36,7 +36,7 @@ class Run {
     this.started = performance.now();
     this.tries = 0;
     this.underruns = 0;
-    this.published = 0;
+    this.finished = false;
     this.closing = [];
   }
 
@@ -97,7 +97,6 @@ function follow(mine, session) {
   mine.closing.push(() => events.close());
   events.addEventListener("progress", (message) => {
     const progress = JSON.parse(message.data);
-    mine.published = progress.published_s;
     if (progress.percent !== null) element("progress").value = progress.percent;
     if (progress.first_audio_s !== null) element("first").textContent = `${progress.first_audio_s.toFixed(2)} s`;
     element("made").textContent = `${progress.published_s.toFixed(1)} s`;
@@ -105,7 +104,10 @@ function follow(mine, session) {
     if (document.body.dataset.state === "loading" && progress.chunk_count) {
       setState("loading", `${progress.chunk_count} chunks are spoken …`);
     }
-    if (progress.state === "SUCCESS") events.close();
+    if (progress.state !== "SUCCESS") return;
+    mine.finished = true;
+    events.close();
+    if (document.body.dataset.state === "playing") setState("playing", "Playing; all of it is made.");
   });
 }
 
@@ -188,7 +190,7 @@ function retry(mine, again, reason) {
 function watch(mine) {
   const heard = () => {
     if (element("playing").textContent === "–") element("playing").textContent = seconds(mine.since());
-    setState("playing", "Playing while it is made.");
+    setState("playing", mine.finished ? "Playing; all of it is made." : "Playing while it is made.");
   };
   const waiting = () => {
     if (document.body.dataset.state !== "playing" || audio.ended) return;
