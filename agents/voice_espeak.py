@@ -1,4 +1,4 @@
-"""espeak-ng: a robot's voice in about 100 languages, there in a millisecond; the fallback."""
+"""espeak-ng: a robot's voice in 115 languages, there in a millisecond; the fallback."""
 
 import asyncio
 
