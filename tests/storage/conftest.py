@@ -1,6 +1,8 @@
 """The log and its groups, on the server and in memory, for the tests of what both promise."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
@@ -10,6 +12,36 @@ from rhapsode.storage.memory_log import MemoryLog
 from rhapsode.storage.redis_connection import RedisConnection
 from rhapsode.storage.redis_groups import RedisGroups
 from rhapsode.storage.redis_log import RedisLog
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@pytest.fixture
+def serving() -> Callable[[Handler, str], AbstractAsyncContextManager[None]]:
+    """Give ``async with serving(handler, path)``; at the end it hangs up on everybody."""
+    return _serving
+
+
+@asynccontextmanager
+async def _serving(handler: Handler, path: str) -> AsyncGenerator[None]:
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            await handler(reader, writer)
+        except asyncio.CancelledError:
+            pass  # the test is over
+        finally:
+            writer.close()
+
+    async with await asyncio.start_unix_server(serve, path):
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks)
 
 
 @pytest.fixture(params=["redis", "memory"])

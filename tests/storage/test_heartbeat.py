@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from rhapsode.storage.embedded_valkey import EmbeddedValkey
@@ -12,6 +13,7 @@ from rhapsode.storage.redis_connection import RedisConnection, RedisSettings
 from rhapsode.storage.redis_groups import RedisGroups
 
 WaitUntil = Callable[..., Awaitable[None]]
+Serving = Callable[..., AbstractAsyncContextManager[None]]
 PATIENT = GroupTimings(lease_s=30.0, rebalance_s=30.0, initial_delay_s=0.0)
 BRIEF = GroupTimings(lease_s=1.0, rebalance_s=30.0, initial_delay_s=0.0)
 
@@ -93,28 +95,31 @@ def test_it_ends_with_its_loop(redis_settings: RedisSettings):
         await connection.close()
 
     asyncio.run(leave_it_running())
-    for thread in threading.enumerate():
-        if thread.name == "heartbeat":
-            thread.join(10.0)
-            assert not thread.is_alive()
+    _gone()
 
 
-async def test_to_stop_it_does_not_wait_for_a_server_that_hangs(tmp_path: Path):
+async def test_to_stop_it_does_not_wait_for_a_server_that_hangs(tmp_path: Path, serving: Serving):
     path = str(tmp_path / "mute.sock")
     asked = asyncio.Event()
 
     async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await reader.read(65_536):
             asked.set()
-        writer.close()
 
     heard: list[Beat | BaseException] = []
-    async with await asyncio.start_unix_server(swallow, path):
-        connection = RedisConnection(RedisSettings(f"unix://{path}"))
-        groups = RedisGroups(connection)
-        heartbeat = groups.heartbeat("g", "a", PATIENT, 0.01, heard.append)
+    connection = RedisConnection(RedisSettings(f"unix://{path}"))
+    async with serving(swallow, path):
+        heartbeat = RedisGroups(connection).heartbeat("g", "a", PATIENT, 0.01, heard.append)
         heartbeat.start()
         await asyncio.wait_for(asked.wait(), 10.0)
         await asyncio.wait_for(asyncio.to_thread(heartbeat.stop), 5.0)
-        await connection.close()
+    await connection.close()
+    await asyncio.to_thread(_gone)  # once it was hung up on
     assert heard == []
+
+
+def _gone() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "heartbeat":
+            thread.join(10.0)
+            assert not thread.is_alive()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from rhapsode.storage.redis_groups import RedisGroups
 from rhapsode.storage.redis_log import RedisLog
 
 WaitUntil = Callable[..., Awaitable[None]]
+Serving = Callable[..., AbstractAsyncContextManager[None]]
 
 
 @pytest.fixture
@@ -242,10 +243,12 @@ async def test_no_server_is_unreachable(tmp_path: Path):
     await log.close()
 
 
-async def test_a_server_that_accepts_and_says_nothing_is_unreachable(tmp_path: Path):
+async def test_a_server_that_accepts_and_says_nothing_is_unreachable(
+    tmp_path: Path, serving: Serving
+):
     path = str(tmp_path / "mute.sock")
     settings = RedisSettings(f"unix://{path}", connect_timeout_s=0.2, command_timeout_s=0.2)
-    async with await asyncio.start_unix_server(_swallow, path), log_at(settings) as log:
+    async with serving(_swallow, path), log_at(settings) as log:
         with pytest.raises(UnreachableError, match="does not answer"):
             await log.topics()
 
@@ -253,11 +256,10 @@ async def test_a_server_that_accepts_and_says_nothing_is_unreachable(tmp_path: P
 async def _swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while await reader.read(65_536):
         pass
-    writer.close()
 
 
 async def test_a_server_that_falls_silent_during_a_wait_is_unreachable(
-    valkey: EmbeddedValkey, tmp_path: Path
+    valkey: EmbeddedValkey, tmp_path: Path, serving: Serving
 ):
     path = str(tmp_path / "half.sock")
     unanswered = 0
@@ -265,17 +267,18 @@ async def test_a_server_that_falls_silent_during_a_wait_is_unreachable(
     async def half_open(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal unanswered
         behind, ahead = await asyncio.open_unix_connection(str(valkey.socket))
-        while request := await reader.read(65_536):
-            if b"XREAD" in request:
-                unanswered += 1
-                continue  # the answer never comes
-            ahead.write(request)
-            writer.write(await behind.read(65_536))
-        ahead.close()
-        writer.close()
+        try:
+            while request := await reader.read(65_536):
+                if b"XREAD" in request:
+                    unanswered += 1
+                    continue  # the answer never comes
+                ahead.write(request)
+                writer.write(await behind.read(65_536))
+        finally:
+            ahead.close()
 
     settings = RedisSettings(f"unix://{path}", command_timeout_s=0.2)
-    async with await asyncio.start_unix_server(half_open, path), log_at(settings) as log:
+    async with serving(half_open, path), log_at(settings) as log:
         with pytest.raises(UnreachableError, match="said nothing for"):
             await log.read({("t", 0): 0}, timeout_s=0.05)
     assert unanswered == 1
