@@ -32,12 +32,6 @@ LAG = Gauge(
     ["stage", "topic", "partition"],
     registry=REGISTRY,
 )
-OPEN_SESSIONS = Gauge(
-    "rhapsode_stage_open_sessions",
-    "Sessions a stage holds in memory",
-    ["stage"],
-    registry=REGISTRY,
-)
 FIRST_AUDIO = Histogram(
     "rhapsode_session_first_audio_seconds",
     "Seconds from acceptance of a text until its first segment was published",

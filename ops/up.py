@@ -40,6 +40,7 @@ class Child:
 
     name: str
     arguments: tuple[str, ...]
+    metrics_port: int = 0
     process: asyncio.subprocess.Process | None = None
     restarts: int = 0
 
@@ -54,9 +55,9 @@ class Supervisor:
         self.children: list[Child] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    def add(self, name: str, *arguments: str) -> Child:
+    def add(self, name: str, *arguments: str, metrics_port: int = 0) -> Child:
         """Run ``rhapsode`` with the arguments until the supervisor stops."""
-        child = Child(name, arguments)
+        child = Child(name, arguments, metrics_port)
         self.children.append(child)
         self._tasks.append(asyncio.create_task(self._keep(child)))
         return child
@@ -92,7 +93,8 @@ class Supervisor:
                 "-m",
                 "rhapsode.ops",
                 *child.arguments,
-                env=environment | self._settings.environment(),
+                env=environment
+                | replace(self._settings, metrics_port=child.metrics_port).environment(),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=logs,
                 stderr=logs,
@@ -160,7 +162,12 @@ async def everything(
         try:
             supervisor.add("gateway", "gateway")
             for number, stages in enumerate(workers):
-                supervisor.add(f"worker-{number}-{stages[0]}", "worker", *stages)
+                supervisor.add(
+                    f"worker-{number}-{stages[0]}",
+                    "worker",
+                    *stages,
+                    metrics_port=settings.port + 1 + number,
+                )
             yield reachable, supervisor
         finally:
             await supervisor.stop()

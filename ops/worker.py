@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 
 import faust
 import structlog
+from prometheus_client import start_http_server
 
 from ..topologies.bind import bind
 from ..topologies.in_memory import declare_topics
 from ..topologies.speech import stages_named
 from .house import House
-from .metrics import LAG, PrometheusObserver
+from .metrics import LAG, REGISTRY, PrometheusObserver
 
 LAG_INTERVAL_S = 5.0
 log = structlog.get_logger()
@@ -56,6 +57,7 @@ async def work(house: House, names: tuple[str, ...]) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    _serve_metrics(house.settings.metrics_port)
     async with stages_running(house, names) as apps:
         log.info("working", stages=list(names))
         lag = asyncio.create_task(_report_lag(house, names))
@@ -83,6 +85,16 @@ async def _until_stopped(apps: list[faust.App], stopping: asyncio.Event) -> list
         except TimeoutError:
             continue
     return []
+
+
+def _serve_metrics(port: int) -> None:
+    if not port:
+        return
+    try:
+        start_http_server(port, addr="127.0.0.1", registry=REGISTRY)
+    except OSError as error:
+        # a stage that speaks is worth more than its figures
+        log.warning("no metrics", port=port, error=error.strerror)
 
 
 async def _report_lag(house: House, names: tuple[str, ...]) -> None:
