@@ -1,6 +1,7 @@
 """From what was asked to the words that are said."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from ..codecs.records import Event, Passage, Placed, Text
@@ -45,11 +46,13 @@ class Expand:
         pending = ""
         error = ""
         try:
-            async for delta in self.model.write(text.text, text.settings.language, so_far):
-                pending += delta
-                if len(pending) >= DELTA_CHARS:
-                    yield (_passage(text, seq, pending),)
-                    so_far, pending, seq = so_far + pending, "", seq + 1
+            writing = self.model.write(text.text, text.settings.language, so_far)
+            async with aclosing(writing) as deltas:  # a session let go of must not write on
+                async for delta in deltas:
+                    pending += delta
+                    if len(pending) >= DELTA_CHARS:
+                        yield (_passage(text, seq, pending),)
+                        so_far, pending, seq = so_far + pending, "", seq + 1
         except (ModelFailedError, ModelUnavailableError) as failure:
             error = str(failure)
         if not error and not (so_far + pending).strip():

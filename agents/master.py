@@ -122,7 +122,10 @@ def _mastered(cursor: _Cursor, parts: list[Speech], language: str) -> tuple[Plac
         samples, leading_s = chunk_audio(parts)
     else:
         samples, leading_s = np.zeros(0, np.int16), 0.0
-    pause = pcm.silence(pause_s(head.boundary, language), SAMPLE_RATE_HZ)
+    seconds = pause_s(head.boundary, language)
+    if head.boundary == "chapter":
+        seconds -= pause_s("paragraph", language)  # the piece before the mark has paused already
+    pause = pcm.silence(seconds, SAMPLE_RATE_HZ)
     audio = np.concatenate([samples, pause]).astype("<i2").tobytes()
     offset_s = cursor.sample / SAMPLE_RATE_HZ - leading_s
     words = tuple(

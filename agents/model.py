@@ -1,6 +1,6 @@
 """The port to language models: what was asked in, a text to be spoken out, as it is written."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 STORYTELLER = (
@@ -29,7 +29,7 @@ class Model(Protocol):
         """What the model is, with a warning where it is one for demonstrations only."""
         ...
 
-    def write(self, prompt: str, language: str, so_far: str = "") -> AsyncIterator[str]:
+    def write(self, prompt: str, language: str, so_far: str = "") -> AsyncGenerator[str]:
         """Yield the text as it is written, never a part of ``so_far``, which was yielded before.
 
         Raises:

@@ -1,7 +1,7 @@
 """Any server with OpenAI's ``/chat/completions``: OpenAI, Ollama, vLLM, llama.cpp, and others."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -47,7 +47,7 @@ class OpenAIModel:
     def name(self) -> str:
         return self._model or "openai-compatible"
 
-    async def write(self, prompt: str, language: str, so_far: str = "") -> AsyncIterator[str]:
+    async def write(self, prompt: str, language: str, so_far: str = "") -> AsyncGenerator[str]:
         if not self._model:
             raise ModelUnavailableError(
                 f"no model is named for {self._shown}: set RHAPSODE_LLM_MODEL"

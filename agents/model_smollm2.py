@@ -5,7 +5,7 @@ import importlib
 import queue
 import secrets
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,7 +41,7 @@ class SmolLM2Model:
         self._engine: Any = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="smollm2")
 
-    async def write(self, prompt: str, language: str, so_far: str = "") -> AsyncIterator[str]:
+    async def write(self, prompt: str, language: str, so_far: str = "") -> AsyncGenerator[str]:
         if language.partition("-")[0].lower() != "en":
             raise ModelFailedError(
                 f"{self.name} writes English only, not {language!r}: set RHAPSODE_LLM_URL to "

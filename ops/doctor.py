@@ -3,11 +3,12 @@
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from rich.console import Console
 
-from ..agents.model import ModelUnavailableError
+from ..agents.model import ModelFailedError, ModelUnavailableError
 from ..agents.voice import VoiceFailedError, VoiceUnavailableError
 from ..agents.voice_auto import calibrate
 from ..storage.embedded_valkey import EmbeddedValkeyError, find_server
@@ -117,9 +118,9 @@ async def _voices(settings: Settings) -> list[Finding]:
 async def _model(house: House) -> list[Finding]:
     try:
         model = house.model
-        async for _ in model.write("A very short story about rain.", "en"):
-            break
-    except (OSError, ModelUnavailableError) as error:
+        async with aclosing(model.write("A very short story about rain.", "en")) as words:
+            await anext(words, "")
+    except (OSError, ModelUnavailableError, ModelFailedError) as error:
         return [Finding("language model", False, f"{error} (narrate needs none)")]
     return [Finding("language model", True, model.name)]
 

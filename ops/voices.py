@@ -28,7 +28,7 @@ def _openai(settings: Settings) -> Voice:
 
 MAKERS: dict[str, Callable[[Settings], Voice]] = {
     "openai": _openai,
-    "piper": lambda _: PiperVoice(),
+    "piper": lambda settings: PiperVoice(at_once=settings.voice_slots),
     "gtts": _gtts,
     "espeak": lambda _: EspeakVoice(),
 }
