@@ -38,7 +38,7 @@ NUMBERS = {"1": "one", "2": "two", "3": "three", "4": "four", "5": "five", "100"
 def plain_words(text: str) -> list[str]:
     """Return lower-case words without punctuation; small numbers in letters."""
     folded = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'").replace("-", " ")
-    words = re.findall(r"[a-z0-9']+", folded)
+    words: list[str] = re.findall(r"[a-z0-9']+", folded)
     return [NUMBERS.get(word, word) for word in words]
 
 

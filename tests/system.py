@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ import httpx
 from rhapsode.storage.embedded_valkey import EmbeddedValkey
 
 READY_S = 60.0
+COMMAND_S = 120.0
 
 
 def free_port() -> int:
@@ -25,16 +26,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def rhapsode(
-    *arguments: str, timeout_s: float = 120.0, **variables: str
-) -> "subprocess.CompletedProcess[str]":
+def rhapsode(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     """Run the command line to its end."""
     return subprocess.run(
         [sys.executable, "-m", "rhapsode.ops", *arguments],
         env=environment(**variables),
         capture_output=True,
         text=True,
-        timeout=timeout_s,
+        timeout=COMMAND_S,
         check=False,
         stdin=subprocess.DEVNULL,
     )
@@ -132,7 +131,7 @@ class Running:
 
 
 @contextmanager
-def running(state: Path, *, separate: bool = False, **variables: str) -> Iterator[Running]:
+def running(state: Path, *, separate: bool = False, **variables: str) -> Generator[Running]:
     """Run ``rhapsode up``; with ``separate`` only a log server. All of it stops at the end."""
     port = free_port()
     chosen = {"state": str(state), "port": str(port), "voices": "espeak"} | variables

@@ -4,6 +4,7 @@ import itertools
 import json
 import threading
 import time
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -11,7 +12,7 @@ from system import Running
 
 
 @pytest.fixture
-def client(live: Running) -> httpx.Client:
+def client(live: Running) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=live.url, timeout=20, trust_env=False) as client:
         yield client
 
@@ -185,7 +186,7 @@ def test_progress_comes_as_events_until_the_end(client: httpx.Client, live: Runn
     assert seen[-1]["state"] == "SUCCESS"
     assert seen[-1]["percent"] == 100
     assert len(seen) > 2
-    percents = [entry["percent"] for entry in seen if entry["percent"] is not None]
+    percents = [int(str(entry["percent"])) for entry in seen if entry["percent"] is not None]
     assert percents == sorted(percents)
 
 

@@ -101,6 +101,7 @@ def test_an_empty_playlist_is_tried_again_and_then_given_up(page: Page) -> None:
     page.fill("#text", "Nobody will ever hear this.")
     page.click("#start")
     counted: list[str] = []
+    asked = 0
     page.on("request", lambda request: counted.append(request.url))
     while page.locator("body").get_attribute("data-state") != "error":
         page.clock.run_for(4_000)

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import numpy as np
@@ -128,7 +129,9 @@ def test_a_foreign_entry_that_is_malformed_hinders_nobody(live: Running) -> None
     client.xadd("rhapsode:in:text", {"text": "But this one is right.", "session": "after"})
     wait_until_known(live, "after")
     assert live.wait_finished("after")["state"] == "SUCCESS"
-    letters = b"".join(fields[b"v"] for _, fields in client.xrange("{rhapsode:0}:log:dead-letter"))
+    letters = b"".join(
+        fields[b"v"] for _, fields in cast("Any", client.xrange("{rhapsode:0}:log:dead-letter"))
+    )
     client.close()
     assert b"the field 'text' is missing" in letters
 

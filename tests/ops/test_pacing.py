@@ -1,5 +1,7 @@
 """Pacing: absolute deadlines, a lead by ramp, no burst after a stall."""
 
+from itertools import pairwise
+
 from rhapsode.ops.pacing import CATCH_UP_S, FRAME_S, RAMP_S, Pacer
 
 
@@ -17,7 +19,7 @@ def sent_at(pacer: Pacer, frames: int, ready_s: list[float] | None = None) -> li
 
 def test_the_first_frame_goes_at_once_and_the_lead_is_built_by_ramp() -> None:
     times = sent_at(Pacer(lead=5), 60)
-    spacings = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    spacings = [later - earlier for earlier, later in pairwise(times)]
     assert times[0] == 0.0
     assert all(abs(spacing - RAMP_S) < 1e-9 for spacing in spacings[:19])
     assert all(abs(spacing - FRAME_S) < 1e-9 for spacing in spacings[21:])
@@ -43,6 +45,6 @@ def test_after_a_stall_frames_come_by_ramp_and_not_in_a_burst() -> None:
     ready = [0.0] * 50 + [6.0] * 50
     times = sent_at(Pacer(lead=5), 100, ready)
     assert times[50] == 6.0
-    spacings = [later - earlier for earlier, later in zip(times[50:], times[51:], strict=False)]
+    spacings = [later - earlier for earlier, later in pairwise(times[50:])]
     assert min(spacings) >= CATCH_UP_S - 1e-9
     assert all(abs(spacing - RAMP_S) < 1e-9 for spacing in spacings[:19])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from rhapsode.ops.settings import Settings, SettingsError, read_settings
 
 

@@ -1,10 +1,10 @@
 """Faust on the log: partitions move, nothing is committed too early, nothing is lost silently."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import faust
 import pytest
@@ -51,7 +51,7 @@ def app_on(log: Log, groups: MemoryGroups, data: Path, name: str = "app") -> fau
 
 
 @asynccontextmanager
-async def started(*apps: faust.App) -> AsyncIterator[None]:
+async def started(*apps: faust.App) -> AsyncGenerator[None]:
     await asyncio.gather(*(app.start() for app in apps))
     try:
         yield
@@ -136,7 +136,7 @@ async def test_a_member_that_falls_silent_is_relieved_of_its_partitions(
         await until(
             lambda: len(first.consumer.assignment()) == len(second.consumer.assignment()) == 2
         )
-        second.consumer.membership._heartbeat.stop()
+        cast("Any", second.consumer).membership._heartbeat.stop()
         await until(lambda: len(first.consumer.assignment()) == PARTITIONS)
         # what it still says in its old generation is refused
         generation = second.consumer_generation_id

@@ -1,7 +1,7 @@
 """The lanes between engine and agents: order, retries, dead letters, and no record forgotten."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -81,7 +81,7 @@ async def until(condition: Callable[[], bool], deadline_s: float = 5.0) -> None:
 
 
 def numbered() -> Agent:
-    async def agent(texts: AsyncIterator[Text]) -> AsyncIterator[tuple[Placed, ...]]:
+    async def agent(texts: AsyncIterator[Text]) -> AsyncGenerator[tuple[Placed, ...]]:
         seq = 0
         async for record in texts:
             yield (Passage(session=record.session, seq=seq, text=record.text),)
@@ -105,7 +105,7 @@ async def test_a_record_is_done_only_when_its_outputs_stand_in_the_log() -> None
 async def test_a_session_that_waits_does_not_hold_up_another_of_its_partition() -> None:
     gate = asyncio.Event()
 
-    async def agent(texts: AsyncIterator[Text]) -> AsyncIterator[tuple[Placed, ...]]:
+    async def agent(texts: AsyncIterator[Text]) -> AsyncGenerator[tuple[Placed, ...]]:
         async for record in texts:
             if record.session == "slow":
                 await gate.wait()
@@ -123,7 +123,7 @@ async def test_a_session_that_waits_does_not_hold_up_another_of_its_partition() 
 async def test_what_is_unreachable_is_tried_again_from_the_record_in_hand() -> None:
     tries = 0
 
-    async def agent(texts: AsyncIterator[Text]) -> AsyncIterator[tuple[Placed, ...]]:
+    async def agent(texts: AsyncIterator[Text]) -> AsyncGenerator[tuple[Placed, ...]]:
         nonlocal tries
         seq = 0
         async for record in texts:
@@ -159,7 +159,7 @@ async def test_a_malformed_record_is_a_dead_letter_and_the_session_goes_on() -> 
 
 
 async def test_a_bug_stops_the_stage_loudly_and_the_record_is_not_done() -> None:
-    async def agent(texts: AsyncIterator[Text]) -> AsyncIterator[tuple[Placed, ...]]:
+    async def agent(texts: AsyncIterator[Text]) -> AsyncGenerator[tuple[Placed, ...]]:
         async for _ in texts:
             raise KeyError("a bug")
             yield ()
@@ -172,7 +172,7 @@ async def test_a_bug_stops_the_stage_loudly_and_the_record_is_not_done() -> None
 
 
 async def test_a_gap_in_what_an_agent_says_is_a_bug() -> None:
-    async def agent(texts: AsyncIterator[Text]) -> AsyncIterator[tuple[Placed, ...]]:
+    async def agent(texts: AsyncIterator[Text]) -> AsyncGenerator[tuple[Placed, ...]]:
         async for record in texts:
             yield (Passage(session=record.session, seq=7, text=record.text),)
 
@@ -198,7 +198,7 @@ async def test_a_lane_whose_partition_was_claimed_by_a_newer_generation_writes_n
 async def test_dropped_lanes_leave_their_records_undone_and_a_new_delivery_starts_afresh() -> None:
     gate = asyncio.Event()
 
-    async def agent(texts: AsyncIterator[Text]) -> AsyncIterator[tuple[Placed, ...]]:
+    async def agent(texts: AsyncIterator[Text]) -> AsyncGenerator[tuple[Placed, ...]]:
         async for record in texts:
             await gate.wait()
             yield (Passage(session=record.session, seq=0, text=record.text),)
@@ -230,7 +230,7 @@ def test_parts_of_one_place_become_one_placement() -> None:
 
 @pytest.mark.parametrize("copies", [2, 5])
 async def test_a_record_delivered_again_takes_no_second_place(copies: int) -> None:
-    async def agent(texts: AsyncIterator[Text]) -> AsyncIterator[tuple[Placed, ...]]:
+    async def agent(texts: AsyncIterator[Text]) -> AsyncGenerator[tuple[Placed, ...]]:
         async for record in texts:
             yield (Passage(session=record.session, seq=0, text=record.text),)
 
