@@ -70,7 +70,7 @@ def check_session(session: str) -> str:
     Raises:
         MalformedError: it is not 1 to 64 letters, digits, ``-`` or ``_``.
     """
-    if not _session.match(session):
+    if not _session.fullmatch(session):
         raise MalformedError(
             f"session id {session[:80]!r} is not 1 to 64 letters, digits, '-' or '_'"
         )
@@ -91,17 +91,17 @@ def check_text(record: Text) -> Text:
         raise MalformedError(
             f"the text has {len(record.text)} characters, more than {MAX_TEXT_CHARS}: split it"
         )
-    if not _language.match(settings.language):
+    if not _language.fullmatch(settings.language):
         raise MalformedError(
             f"language {settings.language[:40]!r} is not a language tag such as 'en' or 'pt-BR'"
         )
-    if not _voice.match(settings.voice):
+    if not _voice.fullmatch(settings.voice):
         raise MalformedError(
             f"voice {settings.voice[:40]!r} is not a voice name such as 'auto' or 'piper:joe'"
         )
     if not 0.5 <= settings.speed <= 2.0:
         raise MalformedError(f"speed {settings.speed} is not between 0.5 and 2.0")
-    if not _accent.match(settings.accent):
+    if not _accent.fullmatch(settings.accent):
         raise MalformedError(f"accent {settings.accent[:40]!r} is not a domain such as 'co.uk'")
     return record
 

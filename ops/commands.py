@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..codecs.records import Mode, VoiceSettings
+from ..storage.embedded_valkey import EmbeddedValkey
 from ..topologies.speech import SPEECH, STAGE_NAMES
 from . import device_client
 from . import doctor as health
@@ -58,8 +59,7 @@ def _reachable(settings: Settings) -> Settings:
     """Return settings with a URL; a process of its own uses the running embedded log."""
     if settings.redis_url:
         return settings
-    url = f"unix://{(log_folder(settings) / 'valkey.sock').absolute()}"
-    return replace(settings, redis_url=url)
+    return replace(settings, redis_url=EmbeddedValkey(log_folder(settings)).url)
 
 
 def _check_port(settings: Settings) -> None:
