@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..agents.publish import MASTER_NAME, MEDIA_NAME
-from ..codecs.records import MAX_TEXT_CHARS, VoiceSettings
+from ..codecs.records import MAX_TEXT_CHARS, Mode, VoiceSettings
 from ..codecs.wire import MalformedError, check_session
 from .media import refused
 from .metrics import STARTED
@@ -50,7 +50,7 @@ class Api:
     sessions: Sessions
     tail: Tail
     media_prefix: str
-    default_mode: Literal["narrate", "expand"] = "narrate"
+    default_mode: Mode
     """What a seed client's prompt means where it does not say."""
 
     def router(self) -> APIRouter:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -12,7 +13,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from prometheus_client import generate_latest
 
 from .. import __version__
-from ..codecs.records import Event
+from ..codecs.records import Event, Mode
 from ..storage.log import UnreachableError
 from ..storage.objects import ObjectsUnreachableError
 from .api import Api
@@ -54,7 +55,9 @@ def gateway(house: House) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(UnreachableError, _unreachable)
     app.add_exception_handler(ObjectsUnreachableError, _unreachable)
-    app.include_router(Api(sessions, tail, settings.media_prefix).router())
+    app.include_router(
+        Api(sessions, tail, settings.media_prefix, cast("Mode", settings.default_mode)).router()
+    )
     origin = Origin(house.store, tail, house.grid.target_duration_s)
     app.include_router(origin.router(settings.media_prefix))
     app.include_router(devices.router())

@@ -4,7 +4,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
+
+from ..codecs.records import Mode
 
 PREFIX = "RHAPSODE_"
 
@@ -46,6 +48,8 @@ class Settings:
     host: str = "127.0.0.1"
     """Address the gateway listens on; loopback unless told."""
     port: int = 8080
+    default_mode: str = "narrate"
+    """What a prompt means where its sender does not say: ``narrate`` or ``expand``."""
     media_prefix: str = "/media/hls"
     """URL path of playlists and segments."""
     metrics_port: int = 0
@@ -139,6 +143,10 @@ def _faults(settings: Settings) -> list[str]:
         for name, low, high in bounds
         if not low <= getattr(settings, name) <= high
     ]
+    if settings.default_mode not in get_args(Mode):
+        faults.append(
+            f"{PREFIX}DEFAULT_MODE={settings.default_mode!r} is neither narrate nor expand"
+        )
     if settings.fsync not in {"always", "everysec", "no"}:
         faults.append(f"{PREFIX}FSYNC={settings.fsync!r} is none of always, everysec, no")
     if not settings.media_prefix.startswith("/") or settings.media_prefix.endswith("/"):

@@ -1,6 +1,5 @@
 """Saying one text from the command line, and waiting for its end."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -86,14 +85,3 @@ async def say(
         segments=progress.segments,
         degraded=progress.degraded,
     )
-
-
-async def wait_until(ready: Callable[[], bool], deadline_s: float) -> bool:
-    """Look until it is so, or the deadline has passed."""
-    clock = asyncio.get_running_loop().time
-    end = clock() + deadline_s
-    while not ready():
-        if clock() > end:
-            return False
-        await asyncio.sleep(0.05)
-    return True

@@ -86,15 +86,11 @@ class Tail:
             self._progress.move_to_end(session)
         return known
 
-    async def changed(self, session: str, timeout_s: float) -> bool:
-        """Wait until the session says something more; False if it was silent for that long.
-
-        To miss nothing, take the future of `next_change` before looking, and wait for it after.
-        """
-        return await self.wait(self.next_change(session), timeout_s)
-
     def next_change(self, session: str) -> asyncio.Event:
-        """Return what is set at the session's next word."""
+        """Return what is set at the session's next word.
+
+        To miss nothing, take it before looking at the progress, and wait for it after.
+        """
         return self._changed.setdefault(session, asyncio.Event())
 
     @staticmethod
