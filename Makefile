@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 RHAPSODE := $(BIN)/rhapsode
+# setuptools warns of a checkout that is a package itself, which is how this house is laid out
+PIP    := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help demo run test check fmt bench chaos page doctor clean
 
@@ -13,13 +15,13 @@ $(VENV)/ready: pyproject.toml
 	@echo "Making a virtual environment and installing Rhapsode with its offline voices (a few minutes the first time) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it with 'make PYTHON=python3.11 ...'"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[piper,espeak]'
+	@$(PIP) --upgrade pip
+	@$(PIP) --editable '.[piper,espeak]'
 	@touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready
 	@echo "Installing what tests and checks need ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --editable '.[piper,espeak]'
+	@$(PIP) --group dev --editable '.[piper,espeak]'
 	@sh .ci/model.sh $(BIN)/python
 	@touch $@
 

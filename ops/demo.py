@@ -131,7 +131,10 @@ def _summarise(
         ("session", spoken.session_id),
         ("playlist", where),
         ("what the device heard", str(device_file)),
-        ("again, byte for byte", f"rhapsode replay {spoken.session_id} --verify"),
+        (
+            "again, byte for byte",
+            f"rhapsode replay {spoken.session_id} --verify --state {settings.state}",
+        ),
     )
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
