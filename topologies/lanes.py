@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
@@ -91,7 +91,7 @@ class Lanes:
         self._crash = crash
         self._lanes: dict[bytes, _Lane] = {}
         self._held_bytes = 0
-        self._room = asyncio.Condition()
+        self._room = asyncio.Event()
 
     @property
     def open_lanes(self) -> int:
@@ -100,8 +100,9 @@ class Lanes:
 
     async def offer(self, delivery: Delivery) -> None:
         """Take a record over; waits while the stage holds too many."""
-        async with self._room:
-            await self._room.wait_for(lambda: self._held_bytes < MAX_HELD_BYTES)
+        while self._held_bytes >= MAX_HELD_BYTES:
+            self._room.clear()
+            await self._room.wait()
         self._held_bytes += len(delivery.value)
         lane = self._lanes.get(delivery.key)
         if lane is None:
@@ -123,33 +124,55 @@ class Lanes:
         await asyncio.gather(
             *(lane.task for lane in lanes if lane.task is not None), return_exceptions=True
         )
-        async with self._room:
-            self._held_bytes = 0
-            self._room.notify_all()
+        for lane in lanes:
+            self._release((*lane.handed, *lane.waiting))
+
+    def _release(self, deliveries: Iterable[Delivery]) -> None:
+        self._held_bytes -= sum(len(delivery.value) for delivery in deliveries)
+        if self._held_bytes < MAX_HELD_BYTES:
+            self._room.set()
 
     async def _drive(self, lane: _Lane) -> None:
         pause = RETRY_FIRST_S
+        hopeless = ""
         while True:
             try:
+                if hopeless:
+                    await self._bury(lane, hopeless)
+                    hopeless = ""
                 await self._run_agent(lane)
                 pause = RETRY_FIRST_S
-                if not lane.waiting:
-                    break
             except MalformedError as error:
-                await self._bury(lane, str(error))
+                hopeless = str(error)
             except FencedError:
                 self._observer.troubled(self._stage.name, "fenced")
-                break
+                self._forget_generation(lane)
             except OSError as error:
                 self._observer.troubled(self._stage.name, "retry")
-                if await self._wait_out(lane, error, pause):
-                    pause = min(2 * pause, RETRY_MOST_S)
+                hopeless = hopeless or self._out_of_patience(lane, error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, RETRY_MOST_S)
             except Exception as error:  # noqa: BLE001 - a bug: handed on to stop the stage
                 self._observer.troubled(self._stage.name, "crash")
                 self._crash(error)
                 break
+            if not (lane.waiting or lane.handed):
+                break
         if self._lanes.get(lane.key) is lane:
             del self._lanes[lane.key]
+
+    def _forget_generation(self, lane: _Lane) -> None:
+        """Drop what was delivered in the generation that was fenced off, not what came since."""
+        fenced = lane.handed[-1].fence
+        assert fenced is not None
+        gone = [
+            delivery
+            for delivery in (*lane.handed, *lane.waiting)
+            if delivery.fence is not None and delivery.fence.generation <= fenced.generation
+        ]
+        lane.handed.clear()
+        lane.waiting = deque(delivery for delivery in lane.waiting if delivery not in gone)
+        self._release(gone)
 
     async def _run_agent(self, lane: _Lane) -> None:
         # what an earlier run of the agent had and did not finish comes first again
@@ -161,15 +184,16 @@ class Lanes:
             async with aclosing(self._agent(records)) as outputs:
                 async for batch in outputs:
                     await self._write(batch, lane)
-            await self._finish(lane)
+            self._finish(lane)
 
     async def _records(self, lane: _Lane) -> AsyncGenerator[Any]:
         while True:
-            await self._finish(lane)
+            self._finish(lane)
             while not lane.waiting:
                 lane.arrival.clear()
                 try:
-                    await asyncio.wait_for(lane.arrival.wait(), IDLE_S)
+                    async with asyncio.timeout(IDLE_S):
+                        await lane.arrival.wait()
                 except TimeoutError:
                     return
             delivery = lane.waiting.popleft()
@@ -178,18 +202,13 @@ class Lanes:
             yield unpack(delivery.value, self._kind)
             self._observer.handled(self._stage.name, 1, perf_counter() - started)
 
-    async def _finish(self, lane: _Lane) -> None:
+    def _finish(self, lane: _Lane) -> None:
         if not lane.handed:
             return
         lane.trouble_since = None
-        freed = 0
+        self._release(lane.handed)
         while lane.handed:
-            delivery = lane.handed.popleft()
-            freed += len(delivery.value)
-            delivery.done()
-        async with self._room:
-            self._held_bytes -= freed
-            self._room.notify_all()
+            lane.handed.popleft().done()
 
     async def _write(self, batch: tuple[Placed, ...], lane: _Lane) -> None:
         delivery = lane.handed[-1]
@@ -205,15 +224,13 @@ class Lanes:
                 if new:
                     self._observer.wrote(self._stage.name, placement.topic, len(placement.values))
 
-    async def _wait_out(self, lane: _Lane, error: OSError, pause: float) -> bool:
+    def _out_of_patience(self, lane: _Lane, error: OSError) -> str:
+        """Return why the record in hand is given up, empty while there is patience left."""
         now = monotonic()
         lane.trouble_since = lane.trouble_since or now
-        if now - lane.trouble_since > RETRY_PATIENCE_S:
-            lane.trouble_since = None
-            await self._bury(lane, f"out of reach for {RETRY_PATIENCE_S:.0f} s: {error}")
-            return False
-        await asyncio.sleep(pause)
-        return True
+        if now - lane.trouble_since <= RETRY_PATIENCE_S:
+            return ""
+        return f"out of reach for {RETRY_PATIENCE_S:.0f} s: {error}"
 
     async def _bury(self, lane: _Lane, reason: str) -> None:
         """Write the record in hand to ``dead-letter``, and let the lane go on after it."""
@@ -233,7 +250,7 @@ class Lanes:
         await self._log.append(
             DeadLetter.TOPIC, delivery.partition, [NewEntry(key=lane.key, value=pack(letter))]
         )
-        await self._finish(lane)
+        self._finish(lane)
 
 
 def placements(batch: tuple[Placed, ...]) -> list[Placement]:

@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from rhapsode.codecs.records import DeadLetter, Passage, Placed, Text
 from rhapsode.codecs.wire import pack, unpack
-from rhapsode.storage.log import Fence, GapError, Log, partition_of
+from rhapsode.storage.log import Fence, GapError, Log, UnreachableError, partition_of
 from rhapsode.storage.memory_groups import MemoryGroups
 from rhapsode.storage.memory_log import MemoryLog
 from rhapsode.topologies.in_memory import declare_topics
-from rhapsode.topologies.lanes import Delivery, Lanes, placements
+from rhapsode.topologies.lanes import MAX_HELD_BYTES, Delivery, Lanes, placements
 from rhapsode.topologies.stage import Agent, Stage
 
 PARTITIONS = 4
@@ -239,4 +240,65 @@ async def test_a_record_delivered_again_takes_no_second_place(copies: int) -> No
         await bench.offer(0, text("a"), "a")
     await until(lambda: bench.done == [0] * copies)
     assert len(await bench.passages("a")) == 1
+    await bench.lanes.drop()
+
+
+async def test_what_came_in_a_newer_generation_is_done_although_an_older_record_is_fenced() -> None:
+    log = MemoryLog()
+    groups = MemoryGroups(log)
+    bench = await bench_with(numbered(), log)
+    await groups.claim("g", 2, list(range(PARTITIONS)))
+    await bench.offer(0, text("a", "old"), "a", fence=Fence("g", 1))
+    await bench.offer(0, text("a", "new"), "a", fence=Fence("g", 2))
+    await until(lambda: bench.done == [0])
+    assert [passage.text for passage in await bench.passages("a")] == ["new"]
+    await bench.lanes.drop()
+
+
+async def test_a_dead_letter_that_cannot_be_written_yet_is_written_later() -> None:
+    class Flaky(MemoryLog):
+        refusals = 2
+
+        async def append(self, topic: str, partition: int, entries: Any, **kwargs: Any) -> int:
+            if topic == DeadLetter.TOPIC and self.refusals:
+                self.refusals -= 1
+                raise UnreachableError("the log is away")
+            return await super().append(topic, partition, entries, **kwargs)
+
+    bench = await bench_with(numbered(), Flaky())
+    await bench.offer(0, b"no record", "a")
+    await bench.offer(1, text("a", "word"), "a")
+    await until(lambda: bench.done == [0, 1])
+    partition = partition_of(b"a", PARTITIONS)
+    found = await bench.log.read({("dead-letter", partition): 0})
+    assert len(found["dead-letter", partition]) == 1
+    assert [passage.text for passage in await bench.passages("a")] == ["word"]
+    await bench.lanes.drop()
+
+
+async def test_a_stage_that_holds_too_much_takes_no_more_until_some_is_done() -> None:
+    gate = asyncio.Event()
+
+    async def agent(texts: AsyncIterator[Text]) -> AsyncGenerator[tuple[Placed, ...]]:
+        async for record in texts:
+            await gate.wait()
+            yield (Passage(session=record.session, seq=0, text="x"),)
+
+    bench = await bench_with(agent)
+    large = text("a", "x" * 60_000)
+    offered = 0
+
+    async def offer_all() -> None:
+        nonlocal offered
+        for number in range(700):
+            await bench.offer(number, large, "a")
+            offered += 1
+
+    offering = asyncio.create_task(offer_all())
+    await until(lambda: offered >= MAX_HELD_BYTES // len(large))
+    await asyncio.sleep(0)
+    assert offered <= MAX_HELD_BYTES // len(large) + 1
+    gate.set()
+    await offering
+    await until(lambda: len(bench.done) == 700)
     await bench.lanes.drop()
