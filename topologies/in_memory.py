@@ -37,10 +37,22 @@ async def running(
         )
         for stage in topology
     }
-    tasks = [asyncio.create_task(_feed(stage, parts, lanes[stage.name])) for stage in topology]
+    stopping = asyncio.Event()
+    tasks = [
+        asyncio.create_task(_feed(stage, parts, lanes[stage.name], stopping)) for stage in topology
+    ]
+
+    def fed(task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            crash(error)
+
+    for task in tasks:
+        task.add_done_callback(fed)
     try:
         yield failed
     finally:
+        stopping.set()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -52,9 +64,10 @@ async def running(
             failed.cancel()
 
 
-async def _feed(stage: Stage, parts: Parts, lanes: Lanes) -> None:
+async def _feed(stage: Stage, parts: Parts, lanes: Lanes, stopping: asyncio.Event) -> None:
     positions = {(stage.source, number): 0 for number in range(parts.partitions)}
-    while True:
+    # a cancellation that meets the end of a `wait_for` is lost (before Python 3.12)
+    while not stopping.is_set():
         found = await parts.log.read(positions, limit=100, timeout_s=0.5)
         for (topic, partition), entries in found.items():
             for entry in entries:
