@@ -135,8 +135,10 @@ class Pack:
                 segment, data = made
                 await self._store(segment, data)
                 yield (segment,)
-                audio.forget(self._keep_from(packer.number))
+            # also where nothing was made: what was packed long ago may be delivered again
+            audio.forget(self._keep_from(packer.number))
             if packer.ended() and not audio.available:
+                await self._store_init(frame.session)  # its playlist names it all the same
                 yield (_bare_end(frame),)
 
     def _keep_from(self, number: int) -> int:
@@ -144,8 +146,11 @@ class Pack:
 
     async def _store(self, segment: Segment, data: bytes) -> None:
         if segment.number == 0:
-            await self.store.put(f"{segment.session}/{INIT_NAME}", init_segment(), SEGMENT_TYPE)
+            await self._store_init(segment.session)
         await self.store.put(f"{segment.session}/{segment.name}", data, SEGMENT_TYPE)
+
+    async def _store_init(self, session: str) -> None:
+        await self.store.put(f"{session}/{INIT_NAME}", init_segment(), SEGMENT_TYPE)
 
 
 def _bare_end(frame: AudioFrame) -> Segment:
