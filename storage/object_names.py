@@ -2,7 +2,8 @@
 
 import re
 
-_SEGMENT = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+MOST_PARTS = 8
 
 
 def check_name(name: str) -> str:
@@ -12,12 +13,23 @@ def check_name(name: str) -> str:
         ValueError: it has an empty, dotted, hidden or odd part, or more than 8 parts.
     """
     parts = name.split("/")
-    if len(parts) > 8 or not all(_SEGMENT.match(part) for part in parts):
+    if len(parts) > MOST_PARTS or not all(_PART.fullmatch(part) for part in parts):
         raise ValueError(
             f"{name[:120]!r} is no object name: use letters, digits, '.', '_' and '-' "
             "in parts divided by '/'"
         )
     return name
+
+
+def check_prefix(prefix: str) -> str:
+    """Return the prefix if a name can begin with it; the empty one begins every name.
+
+    Raises:
+        ValueError: no name begins so.
+    """
+    if prefix:
+        check_name(prefix + "x" if prefix.endswith("/") else prefix)
+    return prefix
 
 
 def content_type_of(name: str) -> str:

@@ -19,11 +19,13 @@ class StoredObject:
     data: bytes
     content_type: str
     etag: str
+    """Entity tag with its quotes (RFC 9110, 8.8.3): another one for other bytes."""
 
 
 class Objects(Protocol):
     """Named byte strings. Names are relative paths of plain segments, such as ``abc/audio.m3u8``.
 
+    No name may be the folder of another: beside ``abc/audio.m3u8`` there can be no ``abc``.
     All methods may raise `ObjectsUnreachableError` and `ObjectsRefusedError`, and ``ValueError``
     for a name that is none.
     """
@@ -33,7 +35,10 @@ class Objects(Protocol):
         ...
 
     async def put(self, name: str, data: bytes, content_type: str) -> None:
-        """Store the object, atomically replacing an older one; it can be read on return."""
+        """Store the object, atomically replacing an older one; it can be read on return.
+
+        The content type is the one that goes with the name's ending (`object_names`).
+        """
         ...
 
     async def get(self, name: str) -> StoredObject | None:
@@ -41,7 +46,7 @@ class Objects(Protocol):
         ...
 
     async def names(self, prefix: str) -> list[str]:
-        """Return, sorted, the names that start with the prefix."""
+        """Return, sorted, the names that start with the prefix; the empty one starts them all."""
         ...
 
     async def delete(self, name: str) -> None:

@@ -2,19 +2,52 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
-import boto3
+from boto3.session import Session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    ReadTimeoutError,
+)
+from botocore.exceptions import ConnectionError as NoConnectionError
 
-from .object_names import cache_control_of, check_name, content_type_of
+from .object_names import cache_control_of, check_name, check_prefix, content_type_of
 from .objects import ObjectsRefusedError, ObjectsUnreachableError, StoredObject
 
 T = TypeVar("T")
+CONNECT_TIMEOUT_S = 3.0
+READ_TIMEOUT_S = 10.0
+MOST_CALLS = 16
+"""Requests under way at once, on threads of their own: a store that hangs must not take the
+threads that encode and speak."""
 _MISSING = {"404", "NoSuchKey", "NotFound", "NoSuchBucket"}
-_TRY_AGAIN = {"500", "502", "503", "504", "SlowDown", "RequestTimeout", "InternalError"}
+_MADE_MEANWHILE = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
+_TRY_AGAIN = {
+    "InternalError",
+    "OperationAborted",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "SlowDown",
+    "Throttling",
+}
+_NOT_REACHED = (NoConnectionError, HTTPClientError, IncompleteReadError)
+_WHY: tuple[tuple[type[BotoCoreError], str], ...] = (
+    (ConnectTimeoutError, f"no connection within {CONNECT_TIMEOUT_S:.0f} s"),
+    (EndpointConnectionError, "nobody listens there"),
+    (ReadTimeoutError, f"no answer within {READ_TIMEOUT_S:.0f} s"),
+    (ConnectionClosedError, "it hung up"),
+)
+_PROBE = "_writable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,30 +66,33 @@ class S3Settings:
     public_url: str | None = None
     """Where clients read objects, such as a CDN; None for the endpoint itself."""
 
+    @property
+    def where(self) -> str:
+        """The endpoint without user and password, fit for a message."""
+        if not self.endpoint_url:
+            return "AWS"
+        parts = urlsplit(self.endpoint_url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
 
 class S3Objects:
-    """Objects in one bucket; the bucket is made when missing."""
+    """Objects in one bucket; the bucket is made when missing.
+
+    Raises:
+        ObjectsRefusedError: the endpoint or the region is none.
+    """
 
     def __init__(self, settings: S3Settings) -> None:
         self._settings = settings
-        session = boto3.session.Session()
-        self._client: Any = session.client(
-            "s3",
-            endpoint_url=settings.endpoint_url,
-            region_name=settings.region,
-            aws_access_key_id=settings.access_key_id,
-            aws_secret_access_key=settings.secret_access_key,
-            config=Config(
-                connect_timeout=3,
-                read_timeout=20,
-                # our stages retry by session; a second retry inside would only hide the delay
-                retries={"total_max_attempts": 2, "mode": "standard"},
-                s3={"addressing_style": "path" if settings.endpoint_url else "auto"},
-                # stores other than AWS know no streaming checksum trailers
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            ),
-        )
+        self._threads = ThreadPoolExecutor(MOST_CALLS, thread_name_prefix="s3")
+        try:
+            self._client: Any = _client(settings)
+        except (BotoCoreError, ValueError):
+            # what they say would repeat a password in the URL, and so would we
+            raise ObjectsRefusedError(
+                f"RHAPSODE_S3_ENDPOINT_URL or the region {settings.region!r} is no S3 endpoint: "
+                "it looks like http://127.0.0.1:9000"
+            ) from None
 
     def _key(self, name: str) -> str:
         check_name(name)
@@ -64,31 +100,53 @@ class S3Objects:
 
     async def _call(self, what: str, call: Callable[[], T]) -> T:
         try:
-            return await asyncio.to_thread(call)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
         except ClientError as error:
-            code = str(error.response.get("Error", {}).get("Code", ""))
-            if code in _TRY_AGAIN:
-                raise ObjectsUnreachableError(f"S3 cannot {what} now: {code}") from error
-            raise ObjectsRefusedError(
-                f"S3 refuses to {what}: {code or error}; check the access key, its rights and the "
-                f"bucket {self._settings.bucket!r}"
+            raise self._answered(error, what) from error
+        except _NOT_REACHED as error:
+            why = next((why for kind, why in _WHY if isinstance(error, kind)), None)
+            raise ObjectsUnreachableError(
+                f"S3 at {self._settings.where} cannot {what} ({why or type(error).__name__}): "
+                "start it, or check RHAPSODE_S3_ENDPOINT_URL"
             ) from error
         except BotoCoreError as error:
-            where = self._settings.endpoint_url or "AWS"
-            raise ObjectsUnreachableError(f"S3 at {where} cannot {what}: {error}") from error
+            raise ObjectsRefusedError(
+                f"S3 cannot {what}: {error}; check the RHAPSODE_S3_ settings"
+            ) from error
+
+    def _answered(self, error: ClientError, what: str) -> Exception:
+        code, status = _code(error), _status(error)
+        where, bucket = self._settings.where, self._settings.bucket
+        if code in _TRY_AGAIN or status == 429 or status >= 500:
+            return ObjectsUnreachableError(f"S3 at {where} cannot {what} now: {code or status}")
+        return ObjectsRefusedError(
+            f"S3 at {where} refuses to {what} ({code or status}): check the access key, its "
+            f"rights and the bucket {bucket!r}"
+        )
 
     async def prepare(self) -> None:
-        bucket = self._settings.bucket
+        await self._call(f"make sure of the bucket {self._settings.bucket!r}", self._make_bucket)
+        # who may look may not be allowed to write, which nobody should learn in mid-session
+        await self.put(_PROBE, b"", content_type_of(_PROBE))
 
-        def make() -> None:
-            try:
-                self._client.head_bucket(Bucket=bucket)
-            except ClientError as error:
-                if str(error.response.get("Error", {}).get("Code", "")) not in _MISSING:
-                    raise
-                self._client.create_bucket(Bucket=bucket)
-
-        await self._call(f"make sure of the bucket {bucket!r}", make)
+    def _make_bucket(self) -> None:
+        bucket, region = self._settings.bucket, self._settings.region
+        try:
+            self._client.head_bucket(Bucket=bucket)
+        except ClientError as error:
+            if _code(error) not in _MISSING:
+                raise
+        else:
+            return
+        # the one region that may not be named (CreateBucket, LocationConstraint)
+        elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        try:
+            self._client.create_bucket(
+                Bucket=bucket, **({} if region == "us-east-1" else elsewhere)
+            )
+        except ClientError as error:
+            if _code(error) not in _MADE_MEANWHILE:  # several workers start at once
+                raise
 
     async def put(self, name: str, data: bytes, content_type: str) -> None:
         key = self._key(name)
@@ -110,7 +168,7 @@ class S3Objects:
             try:
                 answer = self._client.get_object(Bucket=self._settings.bucket, Key=key)
             except ClientError as error:
-                if str(error.response.get("Error", {}).get("Code", "")) in _MISSING:
+                if _code(error) in _MISSING:
                     return None
                 raise
             data: bytes = answer["Body"].read()
@@ -120,19 +178,17 @@ class S3Objects:
         return await self._call(f"read {key}", read)
 
     async def names(self, prefix: str) -> list[str]:
+        check_prefix(prefix)
         lead = f"{self._settings.prefix}/" if self._settings.prefix else ""
 
         def walk() -> list[str]:
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._settings.bucket, Prefix=lead + prefix
             )
-            return sorted(
-                str(item["Key"]).removeprefix(lead)
-                for page in pages
-                for item in page.get("Contents", [])
-            )
+            keys = (str(item["Key"]) for page in pages for item in page.get("Contents", []))
+            return sorted(name for key in keys if (name := key.removeprefix(lead)) != _PROBE)
 
-        return await self._call(f"list {prefix}", walk)
+        return await self._call(f"list {lead}{prefix}", walk)
 
     async def delete(self, name: str) -> None:
         key = self._key(name)
@@ -145,8 +201,45 @@ class S3Objects:
         key = self._key(name)
         if self._settings.public_url:
             return f"{self._settings.public_url.rstrip('/')}/{key}"
-        endpoint = (self._settings.endpoint_url or "https://s3.amazonaws.com").rstrip("/")
-        return f"{endpoint}/{self._settings.bucket}/{key}"
+        endpoint = (
+            self._settings.where if self._settings.endpoint_url else "https://s3.amazonaws.com"
+        )
+        return f"{endpoint.rstrip('/')}/{self._settings.bucket}/{key}"
 
     async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self._client.close()
+
+
+def _client(settings: S3Settings) -> Any:
+    if urlsplit(settings.endpoint_url or "https:").scheme not in ("http", "https"):
+        raise ValueError("S3 speaks HTTP")
+    session: Any = Session()
+    return session.client(
+        "s3",
+        endpoint_url=settings.endpoint_url,
+        region_name=settings.region,
+        aws_access_key_id=settings.access_key_id,
+        aws_secret_access_key=settings.secret_access_key,
+        config=Config(
+            connect_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=READ_TIMEOUT_S,
+            max_pool_connections=MOST_CALLS,
+            # our stages retry by session; this one is for a connection that went stale
+            retries={"total_max_attempts": 2, "mode": "standard"},
+            s3={"addressing_style": "path" if settings.endpoint_url else "auto"},
+            # stores other than AWS know no streaming checksum trailers
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+
+
+def _code(error: ClientError) -> str:
+    answer: Any = error.response
+    return str(answer.get("Error", {}).get("Code", ""))
+
+
+def _status(error: ClientError) -> int:
+    answer: Any = error.response
+    return int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
