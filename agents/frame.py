@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..codecs.opus import RUN_FRAMES, RunEncoder
+from ..codecs.opus import PREROLL_FRAMES, RUN_FRAMES, RunEncoder
 from ..codecs.pcm import device_frame, device_window
 from ..codecs.records import AudioFrame, DeviceFrames, Placed
 from .history import History
@@ -14,6 +14,10 @@ from .session_audio import SessionAudio
 
 FRAME_SAMPLES = 2880
 """60 ms at 48 kHz."""
+
+GROUP_FRAMES = 5
+"""Frames in a record, of which a run has a whole number. Fixed, so that two workers that frame
+the same audio, one from its start and one from its middle, make the same records of it."""
 
 
 class Framer:
@@ -29,35 +33,28 @@ class Framer:
     def _frames_in_all(self) -> int:
         return -(-self._audio.available // FRAME_SAMPLES)
 
-    def _ready(self) -> int:
-        """Return the frame before which every window is in the log, or the session's end."""
-        if self._audio.closed:
-            return self._frames_in_all
-        number = max(0, self._audio.available // FRAME_SAMPLES - 1)
-        while device_window(number)[1] <= self._audio.available:
-            number += 1
-        return number
-
     def ended(self) -> bool:
         """Say whether every packet of a closed session was made."""
         return self._audio.closed and self.number >= self._frames_in_all
 
     async def next(self) -> tuple[int, tuple[bytes, ...]] | None:
-        """Return a frame number and the packets from it on, within one run; None if none is due."""
-        ready = self._ready()
-        if self.number >= ready:
-            return None
+        """Return a group's first frame and its packets; None while its audio is not all there."""
         first = self.number
+        end = (first // GROUP_FRAMES + 1) * GROUP_FRAMES
+        if self._audio.closed:
+            end = min(end, self._frames_in_all)
+        elif device_window(end - 1)[1] > self._audio.available:
+            return None
+        if first >= end:
+            return None
         fed_from = first
         if self._run is None:
             self._run = RunEncoder(first // RUN_FRAMES)
             fed_from = self._run.first_needed
-        run_end = (first // RUN_FRAMES + 1) * RUN_FRAMES
-        end = min(run_end, ready)
         pcm = await self._audio.read(device_window(fed_from)[0], device_window(end - 1)[1])
         packets = await asyncio.to_thread(_encode, self._run, fed_from, end, pcm)
         self.number = end
-        if end == run_end:
+        if end % RUN_FRAMES == 0:
             self._run = None
         return first, tuple(packets[first - end :])
 
@@ -87,7 +84,6 @@ class Frame:
         """Yield a run of packets for each audio frame that completes some."""
         framer: Framer | None = None
         audio: SessionAudio | None = None
-        sentences: list[tuple[int, str]] = []
         async for frame in frames:
             if framer is None or audio is None:
                 state = await self.device.state(frame.session)
@@ -97,24 +93,23 @@ class Frame:
                 await audio.load()  # this frame may be one that another worker has dealt with
                 framer = Framer(audio, state.next)
             audio.feed(frame)
-            starts_at = frame.first_sample // FRAME_SAMPLES
-            if frame.text and starts_at >= framer.number:
-                sentences.append((starts_at, frame.text))
             while made := await framer.next():
-                begun = tuple(item for item in sentences if item[0] < framer.number)
-                sentences = [item for item in sentences if item[0] >= framer.number]
-                yield (
-                    DeviceFrames(
-                        session=frame.session,
-                        first_frame=made[0],
-                        packets=made[1],
-                        sentences=begun,
-                    ),
-                )
+                yield (await _record(audio, *made),)
             if framer.ended():
                 yield (
                     DeviceFrames(
                         session=frame.session, first_frame=framer.number, packets=(), last=True
                     ),
                 )
-            audio.forget(device_window(max(0, framer.number - 1))[0])
+            audio.forget(device_window(max(0, framer.number - PREROLL_FRAMES))[0])
+
+
+async def _record(audio: SessionAudio, first: int, packets: tuple[bytes, ...]) -> DeviceFrames:
+    end = first + len(packets)
+    begun = await audio.texts(first * FRAME_SAMPLES, end * FRAME_SAMPLES)
+    return DeviceFrames(
+        session=audio.session,
+        first_frame=first,
+        packets=packets,
+        sentences=tuple((sample // FRAME_SAMPLES, text) for sample, text in begun),
+    )

@@ -18,6 +18,8 @@ class SessionAudio:
         self.session = session
         self._window = bytearray()
         self._window_start = 0
+        self._texts: list[tuple[int, str]] = []
+        """Of the chunks that begin in the window."""
         self.available = 0
         """Samples that are in the log, as far as was seen."""
         self.closed = False
@@ -27,11 +29,14 @@ class SessionAudio:
 
     def feed(self, frame: AudioFrame) -> None:
         """Take a delivered frame into the window."""
+        if frame.first_sample > self._window_end:
+            self._window.clear()
+            self._texts.clear()
+            self._window_start = frame.first_sample
         if frame.first_sample == self._window_end:
             self._window += frame.pcm
-        elif frame.first_sample > self._window_end:
-            self._window = bytearray(frame.pcm)
-            self._window_start = frame.first_sample
+            if frame.text:
+                self._texts.append((frame.first_sample, frame.text))
         self.available = max(self.available, frame.end)
         if frame.last:
             self.closed = True
@@ -47,6 +52,7 @@ class SessionAudio:
         if cut > 0:
             del self._window[: cut * BYTES_PER_SAMPLE]
             self._window_start += cut
+            self._texts = [item for item in self._texts if item[0] >= self._window_start]
 
     async def read(self, first: int, end: int) -> bytes:
         """Return the PCM of ``[first, end)``, signed 16-bit; silence before 0 and past the end.
@@ -59,13 +65,26 @@ class SessionAudio:
         inner_first, inner_end = max(0, first), min(end, self.available)
         if inner_end <= inner_first:
             return bytes((end - first) * BYTES_PER_SAMPLE)
-        if inner_first >= self._window_start and inner_end <= self._window_end:
+        if self._in_window(inner_first, inner_end):
             offset = (inner_first - self._window_start) * BYTES_PER_SAMPLE
             pcm = bytes(self._window[offset : offset + (inner_end - inner_first) * 2])
         else:
             pcm = await self._from_log(inner_first, inner_end)
         before = bytes((inner_first - first) * BYTES_PER_SAMPLE)
         return before + pcm + bytes((end - inner_end) * BYTES_PER_SAMPLE)
+
+    async def texts(self, first: int, end: int) -> list[tuple[int, str]]:
+        """Return (sample, text) of each chunk that begins in ``[first, end)``."""
+        end = min(end, self.available)
+        if self._in_window(first, end):
+            known = self._texts
+        else:
+            frames = await self._frames.records(self.session, first, end)
+            known = [(frame.first_sample, frame.text) for frame in frames if frame.text]
+        return [item for item in known if first <= item[0] < end]
+
+    def _in_window(self, first: int, end: int) -> bool:
+        return first >= self._window_start and end <= self._window_end
 
     async def _from_log(self, first: int, end: int) -> bytes:
         joined = bytearray()
