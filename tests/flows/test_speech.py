@@ -1,0 +1,279 @@
+"""A text walks through every stage, in memory: what is heard is what was asked, once, in order."""
+
+import io
+import itertools
+
+import av
+import numpy as np
+import pytest
+from av.container import InputContainer
+from numpy.typing import NDArray
+from standins.rooms import PARTITIONS, Room, last_event
+from standins.tones import Reciter, ToneVoice, audible, pitch_hz
+
+from rhapsode.codecs import hls_check
+from rhapsode.codecs.m3u8 import parse
+from rhapsode.codecs.opus import Decoder
+from rhapsode.codecs.records import (
+    AudioFrame,
+    Chunk,
+    DeadLetter,
+    DeviceFrames,
+    Event,
+    Segment,
+)
+from rhapsode.ops.progress import load_progress
+
+STORY = """# The first chapter
+
+Long ago, at the edge of a quiet forest, there lived a fox who collected maps. Every evening she
+spread one out, and chose a road.
+
+Nobody knew why.
+
+# The second chapter
+
+Winter came early; snow covered all paths. "Where to?" asked her brother. She laughed, folded
+everything up, and stayed home.
+"""
+SHORT = "Hello there, listener. This is all there is."
+
+
+async def whole(room: Room, session: str) -> tuple[list[AudioFrame], NDArray[np.int16]]:
+    """Return a session's frames, checked for gaps, and its samples."""
+    frames: list[AudioFrame] = await room.records(AudioFrame, session)
+    for before, after in itertools.pairwise(frames):
+        assert after.first_sample == before.end
+    assert frames[0].first_sample == 0
+    assert [frame.last for frame in frames] == [False] * (len(frames) - 1) + [True]
+    pcm = b"".join(frame.pcm for frame in frames)
+    assert len(pcm) == 2 * frames[-1].end
+    return frames, np.frombuffer(pcm, "<i2").astype(np.int16)
+
+
+def decoded(files: dict[str, bytes]) -> NDArray[np.float32]:
+    """Return the sound of a session's segments, priming left out, at 48 kHz."""
+    names = sorted(name for name in files if name.endswith(".m4s"))
+    data = io.BytesIO(files["init.mp4"] + b"".join(files[name] for name in names))
+    with av.open(data, "r") as container:
+        assert isinstance(container, InputContainer)
+        pieces = [frame.to_ndarray()[0] for frame in container.decode(audio=0)]
+    return np.concatenate(pieces)
+
+
+def loudest_hz(sound: NDArray[np.float32], rate_hz: int, start_s: float, end_s: float) -> float:
+    piece = sound[round(start_s * rate_hz) : round(end_s * rate_hz)]
+    spectrum = np.abs(np.fft.rfft(piece * np.hanning(len(piece)), 8 * len(piece)))
+    return float(np.argmax(spectrum)) * rate_hz / (8 * len(piece))
+
+
+async def clean(room: Room, session: str) -> None:
+    files = room.store.of(session)
+    assert hls_check.check(files, sha256=await room.digests(session)) == []
+    assert hls_check.check_history(room.store.versions(f"{session}/audio.m3u8")) == []
+
+
+async def test_every_word_is_said_once_and_in_order_with_gapless_sample_positions() -> None:
+    room = Room()
+    await room.narrated(STORY)
+    frames, _ = await whole(room, "s")
+    said = [word for frame in frames for word in frame.words]
+    wanted = [word for word in audible(STORY) if word != "#"]
+    assert [word.text for word in said] == wanted
+    assert audible(" ".join(frame.text for frame in frames)) == wanted
+    times = [time for word in said for time in (word.start_s, word.end_s)]
+    assert times == sorted(times)
+    chunks: list[Chunk] = await room.chunks(Chunk, "s")
+    assert [chunk.seq for chunk in chunks] == list(range(len(chunks)))
+    assert " ".join(STORY[c.start_char : c.end_char] for c in chunks).split() == STORY.split()
+    assert not room.counts.troubles
+
+
+async def test_chapters_follow_each_other_though_they_are_spoken_at_once() -> None:
+    room = Room()
+    await room.narrated(STORY)
+    frames, _ = await whole(room, "s")
+    places = [(frame.chapter, frame.index) for frame in frames]
+    assert places == sorted(places)
+    assert {chapter for chapter, _ in places} == {0, 1}
+    chunk_numbers = [frame.chunk for frame in frames]
+    assert chunk_numbers == sorted(chunk_numbers)
+
+
+async def test_each_word_sounds_where_its_time_says_in_hls_and_on_the_device() -> None:
+    room = Room(voice=ToneVoice(gain_db=2.0))
+    await room.narrated(STORY)
+    frames, samples = await whole(room, "s")
+    packets: list[DeviceFrames] = await room.records(DeviceFrames, "s")
+    decoder = Decoder()
+    device = np.concatenate([decoder.decode(p) for run in packets for p in run.packets])
+    heard = decoded(room.store.of("s"))
+    # all of the session and nothing more: the priming is not sound
+    assert len(heard) == len(samples)
+    delay_s = 312 / 48_000  # the encoder looks ahead, and a device plays that too
+    for word in (word for frame in frames for word in frame.words):
+        for sound in (samples.astype(np.float32), heard):
+            got = loudest_hz(sound, 48_000, word.start_s, word.end_s)
+            assert got == pytest.approx(pitch_hz(word.text), abs=4.0)
+        got = loudest_hz(
+            device.astype(np.float32), 16_000, word.start_s + delay_s, word.end_s + delay_s
+        )
+        assert got == pytest.approx(pitch_hz(word.text), abs=4.0)
+
+
+async def test_playlist_segments_and_log_agree_to_the_byte() -> None:
+    room = Room()
+    await room.narrated(STORY)
+    await clean(room, "s")
+    frames, _ = await whole(room, "s")
+    segments: list[Segment] = await room.records(Segment, "s")
+    listed = parse(room.store.of("s")["audio.m3u8"].decode())
+    assert listed.ended
+    assert listed.segments == tuple((s.name, s.frames) for s in segments)
+    assert 1024 * listed.frames == frames[-1].end
+    for segment in segments:
+        assert segment.size_bytes == len(room.store.of("s")[segment.name])
+
+
+async def test_devices_get_every_frame_and_each_sentence_where_it_begins() -> None:
+    room = Room()
+    await room.narrated(STORY)
+    frames, samples = await whole(room, "s")
+    runs: list[DeviceFrames] = await room.records(DeviceFrames, "s")
+    for before, after in itertools.pairwise(runs):
+        assert after.first_frame == before.end
+    assert runs[-1].last
+    assert runs[-1].end == -(-len(samples) // 2880)
+    begun = [(frame.first_sample // 2880, frame.text) for frame in frames if frame.text]
+    assert [sentence for run in runs for sentence in run.sentences] == begun
+    for run in runs:
+        assert all(run.first_frame <= number < run.end for number, _ in run.sentences)
+
+
+async def test_a_playlist_names_what_is_in_the_store_already() -> None:
+    room = Room()
+    await room.narrated(STORY)
+    there: set[str] = set()
+    for name, data in room.store.puts:
+        if name == "s/audio.m3u8":
+            playlist = parse(data.decode())
+            wanted = {uri for uri, _ in playlist.segments} | {playlist.map_uri}
+            assert wanted <= there
+        there.add(name.partition("/")[2])
+
+
+async def test_events_tell_how_far_every_stage_is() -> None:
+    room = Room()
+    await room.narrated(STORY)
+    frames, _ = await whole(room, "s")
+    mastered: list[Event] = await room.records(Event, "s/master")
+    published: list[Event] = await room.records(Event, "s/publish")
+    for events in (mastered, published):
+        last_event(events)
+        assert [event.seq for event in events] == list(range(len(events)))
+        assert [event.audio_s for event in events] == sorted(event.audio_s for event in events)
+    assert [event.chars for event in mastered] == sorted(event.chars for event in mastered)
+    assert published[-1].kind == "done"
+    progress = await load_progress(room.log, PARTITIONS, "s")
+    assert progress is not None
+    assert progress.state == "SUCCESS"
+    assert progress.percent == 100
+    assert progress.chars_total == len(STORY)
+    assert progress.audio_s == progress.published_s == frames[-1].end / 48_000
+    assert set(progress.extra) == {"expand", "master", "publish"}
+
+
+async def test_two_sessions_at_once_are_each_what_they_are_alone() -> None:
+    together, alone = Room(), [Room(), Room()]
+    texts = {"a": STORY, "b": SHORT}
+    async with together.flowing():
+        for session, text in texts.items():
+            await together.sessions.start(text, session=session)
+        await together.finished(*texts)
+    for room, (session, text) in zip(alone, texts.items(), strict=True):
+        await room.narrated(text, session)
+        assert await together.digests(session) == await room.digests(session)
+        for kind in (AudioFrame, DeviceFrames, Segment):
+            assert await together.records(kind, session) == await room.records(kind, session)
+        await clean(together, session)
+
+
+async def test_what_the_model_writes_is_spoken_while_it_writes() -> None:
+    model = Reciter(SHORT)
+    room = Room(model=model)
+    async with room.flowing():
+        await room.sessions.start("Say hello.", mode="expand", session="s")
+        await room.finished("s")
+    assert [prompt for prompt, _ in model.prompts] == ["Say hello."]
+    frames, _ = await whole(room, "s")
+    assert [word.text for frame in frames for word in frame.words] == SHORT.split()
+    progress = await load_progress(room.log, PARTITIONS, "s")
+    assert progress is not None
+    assert (progress.state, progress.chars_total) == ("SUCCESS", len(SHORT))
+    await clean(room, "s")
+
+
+async def test_a_model_that_fails_in_the_middle_leaves_what_it_wrote_to_be_heard() -> None:
+    room = Room(model=Reciter(SHORT, fails_at=30))
+    async with room.flowing():
+        await room.sessions.start("Say hello.", mode="expand", session="s")
+        await room.finished("s")
+    frames, _ = await whole(room, "s")
+    assert [word.text for frame in frames for word in frame.words] == SHORT[:30].split()
+    await failed(room, "the model lost the thread")
+
+
+async def test_a_voice_that_fails_in_the_middle_leaves_what_it_said_to_be_heard() -> None:
+    room = Room(voice=ToneVoice(fails_at="Winter"))
+    await room.narrated(STORY)
+    frames, _ = await whole(room, "s")
+    said = [word.text for frame in frames for word in frame.words]
+    assert said == audible(STORY[: STORY.index("Winter")].replace("#", ""))
+    await failed(room, "the voice does not say 'Winter'")
+
+
+@pytest.mark.parametrize("text", [SHORT, "One."])
+async def test_a_session_that_fails_before_its_first_sound_ends_too(text: str) -> None:
+    room = Room(voice=ToneVoice(fails_at=text.split(maxsplit=1)[0]))
+    await room.narrated(text)
+    await failed(room, "the voice does not say")
+    assert parse(room.store.of("s")["audio.m3u8"].decode()).segments == ()
+
+
+async def failed(room: Room, reason: str) -> None:
+    """Hold a failed session to what it owes: its reason, an end, and the audio so far."""
+    progress = await load_progress(room.log, PARTITIONS, "s")
+    assert progress is not None
+    assert progress.state == "FAILURE"
+    assert reason in progress.error
+    assert parse(room.store.of("s")["audio.m3u8"].decode()).ended
+    await clean(room, "s")
+    runs: list[DeviceFrames] = await room.records(DeviceFrames, "s")
+    assert runs[-1].last
+    assert not await dead_letters(room)
+    assert not room.counts.troubles
+
+
+async def dead_letters(room: Room) -> int:
+    spans = [await room.log.span(DeadLetter.TOPIC, number) for number in range(PARTITIONS)]
+    return sum(span.next for span in spans)
+
+
+async def test_one_session_that_fails_does_not_touch_another() -> None:
+    room = Room(voice=ToneVoice(fails_at="Winter"))
+    async with room.flowing():
+        await room.sessions.start(STORY, session="bad")
+        await room.sessions.start(SHORT, session="s")
+        await room.finished("bad", "s")
+    frames, _ = await whole(room, "s")
+    assert [word.text for frame in frames for word in frame.words] == SHORT.split()
+    await clean(room, "s")
+
+
+async def test_a_text_without_a_sound_ends_as_an_empty_session() -> None:
+    room = Room()
+    await room.narrated("---")
+    progress = await load_progress(room.log, PARTITIONS, "s")
+    assert progress is not None
+    assert progress.state == "SUCCESS"
+    await clean(room, "s")
