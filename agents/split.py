@@ -41,8 +41,8 @@ class Split:
                 cursor.passages = passage.seq + 1
             if cursor.closed:
                 continue
-            for chunk in _cut(cursor, passage):
-                yield (chunk,)
+            for batch in _cut(cursor, passage):
+                yield batch
 
     async def _resume(self, passage: Passage) -> _Cursor:
         session = passage.session
@@ -64,8 +64,8 @@ class Split:
             cursor.index = 0
 
 
-def _cut(cursor: _Cursor, passage: Passage) -> list[Chunk]:
-    chunks: list[Chunk] = []
+def _cut(cursor: _Cursor, passage: Passage) -> list[tuple[Chunk, ...]]:
+    batches: list[tuple[Chunk, ...]] = []
     while True:
         piece = cut(
             cursor.text,
@@ -76,21 +76,23 @@ def _cut(cursor: _Cursor, passage: Passage) -> list[Chunk]:
         )
         if piece is None:
             break
-        chunks.append(_chunk(cursor, passage, piece, piece.boundary))
-        if piece.boundary == "chapter":
-            chunks[-1] = _chunk(cursor, passage, piece, "paragraph")
+        if piece.boundary != "chapter":
+            batches.append((_chunk(cursor, passage, piece, piece.boundary),))
             _advance(cursor, piece.end_char)
-            mark = Piece("", piece.end_char, piece.end_char, "chapter")
-            chunks.append(_chunk(cursor, passage, mark, "chapter"))
+            continue
+        # in one batch: from a chapter's last piece alone nobody could tell that the chapter ends
+        spoken = _chunk(cursor, passage, piece, "paragraph")
         _advance(cursor, piece.end_char)
-        if piece.boundary == "chapter":
-            cursor.chapter += 1
-            cursor.index = 0
+        mark = Piece("", piece.end_char, piece.end_char, "chapter")
+        batches.append((spoken, _chunk(cursor, passage, mark, "chapter")))
+        _advance(cursor, piece.end_char)
+        cursor.chapter += 1
+        cursor.index = 0
     if passage.last:
         end = len(cursor.text)
-        chunks.append(_chunk(cursor, passage, Piece("", end, end, "end"), "end"))
+        batches.append((_chunk(cursor, passage, Piece("", end, end, "end"), "end"),))
         cursor.closed = True
-    return chunks
+    return batches
 
 
 def _advance(cursor: _Cursor, end_char: int) -> None:
