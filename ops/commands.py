@@ -108,9 +108,12 @@ async def worker(settings: Settings, stages: tuple[str, ...]) -> int:
 async def gateway(settings: Settings) -> int:
     """Serve HTTP until a signal."""
     _check_port(settings)
+    _stop_signal()  # uvicorn raises again the signal that ended it: to be told to end is no failure
     house = House(_reachable(settings))
-    await house.log.topics()  # an unreachable log is said in one sentence, before listening
-    await http.serve(house)
+    try:
+        await http.serve(house)
+    finally:
+        await house.close()
     return 0
 
 

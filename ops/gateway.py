@@ -42,7 +42,6 @@ def gateway(house: House) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        await house.store.prepare()
         async with tail.running(), pump.running():
             yield
         await house.close()
@@ -128,8 +127,10 @@ async def serve(house: House) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        OSError: the port is taken.
+        UnreachableError, ObjectsUnreachableError: the log or the store does not answer.
+        LogError, ObjectsRefusedError: it answers, and cannot or will not serve us.
     """
+    await house.prepare()  # before uvicorn, which knows only tracebacks
     config = uvicorn.Config(
         gateway(house),
         host=house.settings.host,

@@ -14,6 +14,7 @@ from ..storage.log import Groups, Log
 from ..storage.objects import Objects
 from ..storage.opening import open_log
 from ..storage.s3 import S3Objects, S3Settings
+from ..topologies.in_memory import declare_topics
 from ..topologies.stage import Parts
 from .settings import Settings
 from .voices import voice_from
@@ -72,6 +73,16 @@ class House:
     def grid(self) -> Grid:
         """How sessions are cut into segments."""
         return Grid(segment_s=self.settings.segment_s)
+
+    async def prepare(self) -> None:
+        """Declare the topics and prepare the store, so that what is wrong is said at the start.
+
+        Raises:
+            UnreachableError, ObjectsUnreachableError: the log or the store does not answer.
+            LogError, ObjectsRefusedError: it answers, and cannot or will not serve us.
+        """
+        await declare_topics(self.log, self.settings.partitions)
+        await self.store.prepare()
 
     def parts(self) -> Parts:
         """Return what agents are built from."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from ..storage.embedded_valkey import EmbeddedValkey
+from .house import House
 from .settings import Settings
 
 WORKERS: tuple[tuple[str, ...], ...] = (
@@ -156,8 +157,19 @@ async def everything(
     workers: tuple[tuple[str, ...], ...] = WORKERS,
     quiet: bool = False,
 ) -> AsyncGenerator[tuple[Settings, Supervisor]]:
-    """Run the log's server, workers and a gateway until the block is left."""
+    """Run the log's server, workers and a gateway until the block is left.
+
+    Raises:
+        SettingsError, UnreachableError, ObjectsUnreachableError, LogError, ObjectsRefusedError: no
+            process could do its work, however often it were started again.
+    """
     async with log_server(settings) as (reachable, _):
+        house = House(reachable)
+        try:
+            _ = house.voice  # its names are judged when it is built
+            await house.prepare()
+        finally:
+            await house.close()
         supervisor = Supervisor(reachable, quiet=quiet)
         try:
             supervisor.add("gateway", "gateway")

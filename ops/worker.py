@@ -10,7 +10,6 @@ import structlog
 from prometheus_client import start_http_server
 
 from ..topologies.bind import bind
-from ..topologies.in_memory import declare_topics
 from ..topologies.speech import stages_named
 from .house import House
 from .metrics import LAG, REGISTRY, PrometheusObserver
@@ -28,8 +27,7 @@ async def stages_running(house: House, names: tuple[str, ...]) -> AsyncGenerator
     """
     stages = stages_named(names)
     parts = house.parts()
-    await declare_topics(parts.log, parts.partitions)
-    await parts.store.prepare()
+    await house.prepare()
     if "speak" in names:
         await parts.voice.prepare()
     observer = PrometheusObserver()
