@@ -30,8 +30,9 @@ class _Cursor:
     chapter: int = 0
     index: int = 0
     sample: int = 0
-    chunks: int = 0
     closed: bool = False
+    degraded: bool = False
+    """Whether a fallback voice was heard so far."""
     parts: list[Speech] = field(default_factory=list[Speech])
 
 
@@ -53,9 +54,9 @@ class Master:
         async for part in speeches:
             if cursor is None:
                 cursor = await self._resume(part.session)
-            if cursor.closed or (part.chapter, part.index) < (cursor.chapter, cursor.index):
-                continue
-            if not _collect(cursor, part):
+            # a part that was mastered already asks for what comes after it too: a worker that died
+            # there may have left chunks, spoken ahead, that are not delivered again
+            if cursor.closed or not _collect(cursor, part):
                 continue
             while parts := await self._next(cursor, part.session):
                 yield await asyncio.to_thread(_mastered, cursor, parts, self.language)
@@ -67,15 +68,17 @@ class Master:
         last = await self.frames.last(session)
         if last is None:
             return _Cursor()
+        events = History(self.frames.log, Event, self.frames.partitions)
+        event = await events.last(f"{session}/master")
         cursor = _Cursor(
             chapter=last.chapter,
             index=last.index,
             sample=last.end,
-            chunks=last.chunk + 1,
             closed=last.last,
+            degraded=event is not None and event.degraded,
         )
         mark = await self.speech.records(f"{session}/{last.chapter}", last.index, last.index + 1)
-        _advance_place(cursor, mark[0])
+        _advance(cursor, mark[0])
         return cursor
 
     async def _next(self, cursor: _Cursor, session: str) -> list[Speech]:
@@ -100,11 +103,6 @@ def _collect(cursor: _Cursor, part: Speech) -> bool:
 
 
 def _advance(cursor: _Cursor, part: Speech) -> None:
-    cursor.chunks = part.seq + 1
-    _advance_place(cursor, part)
-
-
-def _advance_place(cursor: _Cursor, part: Speech) -> None:
     cursor.closed = part.boundary == "end"
     if part.boundary == "chapter":
         cursor.chapter += 1
@@ -116,6 +114,7 @@ def _advance_place(cursor: _Cursor, part: Speech) -> None:
 def _mastered(cursor: _Cursor, parts: list[Speech], language: str) -> tuple[Placed, ...]:
     """Return a chunk's frames and its event; moves the cursor's sample position on."""
     head = parts[0]
+    cursor.degraded = cursor.degraded or head.degraded
     if head.boundary == "end":
         return _ending(cursor, head)
     if head.rate_hz:
@@ -193,7 +192,7 @@ def _event(cursor: _Cursor, head: Speech, *, last: bool) -> Event:
         chars=head.end_char,
         audio_s=cursor.sample / SAMPLE_RATE_HZ,
         count=head.seq + (0 if last else 1),
-        degraded=head.degraded,
+        degraded=cursor.degraded,
         error=head.error,
         last=last,
     )
