@@ -1,7 +1,7 @@
 """From segments to the playlist that names them."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..codecs.grid import Grid
 from ..codecs.m3u8 import MediaPlaylist, render_master
@@ -19,9 +19,22 @@ the nominal rate, noise at 1.61; a master playlist comes first and must not say 
 AVERAGE_FACTOR = 1.45
 
 
+@dataclass(slots=True)
+class _Shown:
+    """What a session's playlist shows."""
+
+    session: str
+    created_ms: int
+    said: int
+    """Segments whose event stands: a playlist that lists them was in the store."""
+    records: int = 0
+    """Segment records looked at, a bare end mark included."""
+    listed: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+
+
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Replace the playlist after each segment; it only ever grows, and names what is stored."""
+    """Replace the playlist as segments come; it only ever grows, and names what is stored."""
 
     grid: Grid
     bit_rate: int
@@ -32,24 +45,39 @@ class Publish:
     async def __call__(
         self, segments: AsyncIterator[Segment]
     ) -> AsyncGenerator[tuple[Placed, ...]]:
-        """Yield an event once the playlist with the segment is in the store.
+        """Yield an event once a playlist with the segment is in the store.
 
         Raises:
             OSError: the store or the log is out of reach; worth another try.
         """
-        listed: list[tuple[str, int]] | None = None
-        created_ms = 0
+        shown: _Shown | None = None
         async for segment in segments:
-            if listed is None:
-                before = await self.segments.records(segment.session, 0, segment.number)
-                listed = [(earlier.name, earlier.frames) for earlier in before]
-                created_ms = await self.created_ms(segment.session)
-            if segment.number < len(listed):
-                continue
-            if segment.frames:
-                listed.append((segment.name, segment.frames))
-            await self._put(segment, tuple(listed), created_ms)
-            yield (self._event(segment, listed),)
+            if shown is None:
+                said = await self._events().state(f"{segment.session}/publish")
+                shown = _Shown(segment.session, await self.created_ms(segment.session), said.next)
+            if segment.number < shown.said:
+                continue  # a shorter playlist than before must never be seen
+            if segment.number >= shown.records:
+                await self._show(shown)
+            yield (self._event(segment, shown.listed[: segment.end]),)
+
+    def _events(self) -> History[Event]:
+        return History(self.segments.log, Event, self.segments.partitions)
+
+    async def _show(self, shown: _Shown) -> None:
+        """List every segment that is in the log, until none has come meanwhile.
+
+        So whoever replaces a playlist last, be it a worker thought dead, leaves the longest one.
+        """
+        while new := await self.segments.records(shown.session, shown.records):
+            if not shown.records:
+                await self._put(shown.session, MASTER_NAME, self.master())
+            shown.listed += [(segment.name, segment.frames) for segment in new if segment.frames]
+            shown.records += len(new)
+            playlist = self.playlist(tuple(shown.listed), shown.created_ms, ended=new[-1].last)
+            await self._put(shown.session, MEDIA_NAME, playlist)
+            if new[-1].last:
+                return
 
     async def created_ms(self, session: str) -> int:
         """Return when the session was accepted, which its programme date-time starts from."""
@@ -74,15 +102,8 @@ class Publish:
             average_bandwidth=int(self.bit_rate * AVERAGE_FACTOR),
         )
 
-    async def _put(
-        self, segment: Segment, listed: tuple[tuple[str, int], ...], created_ms: int
-    ) -> None:
-        if segment.number == 0:
-            await self.store.put(
-                f"{segment.session}/{MASTER_NAME}", self.master().encode(), PLAYLIST_TYPE
-            )
-        playlist = self.playlist(listed, created_ms, ended=segment.last)
-        await self.store.put(f"{segment.session}/{MEDIA_NAME}", playlist.encode(), PLAYLIST_TYPE)
+    async def _put(self, session: str, name: str, text: str) -> None:
+        await self.store.put(f"{session}/{name}", text.encode(), PLAYLIST_TYPE)
 
     def _event(self, segment: Segment, listed: list[tuple[str, int]]) -> Event:
         kind = "segment" if not segment.last else "failed" if segment.error else "done"
