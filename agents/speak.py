@@ -30,6 +30,9 @@ class Speak:
             state = await self.speech.state(chunk.line)
             if state.closed or chunk.index < state.next:
                 continue
+            if chunk.index > state.next:
+                yield (_missing(chunk, state.next),)
+                continue
             if chunk.final or not chunk.text:
                 yield (_mark(chunk, chunk.error),)
                 continue
@@ -52,6 +55,21 @@ def _mark(chunk: Chunk, error: str) -> Speech:
         end_char=chunk.end_char,
         boundary="end" if error else chunk.boundary,
         error=error,
+    )
+
+
+def _missing(chunk: Chunk, index: int) -> Speech:
+    """End the chapter at a chunk that was given up: nothing could follow its gap."""
+    seq = chunk.seq - (chunk.index - index)
+    return Speech(
+        session=chunk.session,
+        seq=seq,
+        chapter=chunk.chapter,
+        index=index,
+        start_char=chunk.start_char,
+        end_char=chunk.start_char,
+        boundary="end",
+        error=f"chunk {seq} was given up: the topic 'dead-letter' has the reason",
     )
 
 
