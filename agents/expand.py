@@ -50,9 +50,10 @@ class Expand:
             async with aclosing(writing) as deltas:  # a session let go of must not write on
                 async for delta in deltas:
                     pending += delta
-                    if len(pending) >= DELTA_CHARS:
-                        yield (_passage(text, seq, pending),)
-                        so_far, pending, seq = so_far + pending, "", seq + 1
+                    while len(pending) >= DELTA_CHARS:  # some servers send all of it at once
+                        piece, pending = pending[:PASSAGE_CHARS], pending[PASSAGE_CHARS:]
+                        yield (_passage(text, seq, piece),)
+                        so_far, seq = so_far + piece, seq + 1
         except (ModelFailedError, ModelUnavailableError) as failure:
             error = str(failure)
         if not error and not (so_far + pending).strip():
