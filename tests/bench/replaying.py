@@ -1,0 +1,170 @@
+"""How fast a finished session is said again from the log, derived again, and verified."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bare_encoder
+import msgspec
+import redis.asyncio
+from figures import Measured
+from servers import log_server
+
+from rhapsode.agents.frame import FRAME_SAMPLES
+from rhapsode.codecs.opus import RUN_FRAMES, RunEncoder
+from rhapsode.codecs.pcm import device_frame, device_window, from_bytes
+from rhapsode.codecs.records import AudioFrame
+from rhapsode.ops.house import House
+from rhapsode.ops.metrics import PrometheusObserver
+from rhapsode.ops.replay import differences, replay, write
+from rhapsode.ops.settings import Settings
+from rhapsode.ops.speaking import say
+from rhapsode.ops.stories import story
+from rhapsode.storage.keys import Keys
+from rhapsode.topologies.in_memory import running
+from rhapsode.topologies.lanes import placements
+from rhapsode.topologies.speech import SPEECH
+from rhapsode.topologies.stage import Parts
+
+NAME = "replay"
+READ_SAMPLES = 5 * 48_000
+
+
+async def measure(*, quick: bool) -> Measured:
+    """Make a session once, then replay it by each way in turn."""
+    rounds = 1 if quick else 3
+    with log_server() as (server, folder):
+        house = House(
+            Settings(redis_url=server.url, state=folder, voices="espeak", media=folder / "media")
+        )
+        parts = house.parts()
+        await parts.store.prepare()
+        await parts.voice.prepare()
+        async with running(SPEECH, parts, PrometheusObserver()):
+            spoken = await say(house, story("lighthouse"))
+        keys = Keys(house.settings.namespace)
+        partition = parts.history(AudioFrame).partition(spoken.session_id)
+        client: Any = redis.asyncio.Redis.from_url(server.url)
+        bare = await BareCopy.of(client, keys.stream(AudioFrame.TOPIC, partition))
+        try:
+            return await _measured(parts, spoken.session_id, bare, rounds)
+        finally:
+            await client.aclose()
+            await house.close()
+
+
+@dataclass(frozen=True, slots=True)
+class BareCopy:
+    """The reference of saying again: redis-py that copies a stream's entries as they are."""
+
+    client: Any
+    stream: str
+    last: bytes
+    """Id of the session's last entry; it is alone in the stream when this is made."""
+
+    @classmethod
+    async def of(cls, client: Any, stream: str) -> "BareCopy":
+        ((last, _),) = await client.xrevrange(stream, count=1)
+        return cls(client, stream, last)
+
+    async def copy(self) -> None:
+        after = b"-"
+        while after != b"(" + self.last:
+            rows = await self.client.xrange(self.stream, after, self.last, count=10)
+            pipe = self.client.pipeline(transaction=False)
+            for _, fields in rows:
+                pipe.xadd("copy", fields)
+            await pipe.execute()
+            after = b"(" + rows[-1][0]
+        await self.client.delete("copy")
+
+
+async def _measured(parts: Parts, session: str, bare: BareCopy, rounds: int) -> Measured:
+    first = await replay(parts, session)
+    measured = Measured(NAME, f"a session of {first.audio_s:.0f} s, replayed")
+    ways: dict[str, Callable[[], Awaitable[Any]]] = {
+        "say": lambda: _say_again(parts, session),
+        "copy": bare.copy,
+        "write": lambda: _write(parts, session),
+        "verify": lambda: _verify(parts, session),
+        "encoder": lambda: asyncio.to_thread(bare_encoder.encode, first.pcm),
+        "encoders": lambda: asyncio.to_thread(_bare_encoders, first.pcm),
+    }
+    wall: dict[str, list[float]] = {}
+    cpu: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            started = time.perf_counter(), time.process_time()
+            await way()
+            wall.setdefault(name, []).append(first.audio_s / (time.perf_counter() - started[0]))
+            cpu.setdefault(name, []).append(first.audio_s / (time.process_time() - started[1]))
+    unit = "x real time"
+    alone, both = "bare AAC encoder", "bare AAC and Opus encoders"
+    name = "bare redis-py, XRANGE and XADD"
+    measured.add("audio said again", unit, wall["say"], name, wall["copy"], ">= 50 x")
+    measured.add("derived and written to a folder", unit, wall["write"], alone, wall["encoder"])
+    measured.add("verified byte for byte", unit, wall["verify"], alone, wall["encoder"], ">= 0.8")
+    measured.add("verified byte for byte", unit, wall["verify"], both, wall["encoders"])
+    measured.add("verified, by CPU", unit, cpu["verify"], alone, cpu["encoder"])
+    measured.add("verified, by CPU", unit, cpu["verify"], both, cpu["encoders"])
+    measured.notes.append(
+        "said again: audio frames read from the log and placed on the line of a fresh session; "
+        "to verify is to derive segments, playlists and device packets again and to compare all "
+        "with log and store; it encodes AAC and Opus, so the second reference does too"
+    )
+    return measured
+
+
+_copies = iter(range(1_000_000))
+
+
+async def _say_again(parts: Parts, session: str) -> None:
+    """Place the session's audio frames on the line of a fresh session."""
+    frames = parts.history(AudioFrame)
+    copy = f"copy-{next(_copies)}"
+    state = await frames.state(session)
+    at = 0
+    while True:
+        records = await frames.records(session, at, at + READ_SAMPLES)
+        again = tuple(_renamed(record, copy) for record in records if record.first_sample >= at)
+        if again:
+            await parts.log.place(frames.partition(copy), placements(again))
+        at = max([at + READ_SAMPLES, *(record.end for record in records)])
+        if at > state.next:
+            break
+    if await frames.state(copy) != state:
+        raise AssertionError("the copy is not whole")
+
+
+def _renamed(frame: AudioFrame, session: str) -> AudioFrame:
+    return msgspec.structs.replace(frame, session=session)
+
+
+async def _write(parts: Parts, session: str) -> None:
+    replayed = await replay(parts, session)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        write(replayed, Path(folder))
+
+
+async def _verify(parts: Parts, session: str) -> None:
+    found = await differences(parts, await replay(parts, session))
+    if found:
+        raise AssertionError("; ".join(found))
+
+
+def _bare_encoders(pcm: bytes) -> None:
+    """Encode AAC, and the device's 16 kHz Opus, with nothing around."""
+    bare_encoder.encode(pcm)
+    margin = -device_window(0)[0]
+    padded = from_bytes(bytes(2 * margin) + pcm + bytes(2 * (margin + FRAME_SAMPLES)))
+    run = RunEncoder(0)
+    for number in range(-(-len(pcm) // 2 // FRAME_SAMPLES)):
+        if number % RUN_FRAMES == 0:
+            run = RunEncoder(number // RUN_FRAMES)
+        for frame in range(run.first_needed, number + 1):  # more than one where a run begins
+            start, stop = device_window(frame)
+            run.encode(frame, device_frame(padded[start + margin : stop + margin]))

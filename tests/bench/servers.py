@@ -1,0 +1,108 @@
+"""What benchmarks run on: a log server of their own, or the whole system as a user starts it."""
+
+import asyncio
+import socket
+import tempfile
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from rhapsode.ops.house import House
+from rhapsode.ops.settings import Settings
+from rhapsode.ops.up import WORKERS, Supervisor, everything
+from rhapsode.storage.embedded_valkey import EmbeddedValkey
+
+READY_S = 60.0
+FINISHED_S = 60.0
+
+
+class NotReadyError(Exception):
+    """The system did not come up, or did not finish what it was given."""
+
+
+@contextmanager
+def log_server(fsync: str = "everysec") -> Generator[tuple[EmbeddedValkey, Path]]:
+    """Run a Valkey in a temporary folder; yield it and a folder for what runs on it."""
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        EmbeddedValkey(Path(folder) / "valkey", fsync=fsync) as server,
+    ):
+        yield server, Path(folder)
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A running system: its gateway over HTTP, its log and store through a house of ours."""
+
+    house: House
+    supervisor: Supervisor
+    client: httpx.AsyncClient
+
+    @property
+    def url(self) -> str:
+        settings = self.house.settings
+        return f"http://{settings.host}:{settings.port}"
+
+    async def start(self, text: str, **fields: object) -> str:
+        """Post a text; return its session."""
+        answer = await self.client.post("/v1/sessions", json={"text": text, **fields})
+        answer.raise_for_status()
+        return str(answer.json()["session_id"])
+
+    async def finished(self, session: str) -> None:
+        """Wait until the session has ended."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + FINISHED_S
+        while clock() < end:
+            state = (await self.client.get(f"/v1/sessions/{session}")).json()["state"]
+            if state == "SUCCESS":
+                return
+            if state == "FAILURE":
+                break
+            await asyncio.sleep(0.05)
+        raise NotReadyError(f"session {session} did not come to its end")
+
+
+@asynccontextmanager
+async def system(
+    *,
+    voices: str = "espeak",
+    fsync: str = "everysec",
+    workers: tuple[tuple[str, ...], ...] = WORKERS,
+) -> AsyncGenerator[System]:
+    """Run log, workers and gateway as processes until the block is left."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        settings = Settings(state=Path(folder), port=free_port(), voices=voices, fsync=fsync)
+        async with everything(settings, workers=workers, quiet=True) as (reachable, supervisor):
+            house = House(reachable)
+            url = f"http://{settings.host}:{settings.port}"
+            async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
+                try:
+                    await _ready(client, bool(workers))
+                    yield System(house, supervisor, client)
+                finally:
+                    await house.close()
+
+
+async def _ready(client: httpx.AsyncClient, with_workers: bool) -> None:
+    clock = asyncio.get_running_loop().time
+    end = clock() + READY_S
+    while clock() < end:
+        try:
+            answer = await client.get("/healthz")
+            if answer.status_code == 200 and not (with_workers and answer.json()["waiting"]):
+                return
+        except httpx.TransportError:
+            pass  # not listening yet
+        await asyncio.sleep(0.1)
+    raise NotReadyError(f"the system did not come up within {READY_S:.0f} s")

@@ -1,0 +1,52 @@
+"""Speech to measure with: short texts that differ, and minutes of PCM from espeak-ng."""
+
+import numpy as np
+
+from rhapsode.agents.voice import Utterance
+from rhapsode.agents.voice_espeak import EspeakVoice
+from rhapsode.codecs import pcm
+from rhapsode.codecs.records import SAMPLE_RATE_HZ, VoiceSettings
+from rhapsode.ops.stories import story
+
+OPENINGS = (
+    "On the last rock before the open sea",
+    "When the first snow of the year came down",
+    "In a town where every clock was wrong",
+    "Long before the bridge was built",
+    "Behind the bakery, under an old blue cart",
+    "Nobody knew who had planted the pear tree",
+    "At the edge of the great forest",
+    "The night train was almost empty",
+)
+MIDDLES = (
+    "there lived a keeper who counted the waves, and never twice the same.",
+    "two children found a map, and neither of them could read it.",
+)
+
+
+def short_texts(count: int) -> list[str]:
+    """Return texts of two sentences, no two the same."""
+    pairs = [(opening, middle) for middle in MIDDLES for opening in OPENINGS]
+    return [
+        f"{opening}, {middle} {number + 3} days later, a letter arrived."
+        for number, (opening, middle) in zip(range(count), pairs * (count // 16 + 1), strict=False)
+    ]
+
+
+async def spoken_pcm(seconds: float) -> bytes:
+    """Return that much speech: 48 kHz mono s16, a story said again and again."""
+    voice = EspeakVoice()
+    await voice.prepare()
+    parts: list[bytes] = []
+    samples = 0
+    paragraphs = [line for line in story("lighthouse").splitlines() if len(line) > 40]
+    for paragraph in paragraphs:
+        spoken = await voice.speak(Utterance(paragraph, VoiceSettings()))
+        wide = pcm.resample(spoken.samples, spoken.rate_hz, SAMPLE_RATE_HZ)
+        loud = pcm.limit(wide, SAMPLE_RATE_HZ, -2.5, spoken.gain_db)
+        parts.append(loud.astype("<i2").tobytes())
+        samples += len(loud)
+    await voice.close()
+    wanted = int(seconds * SAMPLE_RATE_HZ)
+    joined = b"".join(parts) * (wanted // samples + 1)
+    return bytes(np.frombuffer(joined, "<i2")[:wanted].tobytes())
