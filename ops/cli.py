@@ -36,7 +36,6 @@ USERS_MISTAKES = (
     ObjectsRefusedError,
     ObjectsUnreachableError,
     LogError,
-    UnreachableError,
     commands.UsageError,
 )
 
@@ -64,8 +63,17 @@ def _run(make: Callable[[], Coroutine[Any, Any, int | None]]) -> None:
     """Run a command's coroutine; a user's mistake is a sentence, a bug is a traceback."""
     try:
         status = uvloop.run(make())
+    except UnreachableError as error:
+        _fail(
+            f"{str(error).rstrip('.')}: start the server ('rhapsode up' runs one), or give the URL "
+            "of another with --redis"
+        )
     except USERS_MISTAKES as error:
         _fail(str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail(f"cannot use {error.filename}: {error.strerror}; choose another path")
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     raise typer.Exit(status or 0)
