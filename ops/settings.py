@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from ..codecs.records import Mode
+from ..storage.keys import check_namespace
 
 PREFIX = "RHAPSODE_"
 
@@ -143,6 +144,10 @@ def _faults(settings: Settings) -> list[str]:
         for name, low, high in bounds
         if not low <= getattr(settings, name) <= high
     ]
+    try:
+        check_namespace(settings.namespace)
+    except ValueError as error:
+        faults.append(f"{PREFIX}NAMESPACE: {error}")
     if settings.default_mode not in get_args(Mode):
         faults.append(
             f"{PREFIX}DEFAULT_MODE={settings.default_mode!r} is neither narrate nor expand"
