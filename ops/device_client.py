@@ -85,17 +85,18 @@ async def listen(
     headers = {"Protocol-Version": "1", "Device-Id": device, "Client-Id": str(uuid.uuid4())}
     target = f"{url}?session={session}" if session else url
     try:
-        connection = await websockets.connect(
+        async with websockets.connect(
             target, additional_headers=headers, compression=None, max_size=1_000_000, proxy=None
-        )
-    except websockets.InvalidHandshake as error:
+        ) as connection:
+            await _shake_hands(connection)
+            if text is not None:
+                said = {"type": "listen", "state": "detect", "text": text}
+                await connection.send(json.dumps(said))
+            return await _hear(connection, abort_after_s)
+    except websockets.ConnectionClosed as error:
+        raise ValueError(f"{url} hung up in the middle: {error}") from None
+    except (websockets.InvalidHandshake, websockets.InvalidURI) as error:
         raise ValueError(f"{url} is no voice device server: {error}") from None
-    async with connection:
-        await _shake_hands(connection)
-        if text is not None:
-            said = {"type": "listen", "state": "detect", "text": text}
-            await connection.send(json.dumps(said))
-        return await _hear(connection, abort_after_s)
 
 
 async def _shake_hands(connection: websockets.ClientConnection) -> None:
