@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..codecs.records import Mode, VoiceSettings
+from ..codecs.wire import check_session
 from ..storage.embedded_valkey import EmbeddedValkey
 from ..topologies.speech import SPEECH, STAGE_NAMES
 from . import device_client
@@ -27,7 +28,7 @@ from . import replay as again
 from .demo import demo_settings, demonstrate
 from .house import House
 from .progress import Progress
-from .sessions import Sessions
+from .sessions import Sessions, new_text
 from .settings import Settings
 from .speaking import SpeakingFailedError
 from .speaking import say as speak
@@ -63,20 +64,28 @@ def _reachable(settings: Settings) -> Settings:
 
 
 def _check_port(settings: Settings) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise UsageError(
-                    f"port {settings.port} is in use: choose another with --port"
-                ) from None
-            raise UsageError(f"cannot listen on {settings.host}: {error.strerror}") from None
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM
+        )[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise UsageError(
+                f"port {settings.port} is in use: choose another with --port"
+            ) from None
+        raise UsageError(
+            f"cannot listen on {settings.host}: {error.strerror}; choose an address of this "
+            "machine with --host"
+        ) from None
 
 
 async def up(settings: Settings) -> int:
     """Run everything until a signal."""
+    if settings.redis_url.startswith("memory:"):
+        raise UsageError("processes cannot share a log in memory: leave --redis out, or give one")
     _check_port(settings)
     stopping = _stop_signal()
     async with everything(settings, workers=WORKERS):
@@ -128,6 +137,7 @@ async def say(
 ) -> int:
     """Say a text; with an embedded log that nobody else runs, run the stages here as well."""
     words = await asyncio.to_thread(_words, text)
+    new_text(words, mode=mode, settings=voice)  # what is wrong is said before anything is started
     async with AsyncExitStack() as stack:
         reachable, started = await stack.enter_async_context(log_server(settings))
         house = House(reachable)
@@ -232,6 +242,7 @@ async def topics(settings: Settings) -> int:
 
 async def replay(settings: Settings, session: str, out: Path | None, *, verify: bool) -> int:
     """Derive a session again; status 1 where a byte differs."""
+    check_session(session)
     async with _house(settings) as house:
         parts = house.parts()
         replayed = await again.replay(parts, session)
@@ -253,6 +264,8 @@ async def device(
     url: str, session: str | None, text: str | None, out: Path, abort_after: float | None
 ) -> int:
     """Hear a session as a device would."""
+    if session is not None:
+        check_session(session)
     try:
         heard = await device_client.listen(
             url, session=session, text=text, abort_after_s=abort_after

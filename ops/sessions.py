@@ -17,6 +17,29 @@ def new_session_id() -> str:
     return secrets.token_hex(16)
 
 
+def new_text(
+    text: str,
+    *,
+    mode: Mode = "narrate",
+    settings: VoiceSettings | None = None,
+    session: str | None = None,
+) -> Text:
+    """Return the record of a text that is accepted now.
+
+    Raises:
+        MalformedError: it is out of bounds; the message says what is allowed.
+    """
+    return check_text(
+        Text(
+            session=session or new_session_id(),
+            text=text,
+            mode=mode,
+            settings=settings or VoiceSettings(),
+            created_ms=time.time_ns() // 1_000_000,
+        )
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Sessions:
     """The door through which texts enter: durable before the answer."""
@@ -38,15 +61,7 @@ class Sessions:
             MalformedError: it is out of bounds; the message says what is allowed.
             UnreachableError: the log does not answer.
         """
-        record = check_text(
-            Text(
-                session=session or new_session_id(),
-                text=text,
-                mode=mode,
-                settings=settings or VoiceSettings(),
-                created_ms=time.time_ns() // 1_000_000,
-            )
-        )
+        record = new_text(text, mode=mode, settings=settings, session=session)
         history = History(self.log, Text, self.partitions)
         await self.log.place(history.partition(record.line), placements((record,)))
         return record
