@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from command_line import command_line, one_sentence
 from s3_server import S3Server
 from system import Running, free_port, rhapsode, running
 
@@ -172,11 +173,8 @@ def test_a_store_that_is_not_there_is_said_in_one_sentence_at_the_start(
 
 
 def refused_at_start(state: Path, words: str, command: tuple[str, ...], **variables: str) -> None:
-    variables |= {"state": str(state), "port": str(free_port()), "redis_url": "memory://"}
-    done = rhapsode(*command, **variables)
-    assert done.returncode == 1, done.stderr
-    assert words in done.stderr
-    assert done.stderr.startswith("rhapsode: ")
-    assert len(done.stderr.splitlines()) == 1
-    assert "Traceback" not in done.stderr + done.stdout
-    assert variables["s3_secret_access_key"] not in done.stderr + done.stdout
+    variables |= {"state": str(state), "port": str(free_port())}
+    if command != ("up",):  # which would not start its processes on a log in memory
+        variables["redis_url"] = "memory://"
+    told = one_sentence(command_line(*command, **variables), words)
+    assert variables["s3_secret_access_key"] not in told
