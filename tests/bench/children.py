@@ -11,6 +11,8 @@ from typing import Any
 
 HERE = Path(__file__).parent
 PATIENCE_S = 120.0
+ANSWER_BYTES = 16_000_000
+"""One line, with the latency of every record."""
 TICKS_HZ = os.sysconf("SC_CLK_TCK")
 
 
@@ -54,6 +56,7 @@ async def child(script: str, subject: str, **options: object) -> AsyncGenerator[
         json.dumps(options),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
+        limit=ANSWER_BYTES,
     )
     try:
         yield Child(process)

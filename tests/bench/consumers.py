@@ -8,7 +8,7 @@ latency of each record whose text is the time it was sent.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,7 @@ async def faust_path(house: House, tally: Tally, group: str) -> None:
 async def lanes_path(house: House, tally: Tally, group: str) -> None:
     """A stage of ours that says nothing."""
 
-    async def consume(passages: AsyncIterator[Passage]) -> AsyncIterator[tuple[Placed, ...]]:
+    async def consume(passages: AsyncIterator[Passage]) -> AsyncGenerator[tuple[Placed, ...]]:
         async for passage in passages:
             tally.count(passage.text)
         for batch in ():

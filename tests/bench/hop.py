@@ -33,7 +33,7 @@ Send = Callable[[int], Awaitable[Any]]
 
 async def measure(*, quick: bool) -> Measured:
     """Send at a steady rate to each path in turn, several times."""
-    records = RATE_HZ * (1 if quick else 3)
+    records = RATE_HZ * (1 if quick else 2)
     rounds = 1 if quick else 3
     paths = ["faust", "lanes", "log", "redis"]
     measured = Measured(NAME, f"latency of a hop at {RATE_HZ} records/s")

@@ -61,7 +61,7 @@ class Lateness:
 
 async def measure(*, quick: bool) -> Measured:
     """Serve devices, then run timers, in turn."""
-    devices, rounds = (20, 1) if quick else (50, 3)
+    devices, rounds = (20, 1) if quick else (50, 2)
     measured = Measured(NAME, f"{devices} devices on {SESSIONS} sessions, 60 ms frames")
     gateway, bare = Lateness(), Lateness()
     async with system() as running:

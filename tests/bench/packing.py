@@ -27,7 +27,7 @@ FRAME_SAMPLES = 24_000
 
 async def measure(*, quick: bool) -> Measured:
     """Pack and encode the same speech by each in turn, several times."""
-    seconds, rounds = (60.0, 1) if quick else (180.0, 5)
+    seconds, rounds = (60.0, 1) if quick else (180.0, 3)
     pcm = await spoken_pcm(seconds)
     measured = Measured(NAME, f"{seconds:.0f} s of speech to AAC, 48 kHz mono, 96 kb/s")
     runners: dict[str, Callable[[], float]] = {"packer": lambda: _own_cpu_s(pcm)}
