@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, cast
 
 from faust.exceptions import ProducerSendError
@@ -39,6 +40,7 @@ class Consumer(base.Consumer):
         self._owned: set[TP] = set()
         self._delivered: dict[TP, deque[Message]] = {}
         self._mean_bytes: dict[str, float] = {}
+        self._room = asyncio.Event()
         self.membership = Membership(self)
 
     @property
@@ -55,6 +57,32 @@ class Consumer(base.Consumer):
         await self.membership.run()
 
     # -- what is read
+
+    async def _wait_next_records(
+        self,
+        timeout: float,  # noqa: ASYNC109 - Faust's name
+    ) -> tuple[dict[TP, list[Entry]], set[TP]]:
+        # upstream sleeps a whole second where every partition's stream is full for the moment
+        if not self.flow_active:
+            await self.wait(cast("Any", self.can_resume_flow))
+        active = self._get_active_partitions()
+        if active:
+            return await self._getmany(active, timeout), active
+        self._room.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                await self._room.wait()
+        return {}, active
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Read on from a partition whose stream has room again."""
+        super().on_buffer_drop(tp)
+        self._room.set()
+
+    def resume_partitions(self, tps: Iterable[TP]) -> None:
+        """Read on from partitions that were paused."""
+        super().resume_partitions(tps)
+        self._room.set()
 
     async def _getmany(
         self,
