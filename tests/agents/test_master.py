@@ -1,0 +1,282 @@
+"""Speech into one run of audio: order, pauses, edges, word times, loudness, peaks, the end."""
+
+import io
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from standins.rooms import PARTITIONS, Room, driven
+from standins.tones import LEAD_S, ToneVoice
+
+from rhapsode.agents.history import History
+from rhapsode.agents.master import EDGE_KEEP_S, Master, chunk_audio
+from rhapsode.agents.pack import Packer
+from rhapsode.agents.session_audio import SessionAudio
+from rhapsode.agents.speak import Speak
+from rhapsode.agents.turns import Turns
+from rhapsode.agents.voice import TARGET_LUFS, Voice
+from rhapsode.agents.voice_espeak import EspeakVoice
+from rhapsode.agents.voice_piper import PiperVoice
+from rhapsode.codecs import pcm
+from rhapsode.codecs.fmp4 import init_segment
+from rhapsode.codecs.records import AudioFrame, Boundary, Chunk, Event, Speech
+from rhapsode.codecs.sentences import cut
+from rhapsode.codecs.wire import MAX_RECORD_BYTES, pack
+from rhapsode.ops import stories
+
+STORY_CHARS = 450
+"""About 28 s of the story that comes with the package."""
+
+
+def agent(room: Room) -> Master:
+    return Master(room.parts.history(Speech), room.parts.history(AudioFrame))
+
+
+Piece = tuple[str, Boundary]
+
+
+async def speech_of(room: Room, *chapters: list[Piece]) -> list[Speech]:
+    """Have the room's voice speak chapters; return all records, chapter after chapter."""
+    speak = Speak(room.voice, room.parts.history(Speech), Turns(1))
+    seq = at = 0
+    for chapter, pieces in enumerate(chapters):
+        chunks: list[Chunk] = []
+        for index, (text, boundary) in enumerate(pieces):
+            chunks.append(
+                Chunk(
+                    session="s",
+                    seq=seq,
+                    chapter=chapter,
+                    index=index,
+                    text=text,
+                    start_char=at,
+                    end_char=at + len(text),
+                    boundary=boundary,
+                )
+            )
+            seq, at = seq + 1, at + len(text) + 1
+        await driven(speak, chunks, room)
+    return await room.chunks(Speech, "s")
+
+
+async def mastered(
+    room: Room, delivered: list[Speech]
+) -> tuple[list[AudioFrame], NDArray[np.int16]]:
+    """Return the frames, checked for gaps, and their samples."""
+    await driven(agent(room), delivered, room)
+    frames: list[AudioFrame] = await room.records(AudioFrame, "s")
+    for before, after in pairwise(frames):
+        assert after.first_sample == before.end
+    joined = b"".join(frame.pcm for frame in frames)
+    return frames, np.frombuffer(joined, "<i2").astype(np.int16)
+
+
+def silences_s(samples: NDArray[np.int16], least_s: float = 0.05) -> list[float]:
+    """Return how long each stretch of silence between sounds is."""
+    loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > 60)
+    gaps = np.diff(loud) / 48_000
+    return [float(gap) for gap in gaps if gap > least_s]
+
+
+ONE: list[Piece] = [
+    ("One,", "clause"),
+    ("two.", "sentence"),
+    ("Three.", "paragraph"),
+    ("four", "sentence"),
+    ("", "end"),
+]
+
+
+async def test_pauses_follow_what_a_chunk_ends_at() -> None:
+    room = Room()
+    _, samples = await mastered(room, await speech_of(room, ONE))
+    # what is kept of the silence around each chunk's speech comes on top
+    wanted = [pause + 2 * EDGE_KEEP_S for pause in (0.12, 0.35, 0.7)]
+    assert silences_s(samples) == pytest.approx(wanted, abs=0.03)
+
+
+async def test_a_chapters_pause_is_told_by_its_mark_and_not_added_to_the_paragraphs() -> None:
+    room = Room()
+    first: list[Piece] = [("Ends.", "paragraph"), ("", "chapter")]
+    _, samples = await mastered(
+        room, await speech_of(room, first, [("Two.", "sentence"), ("", "end")])
+    )
+    assert silences_s(samples) == pytest.approx([1.5 + 2 * EDGE_KEEP_S], abs=0.03)
+
+
+async def test_edges_are_trimmed_and_word_times_move_with_them() -> None:
+    room = Room()
+    frames, samples = await mastered(room, await speech_of(room, ONE))
+    loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > 60)
+    assert loud[0] / 48_000 == pytest.approx(EDGE_KEEP_S, abs=0.01)
+    assert EDGE_KEEP_S < LEAD_S
+    for word in (word for frame in frames for word in frame.words):
+        inside = samples[round(word.start_s * 48_000) + 400 : round(word.end_s * 48_000) - 400]
+        outside = samples[max(0, round(word.start_s * 48_000) - 900) :][:400]
+        assert np.max(np.abs(inside)) > 1000
+        assert np.max(np.abs(outside)) < 60
+
+
+async def test_frames_say_what_they_hold_on_the_first_one_of_a_chunk() -> None:
+    room = Room(voice=ToneVoice(word_s=1.2, degraded_at="slowly"))
+    records = await speech_of(
+        room, [("Quick.", "clause"), ("Very slowly.", "sentence"), ("", "end")]
+    )
+    frames, _ = await mastered(room, records)
+    firsts = [frame for frame in frames if frame.text]
+    assert [(f.text, f.chunk, f.index, f.degraded) for f in firsts] == [
+        ("Quick.", 0, 0, False),
+        ("Very slowly.", 1, 1, True),
+    ]
+    assert [len(frame.words) for frame in firsts] == [1, 2]
+    assert all(not frame.words for frame in frames if not frame.text)
+    assert all(len(pack(frame)) <= MAX_RECORD_BYTES for frame in frames)
+    assert max(frame.samples for frame in frames) == 24_000
+
+
+async def test_a_session_is_a_whole_number_of_aac_frames() -> None:
+    for count in range(1, 6):
+        room = Room(voice=ToneVoice(word_s=0.0503))
+        pieces: list[Piece] = [("word", "sentence")] * count
+        frames, _ = await mastered(room, await speech_of(room, [*pieces, ("", "end")]))
+        assert frames[-1].last
+        assert frames[-1].end % 1024 == 0
+        assert frames[-1].samples < 1024
+        assert not any(frames[-1].pcm)
+
+
+async def test_chapters_spoken_in_any_order_are_mastered_in_theirs() -> None:
+    chapters: list[list[Piece]] = [
+        [("Zero.", "paragraph"), ("", "chapter")],
+        [("One.", "sentence"), ("More.", "paragraph"), ("", "chapter")],
+        [("Two.", "sentence"), ("", "end")],
+    ]
+    straight = Room()
+    wanted, _ = await mastered(straight, await speech_of(straight, *chapters))
+    crossed = Room()
+    records = await speech_of(crossed, *chapters)
+    got, _ = await mastered(crossed, sorted(records, key=lambda part: -part.chapter))
+    assert got == wanted
+    assert [frame.text for frame in got if frame.text] == ["Zero.", "One.", "More.", "Two."]
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+async def test_a_restart_at_any_part_of_any_chunk_gives_the_same_audio(data: st.DataObject) -> None:
+    room = Room(voice=ToneVoice(word_s=0.8))
+    chapters: list[list[Piece]] = [
+        [("A long one of parts.", "paragraph"), ("", "chapter")],
+        [("Then, short.", "sentence"), ("", "end")],
+    ]
+    records = await speech_of(room, *chapters)
+    wanted, _ = await mastered(room, records)
+    log, room.log = room.log, Room().log
+    for kind in (Speech,):
+        for chapter in range(2):
+            await room.place(await History(log, kind, PARTITIONS).records(f"s/{chapter}", 0))
+    stop = data.draw(st.integers(1, 4))
+    resume = data.draw(st.integers(0, 3))
+    await driven(agent(room), records, room, stop_after=stop)
+    # parts are handed over one by one, so a new worker may begin in the middle of a chunk
+    got, _ = await mastered(room, records[resume:])
+    assert got == wanted
+
+
+async def test_a_session_that_failed_ends_after_what_was_said() -> None:
+    room = Room(voice=ToneVoice(fails_at="bad"))
+    records = await speech_of(room, [("Good.", "sentence"), ("bad", "sentence"), ("", "end")])
+    frames, _ = await mastered(room, records)
+    events: list[Event] = await room.records(Event, "s/master")
+    assert frames[-1].last
+    assert frames[-1].error == events[-1].error == "the voice does not say 'bad'"
+    assert [frame.text for frame in frames if frame.text] == ["Good."]
+
+
+async def test_a_session_stays_degraded_once_it_was_also_after_a_restart() -> None:
+    room = Room(voice=ToneVoice(degraded_at="Odd"))
+    records = await speech_of(
+        room, [("One.", "sentence"), ("Odd.", "sentence"), ("Last.", "sentence"), ("", "end")]
+    )
+    await driven(agent(room), records, room, stop_after=2)
+    await driven(agent(room), records, room)
+    events: list[Event] = await room.records(Event, "s/master")
+    assert [event.degraded for event in events] == [False, True, True, True]
+
+
+async def test_a_voice_that_gives_no_sound_leaves_only_the_pause() -> None:
+    for rate_hz in (0, 16_000):
+        room = Room()
+        await room.place(
+            [
+                Speech(session="s", seq=0, index=0, rate_hz=rate_hz, text="…", boundary="sentence"),
+                Speech(session="s", seq=1, index=1, boundary="end"),
+            ]
+        )
+        frames, samples = await mastered(room, await room.chunks(Speech, "s"))
+        assert not samples.any()
+        assert frames[-1].end == -(-round(0.35 * 48_000) // 1024) * 1024
+
+
+def test_gain_is_applied_before_anything_could_clip() -> None:
+    rate_hz = 16_000
+    tone = (30_000 * np.sin(np.arange(rate_hz) * 0.3)).astype(np.int16)
+    part = Speech(session="s", seq=0, index=0, rate_hz=rate_hz, pcm=tone.tobytes(), gain_db=12.0)
+    samples, _ = chunk_audio([part])
+    assert pcm.true_peak_dbtp(samples, 48_000) == pytest.approx(-2.5, abs=0.2)
+    # clipped first, a tone would have overtones: most of its power would not be in one place
+    spectrum = np.abs(np.fft.rfft(samples[9_600:38_400] * np.hanning(28_800))) ** 2
+    peak = int(np.argmax(spectrum))
+    assert np.sum(spectrum[peak - 5 : peak + 6]) > 0.9999 * np.sum(spectrum)
+
+
+async def decoded(room: Room) -> NDArray[np.float32]:
+    """Return the session's audio as a browser would hear it, at 48 kHz."""
+    audio = SessionAudio(room.parts.history(AudioFrame), "s")
+    await audio.load()
+    packer = Packer(room.grid, 96_000, audio, 0)
+    data = bytearray(init_segment())
+    while made := await packer.next():
+        data += made[1]
+    with av.open(io.BytesIO(bytes(data)), "r") as container:
+        return np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])  # pyright: ignore[reportAttributeAccessIssue]  # opened to be read
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(EspeakVoice, id="espeak"),
+        pytest.param(PiperVoice, id="piper", marks=pytest.mark.voice),
+    ]
+)
+def voice_class(request: pytest.FixtureRequest) -> type[EspeakVoice] | type[PiperVoice]:
+    pytest.importorskip(
+        "piper" if request.param is PiperVoice else "espeakng_loader",
+        reason="voices are extras: pip install '.[piper,espeak]'",
+    )
+    return request.param
+
+
+async def test_a_long_text_has_the_target_loudness_and_its_peaks_survive_aac(
+    voice_class: type[EspeakVoice] | type[PiperVoice],
+) -> None:
+    voice: Voice = voice_class()
+    await voice.prepare()
+    room = Room(voice=voice)
+    story = (Path(stories.__file__).parent / "lighthouse.txt").read_text()[:STORY_CHARS]
+    pieces: list[Piece] = []
+    at = 0
+    while piece := cut(story, at, seq=len(pieces), final=True, language="en"):
+        pieces.append((piece.text, piece.boundary))
+        at = piece.end_char
+    _, samples = await mastered(room, await speech_of(room, [*pieces, ("", "end")]))
+    await voice.close()
+    assert len(samples) > 20 * 48_000
+    assert pcm.loudness_lufs(samples, 48_000) == pytest.approx(TARGET_LUFS, abs=1.5)
+    heard = await decoded(room)
+    assert len(heard) == len(samples)
+    as_int16 = np.clip(np.rint(heard * 32_768), -32_768, 32_767).astype(np.int16)
+    assert pcm.true_peak_dbtp(as_int16, 48_000) < -1.5

@@ -1,0 +1,97 @@
+"""Turns go to whose listener would run dry first, and none is lost."""
+
+import asyncio
+
+import pytest
+
+from rhapsode.agents.turns import Turns
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+class Queue:
+    """People who wait for a turn and hold it until they are told to go."""
+
+    def __init__(self, at_once: int) -> None:
+        self.turns = Turns(at_once)
+        self.holding: list[str] = []
+        self.had: list[str] = []
+        self.gates: dict[str, asyncio.Event] = {}
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def join(self, name: str, place: int) -> None:
+        self.gates[name] = asyncio.Event()
+        self.tasks[name] = asyncio.create_task(self._wait(name, place))
+        await settle()
+
+    async def _wait(self, name: str, place: int) -> None:
+        async with self.turns.take(place):
+            self.holding.append(name)
+            self.had.append(name)
+            try:
+                await self.gates[name].wait()
+            finally:
+                self.holding.remove(name)
+
+    async def leave(self, name: str) -> None:
+        self.gates[name].set()
+        await settle()
+
+
+async def test_no_more_hold_a_turn_at_once_than_there_are() -> None:
+    queue = Queue(2)
+    for name in "abc":
+        await queue.join(name, 0)
+    assert queue.holding == ["a", "b"]
+    await queue.leave("a")
+    assert queue.holding == ["b", "c"]
+
+
+async def test_the_lowest_place_goes_first_and_equals_in_order_of_arrival() -> None:
+    queue = Queue(1)
+    await queue.join("first", 9)
+    for name, place in (("late", 7), ("early", 1), ("too", 7), ("next", 3)):
+        await queue.join(name, place)
+    for name in ("first", "early", "next", "late", "too"):
+        assert queue.holding == [name]
+        await queue.leave(name)
+    assert queue.holding == []
+
+
+async def test_who_is_cancelled_while_waiting_takes_no_turn() -> None:
+    queue = Queue(1)
+    await queue.join("a", 0)
+    await queue.join("gone", 1)
+    await queue.join("b", 2)
+    queue.tasks["gone"].cancel()
+    await settle()
+    await queue.leave("a")
+    assert queue.had == ["a", "b"]
+    await queue.leave("b")
+    await queue.join("c", 0)
+    assert queue.holding == ["c"]
+
+
+async def test_a_turn_given_to_one_who_is_cancelled_at_that_moment_goes_on() -> None:
+    queue = Queue(1)
+    await queue.join("a", 0)
+    await queue.join("gone", 1)
+    await queue.join("b", 2)
+    queue.gates["a"].set()
+    while queue.holding:  # until the turn was passed on, and not a step longer
+        await asyncio.sleep(0)
+    queue.tasks["gone"].cancel()
+    await settle()
+    assert queue.had == ["a", "b"]
+
+
+async def test_a_turn_comes_back_from_one_who_fails() -> None:
+    turns = Turns(1)
+    with pytest.raises(KeyError):
+        async with turns.take(0):
+            raise KeyError("a bug")
+    async with asyncio.timeout(5), turns.take(0):
+        pass
