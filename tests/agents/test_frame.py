@@ -1,0 +1,143 @@
+"""Audio into device packets: every frame once, sentences where they begin, from anywhere."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from standins.rooms import Room, driven
+
+from rhapsode.agents.frame import FRAME_SAMPLES, GROUP_FRAMES, Frame
+from rhapsode.codecs.opus import RUN_FRAMES, Decoder
+from rhapsode.codecs.pcm import DEVICE_MARGIN_SAMPLES
+from rhapsode.codecs.records import AudioFrame, DeviceFrames
+
+
+def agent(room: Room) -> Frame:
+    return Frame(room.parts.history(AudioFrame), room.parts.history(DeviceFrames))
+
+
+def audio(samples: int, size: int = 24_000, every: int = 2) -> list[AudioFrame]:
+    """Return a session of a swept tone; every second frame begins a chunk."""
+    times = np.arange(samples) / 48_000
+    sweep = 9_000 * np.sin(2 * np.pi * (200 * times + 30 * times**2))
+    pcm = sweep.astype("<i2").tobytes()
+    frames: list[AudioFrame] = []
+    for number, first in enumerate(range(0, samples, size)):
+        piece = pcm[2 * first : 2 * (first + size)]
+        frames.append(
+            AudioFrame(
+                session="s",
+                first_sample=first,
+                samples=len(piece) // 2,
+                pcm=piece,
+                text=f"Sentence {number}." if number % every == 0 else "",
+            )
+        )
+    return [*frames, AudioFrame(session="s", first_sample=samples, samples=0, last=True)]
+
+
+async def framed_live(frames: list[AudioFrame]) -> Room:
+    """Let audio come frame by frame, to one worker."""
+    room = Room()
+
+    async def live():
+        for frame in frames:
+            await room.place([frame])
+            yield frame
+
+    async for batch in agent(room)(live()):
+        await room.place(batch)
+    return room
+
+
+@pytest.mark.parametrize("samples", [1, 2_879, 2_880, 2_881, 14_400, 200_000, 500_000])
+async def test_every_60_ms_have_a_packet_and_the_last_is_padded(samples: int) -> None:
+    room = await framed_live(audio(samples))
+    runs: list[DeviceFrames] = await room.records(DeviceFrames, "s")
+    for before, after in pairwise(runs):
+        assert after.first_frame == before.end
+    assert runs[0].first_frame == 0
+    assert runs[-1].end == -(-samples // FRAME_SAMPLES)
+    assert [run.last for run in runs] == [False] * (len(runs) - 1) + [True]
+    decoder = Decoder()
+    for packet in (packet for run in runs for packet in run.packets):
+        assert len(decoder.decode(packet)) == 960
+
+
+async def test_a_record_never_crosses_the_bounds_of_a_group_or_a_run() -> None:
+    room = await framed_live(audio(500_000))
+    runs: list[DeviceFrames] = await room.records(DeviceFrames, "s")
+    assert RUN_FRAMES % GROUP_FRAMES == 0
+    assert all(run.first_frame % GROUP_FRAMES == 0 for run in runs[:-1])
+    assert all(len(run.packets) == GROUP_FRAMES for run in runs[:-2])
+
+
+async def test_sentences_stand_at_the_frame_in_which_they_begin() -> None:
+    frames = audio(500_000, size=10_007)
+    room = await framed_live(frames)
+    runs: list[DeviceFrames] = await room.records(DeviceFrames, "s")
+    assert [sentence for run in runs for sentence in run.sentences] == [
+        (frame.first_sample // FRAME_SAMPLES, frame.text) for frame in frames if frame.text
+    ]
+    for run in runs:
+        for number, _ in run.sentences:
+            assert run.first_frame <= number < run.end
+
+
+async def test_packets_come_as_soon_as_their_audio_is_there() -> None:
+    wanted = GROUP_FRAMES * FRAME_SAMPLES + DEVICE_MARGIN_SAMPLES
+    frames = audio(wanted, size=wanted - 1)
+    room = Room()
+    await room.place(frames[:1])
+    assert await driven(agent(room), frames[:1], room) == []
+    await room.place(frames[1:2])
+    assert len(await driven(agent(room), frames[1:2], room)) == 1
+
+
+@pytest.mark.parametrize("size", [24_000, 5_000])
+async def test_a_restart_at_any_record_gives_the_same_records(size: int) -> None:
+    frames = audio(220_000, size=size)
+    wanted = await (await framed_live(frames)).records(DeviceFrames, "s")
+    for stop_after in range(1, len(wanted), 3):
+        for back in (0, 2, 1_000):
+            room = Room()
+            handed: list[AudioFrame] = []
+
+            async def live(room: Room = room, handed: list[AudioFrame] = handed):
+                for frame in frames:
+                    await room.place([frame])
+                    handed.append(frame)
+                    yield frame
+
+            said = 0
+            async for batch in (outputs := agent(room)(live())):
+                await room.place(batch)
+                said += 1
+                if said == stop_after:
+                    break
+            await outputs.aclose()
+            await room.place(frames)
+            await driven(agent(room), frames[max(0, len(handed) - 1 - back) :], room)
+            assert await room.records(DeviceFrames, "s") == wanted
+
+
+async def test_what_comes_twice_is_framed_once() -> None:
+    frames = audio(200_000)
+    room = Room()
+    await room.place(frames)
+    await driven(agent(room), [frame for frame in frames for _ in range(2)], room)
+    wanted = await (await framed_live(frames)).records(DeviceFrames, "s")
+    assert await room.records(DeviceFrames, "s") == wanted
+    assert await driven(agent(room), frames, room) == []
+
+
+async def test_packets_do_not_depend_on_how_the_audio_was_cut() -> None:
+    one = await framed_live(audio(200_000, every=1_000))
+    other = await framed_live(audio(200_000, size=3_333, every=1_000))
+    assert await one.records(DeviceFrames, "s") == await other.records(DeviceFrames, "s")
+
+
+async def test_a_session_without_a_sound_is_only_an_end() -> None:
+    room = await framed_live([AudioFrame(session="s", first_sample=0, samples=0, last=True)])
+    (run,) = await room.records(DeviceFrames, "s")
+    assert (run.first_frame, run.packets, run.last) == (0, (), True)
