@@ -2,11 +2,12 @@
 
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ..agents.history import History
 from ..codecs.records import Mode, Text, VoiceSettings
-from ..codecs.wire import check_text, unpack
+from ..codecs.wire import MalformedError, check_text, unpack
 from ..storage.log import Log
 from ..topologies.lanes import placements
 from .progress import Progress, load_progress
@@ -73,11 +74,10 @@ class Sessions:
             span = await self.log.span(Text.TOPIC, number)
             first = max(span.first, span.next - limit)
             found = await self.log.read({(Text.TOPIC, number): first}, limit=limit)
-            for entries in found.values():
-                texts += [
-                    (entry.timestamp_ms, unpack(entry.value or b"", Text).session)
-                    for entry in entries
-                ]
+            for entry in (entry for entries in found.values() for entry in entries):
+                with suppress(MalformedError):  # what is no text is in the dead letters
+                    text = unpack(entry.value or b"", Text)
+                    texts.append((entry.timestamp_ms, text.session))
         newest = sorted(texts, reverse=True)[:limit]
         loaded = [await load_progress(self.log, self.partitions, session) for _, session in newest]
         return [progress for progress in loaded if progress is not None]
