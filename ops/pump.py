@@ -8,7 +8,14 @@ import structlog
 
 from ..codecs.records import DeadLetter, Text
 from ..codecs.wire import MalformedError, check_session, pack, text_from_fields
-from ..storage.log import IngressEntry, Log, NewEntry, UnreachableError, partition_of
+from ..storage.log import (
+    IngressEntry,
+    Log,
+    LogError,
+    NewEntry,
+    UnreachableError,
+    partition_of,
+)
 from ..topologies.lanes import placements
 
 IDLE_S = 0.05
@@ -42,8 +49,8 @@ class Pump:
             try:
                 moved = await self.pump_once()
                 pause = IDLE_S
-            except UnreachableError as error:
-                log.warning("log out of reach, trying again", error=str(error))
+            except (UnreachableError, LogError) as error:
+                log.warning("the log takes no texts, trying again", error=str(error))
                 moved, pause = 0, min(2 * pause, 2.0)
             if not moved:
                 await asyncio.sleep(pause)
