@@ -11,7 +11,7 @@ from ..storage.log import Log, partition_of
 State = Literal["PENDING", "PROGRESS", "SUCCESS", "FAILURE"]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Progress:
     """What is known of one session."""
 

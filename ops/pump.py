@@ -41,7 +41,9 @@ class Pump:
             yield
         finally:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result()  # a bug that ended it early is raised here
 
     async def _run(self) -> None:
         pause = IDLE_S

@@ -4,12 +4,13 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
 
 import structlog
 
 from ..codecs.records import DeviceFrames, Event
-from ..codecs.wire import unpack
-from ..storage.log import Entry, Log, UnreachableError
+from ..codecs.wire import MalformedError, unpack
+from ..storage.log import Entry, Log, LogError, UnreachableError
 from .progress import Progress, load_progress
 
 KEPT_SESSIONS = 2_000
@@ -26,8 +27,11 @@ class Tail:
     def __init__(self, log: Log, partitions: int) -> None:
         self._log = log
         self._partitions = partitions
-        self._changed: dict[str, asyncio.Event] = {}
+        # who waits holds the event: sessions that nobody waits for any more are forgotten
+        self._changed: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
         self._progress: OrderedDict[str, Progress] = OrderedDict()
+        # what was pushed out, but is still looked at by somebody, must go on
+        self._looked_at: WeakValueDictionary[str, Progress] = WeakValueDictionary()
         self.on_event: list[Callable[[Progress, Event], None]] = []
         """Called with each live event after it was folded in."""
 
@@ -44,25 +48,35 @@ class Tail:
             yield
         finally:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result()  # a bug that ended it early is raised here
 
     async def _follow(self, positions: dict[tuple[str, int], int]) -> None:
-        while True:
+        task = asyncio.current_task()
+        assert task is not None
+        while not task.cancelling():  # a cancellation may be lost in wait_for before Python 3.12
             try:
                 found = await self._log.read(positions, limit=100, timeout_s=1.0)
                 for place, entries in found.items():
-                    positions[place] = entries[-1].offset + 1
                     for entry in entries:
                         await self._see(place[0], entry)
-            except UnreachableError as error:
-                log.warning("log out of reach, trying again", error=str(error))
+                        # not before: what could not be looked up is to be seen again
+                        positions[place] = entry.offset + 1
+            except (UnreachableError, LogError) as error:
+                # a server without memory, say, may be given some: listeners must not freeze
+                log.warning("the log cannot be followed, trying again", error=str(error))
                 await asyncio.sleep(0.5)
 
     async def _see(self, topic: str, entry: Entry) -> None:
-        session = (entry.key or b"").decode()
+        session = (entry.key or b"").decode(errors="replace")
         if topic == Event.TOPIC:
-            event = unpack(entry.value or b"", Event)
-            progress = await self.progress(session)
+            try:
+                event = unpack(entry.value or b"", Event)
+                progress = await self.progress(session)
+            except MalformedError as error:
+                log.warning("no event, passed over", offset=entry.offset, error=str(error))
+                return
             if progress is not None:
                 progress.apply(event, entry.timestamp_ms)
                 for callback in self.on_event:
@@ -73,17 +87,17 @@ class Tail:
 
     async def progress(self, session: str) -> Progress | None:
         """Return how far the session is, None if it was never accepted."""
-        known = self._progress.get(session)
+        known = self._looked_at.get(session)
         if known is None:
             loaded = await load_progress(self._log, self._partitions, session)
             if loaded is None:
                 return None
             # another may have loaded it meanwhile: events must all fall on one object
-            known = self._progress.setdefault(session, loaded)
-            while len(self._progress) > KEPT_SESSIONS:
-                self._progress.popitem(last=False)
-        else:
-            self._progress.move_to_end(session)
+            known = self._looked_at.setdefault(session, loaded)
+        self._progress[session] = known
+        self._progress.move_to_end(session)
+        while len(self._progress) > KEPT_SESSIONS:
+            self._progress.popitem(last=False)
         return known
 
     def next_change(self, session: str) -> asyncio.Event:
@@ -97,7 +111,8 @@ class Tail:
     async def wait(change: asyncio.Event, timeout_s: float) -> bool:
         """Wait for a change; False on time-out."""
         try:
-            await asyncio.wait_for(change.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await change.wait()
         except TimeoutError:
             return False
         return True
