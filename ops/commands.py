@@ -137,7 +137,10 @@ async def say(
 ) -> int:
     """Say a text; with an embedded log that nobody else runs, run the stages here as well."""
     words = await asyncio.to_thread(_words, text)
-    new_text(words, mode=mode, settings=voice)  # what is wrong is said before anything is started
+    # what is wrong is said before anything is started
+    new_text(words, mode=mode, settings=voice)
+    if out is not None:
+        await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         reachable, started = await stack.enter_async_context(log_server(settings))
         house = House(reachable)
