@@ -1,0 +1,79 @@
+"""A log server of a test's own: Valkey with a password on a loopback port, to be killed."""
+
+import subprocess
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+import redis
+from system import free_port
+
+from rhapsode.storage.embedded_valkey import find_server
+
+READY_S = 20.0
+
+
+class Broker:
+    """One server whose port and data outlive its end; every write is on disk before its answer."""
+
+    def __init__(self, folder: Path, password: str) -> None:
+        self._folder = folder
+        self._password = password
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://:{quote(self._password)}@127.0.0.1:{self._port}/0"
+
+    @property
+    def safe_url(self) -> str:
+        return f"redis://127.0.0.1:{self._port}/0"
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        config = self._folder / "valkey.conf"
+        lines = [
+            "bind 127.0.0.1",
+            f"port {self._port}",
+            f"requirepass {self._password}",
+            f"dir {self._folder}",
+            "appendonly yes",
+            "appendfsync always",
+            'save ""',
+        ]
+        config.write_text("\n".join(lines))
+        with (self._folder / "valkey.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(find_server()), str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        end = time.monotonic() + READY_S
+        while not self._answers():
+            assert self._process.poll() is None, self.log()
+            assert time.monotonic() < end, self.log()
+            time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        client = self.client()
+        try:
+            return bool(client.ping())
+        except redis.RedisError:
+            return False
+        finally:
+            client.close()
+
+    def client(self) -> "redis.Redis":
+        """Return a plain client, to look and to write with other hands than ours."""
+        return redis.Redis.from_url(self.url, retry=None)
+
+    def log(self) -> str:
+        """Return the end of what the server said."""
+        return (self._folder / "valkey.log").read_text(errors="replace")[-2000:]
+
+    def kill(self) -> None:
+        """End the server by SIGKILL."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
