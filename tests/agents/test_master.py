@@ -187,6 +187,17 @@ async def test_a_restart_at_any_part_of_any_chunk_gives_the_same_audio(data: st.
     assert got == wanted
 
 
+async def test_a_part_that_was_not_delivered_is_taken_from_the_log() -> None:
+    room = Room(voice=ToneVoice(word_s=0.8))
+    pieces: list[Piece] = [("A long one of parts.", "sentence"), ("", "end")]
+    records = await speech_of(room, pieces)
+    assert records[0].parts == 3
+    frames, _ = await mastered(room, [records[0], *records[2:]])
+    whole = Room(voice=ToneVoice(word_s=0.8))
+    wanted, _ = await mastered(whole, await speech_of(whole, pieces))
+    assert frames == wanted
+
+
 async def test_a_session_that_failed_ends_after_what_was_said() -> None:
     room = Room(voice=ToneVoice(fails_at="bad"))
     records = await speech_of(room, [("Good.", "sentence"), ("bad", "sentence"), ("", "end")])

@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 from standins.rooms import PARTITIONS, Room, last_event
 from standins.tones import Reciter, ToneVoice, audible, pitch_hz
 
-from rhapsode.codecs import hls_check
 from rhapsode.codecs.m3u8 import parse
 from rhapsode.codecs.opus import Decoder
 from rhapsode.codecs.records import (
     AudioFrame,
     Chunk,
-    DeadLetter,
     DeviceFrames,
     Event,
     Segment,
@@ -39,18 +37,6 @@ everything up, and stayed home.
 SHORT = "Hello there, listener. This is all there is."
 
 
-async def whole(room: Room, session: str) -> tuple[list[AudioFrame], NDArray[np.int16]]:
-    """Return a session's frames, checked for gaps, and its samples."""
-    frames: list[AudioFrame] = await room.records(AudioFrame, session)
-    for before, after in itertools.pairwise(frames):
-        assert after.first_sample == before.end
-    assert frames[0].first_sample == 0
-    assert [frame.last for frame in frames] == [False] * (len(frames) - 1) + [True]
-    pcm = b"".join(frame.pcm for frame in frames)
-    assert len(pcm) == 2 * frames[-1].end
-    return frames, np.frombuffer(pcm, "<i2").astype(np.int16)
-
-
 def decoded(files: dict[str, bytes]) -> NDArray[np.float32]:
     """Return the sound of a session's segments, priming left out, at 48 kHz."""
     names = sorted(name for name in files if name.endswith(".m4s"))
@@ -67,16 +53,10 @@ def loudest_hz(sound: NDArray[np.float32], rate_hz: int, start_s: float, end_s: 
     return float(np.argmax(spectrum)) * rate_hz / (8 * len(piece))
 
 
-async def clean(room: Room, session: str) -> None:
-    files = room.store.of(session)
-    assert hls_check.check(files, sha256=await room.digests(session)) == []
-    assert hls_check.check_history(room.store.versions(f"{session}/audio.m3u8")) == []
-
-
 async def test_every_word_is_said_once_and_in_order_with_gapless_sample_positions() -> None:
     room = Room()
     await room.narrated(STORY)
-    frames, _ = await whole(room, "s")
+    frames, _ = await room.whole("s")
     said = [word for frame in frames for word in frame.words]
     wanted = [word for word in audible(STORY) if word != "#"]
     assert [word.text for word in said] == wanted
@@ -92,7 +72,7 @@ async def test_every_word_is_said_once_and_in_order_with_gapless_sample_position
 async def test_chapters_follow_each_other_though_they_are_spoken_at_once() -> None:
     room = Room()
     await room.narrated(STORY)
-    frames, _ = await whole(room, "s")
+    frames, _ = await room.whole("s")
     places = [(frame.chapter, frame.index) for frame in frames]
     assert places == sorted(places)
     assert {chapter for chapter, _ in places} == {0, 1}
@@ -103,7 +83,7 @@ async def test_chapters_follow_each_other_though_they_are_spoken_at_once() -> No
 async def test_each_word_sounds_where_its_time_says_in_hls_and_on_the_device() -> None:
     room = Room(voice=ToneVoice(gain_db=2.0))
     await room.narrated(STORY)
-    frames, samples = await whole(room, "s")
+    frames, samples = await room.whole("s")
     packets: list[DeviceFrames] = await room.records(DeviceFrames, "s")
     decoder = Decoder()
     device = np.concatenate([decoder.decode(p) for run in packets for p in run.packets])
@@ -124,8 +104,8 @@ async def test_each_word_sounds_where_its_time_says_in_hls_and_on_the_device() -
 async def test_playlist_segments_and_log_agree_to_the_byte() -> None:
     room = Room()
     await room.narrated(STORY)
-    await clean(room, "s")
-    frames, _ = await whole(room, "s")
+    await room.clean("s")
+    frames, _ = await room.whole("s")
     segments: list[Segment] = await room.records(Segment, "s")
     listed = parse(room.store.of("s")["audio.m3u8"].decode())
     assert listed.ended
@@ -138,7 +118,7 @@ async def test_playlist_segments_and_log_agree_to_the_byte() -> None:
 async def test_devices_get_every_frame_and_each_sentence_where_it_begins() -> None:
     room = Room()
     await room.narrated(STORY)
-    frames, samples = await whole(room, "s")
+    frames, samples = await room.whole("s")
     runs: list[DeviceFrames] = await room.records(DeviceFrames, "s")
     for before, after in itertools.pairwise(runs):
         assert after.first_frame == before.end
@@ -165,7 +145,7 @@ async def test_a_playlist_names_what_is_in_the_store_already() -> None:
 async def test_events_tell_how_far_every_stage_is() -> None:
     room = Room()
     await room.narrated(STORY)
-    frames, _ = await whole(room, "s")
+    frames, _ = await room.whole("s")
     mastered: list[Event] = await room.records(Event, "s/master")
     published: list[Event] = await room.records(Event, "s/publish")
     for events in (mastered, published):
@@ -195,7 +175,7 @@ async def test_two_sessions_at_once_are_each_what_they_are_alone() -> None:
         assert await together.digests(session) == await room.digests(session)
         for kind in (AudioFrame, DeviceFrames, Segment):
             assert await together.records(kind, session) == await room.records(kind, session)
-        await clean(together, session)
+        await together.clean(session)
 
 
 async def test_what_the_model_writes_is_spoken_while_it_writes() -> None:
@@ -205,69 +185,12 @@ async def test_what_the_model_writes_is_spoken_while_it_writes() -> None:
         await room.sessions.start("Say hello.", mode="expand", session="s")
         await room.finished("s")
     assert [prompt for prompt, _ in model.prompts] == ["Say hello."]
-    frames, _ = await whole(room, "s")
+    frames, _ = await room.whole("s")
     assert [word.text for frame in frames for word in frame.words] == SHORT.split()
     progress = await load_progress(room.log, PARTITIONS, "s")
     assert progress is not None
     assert (progress.state, progress.chars_total) == ("SUCCESS", len(SHORT))
-    await clean(room, "s")
-
-
-async def test_a_model_that_fails_in_the_middle_leaves_what_it_wrote_to_be_heard() -> None:
-    room = Room(model=Reciter(SHORT, fails_at=30))
-    async with room.flowing():
-        await room.sessions.start("Say hello.", mode="expand", session="s")
-        await room.finished("s")
-    frames, _ = await whole(room, "s")
-    assert [word.text for frame in frames for word in frame.words] == SHORT[:30].split()
-    await failed(room, "the model lost the thread")
-
-
-async def test_a_voice_that_fails_in_the_middle_leaves_what_it_said_to_be_heard() -> None:
-    room = Room(voice=ToneVoice(fails_at="Winter"))
-    await room.narrated(STORY)
-    frames, _ = await whole(room, "s")
-    said = [word.text for frame in frames for word in frame.words]
-    assert said == audible(STORY[: STORY.index("Winter")].replace("#", ""))
-    await failed(room, "the voice does not say 'Winter'")
-
-
-@pytest.mark.parametrize("text", [SHORT, "One."])
-async def test_a_session_that_fails_before_its_first_sound_ends_too(text: str) -> None:
-    room = Room(voice=ToneVoice(fails_at=text.split(maxsplit=1)[0]))
-    await room.narrated(text)
-    await failed(room, "the voice does not say")
-    assert parse(room.store.of("s")["audio.m3u8"].decode()).segments == ()
-
-
-async def failed(room: Room, reason: str) -> None:
-    """Hold a failed session to what it owes: its reason, an end, and the audio so far."""
-    progress = await load_progress(room.log, PARTITIONS, "s")
-    assert progress is not None
-    assert progress.state == "FAILURE"
-    assert reason in progress.error
-    assert parse(room.store.of("s")["audio.m3u8"].decode()).ended
-    await clean(room, "s")
-    runs: list[DeviceFrames] = await room.records(DeviceFrames, "s")
-    assert runs[-1].last
-    assert not await dead_letters(room)
-    assert not room.counts.troubles
-
-
-async def dead_letters(room: Room) -> int:
-    spans = [await room.log.span(DeadLetter.TOPIC, number) for number in range(PARTITIONS)]
-    return sum(span.next for span in spans)
-
-
-async def test_one_session_that_fails_does_not_touch_another() -> None:
-    room = Room(voice=ToneVoice(fails_at="Winter"))
-    async with room.flowing():
-        await room.sessions.start(STORY, session="bad")
-        await room.sessions.start(SHORT, session="s")
-        await room.finished("bad", "s")
-    frames, _ = await whole(room, "s")
-    assert [word.text for frame in frames for word in frame.words] == SHORT.split()
-    await clean(room, "s")
+    await room.clean("s")
 
 
 async def test_a_text_without_a_sound_ends_as_an_empty_session() -> None:
@@ -276,4 +199,4 @@ async def test_a_text_without_a_sound_ends_as_an_empty_session() -> None:
     progress = await load_progress(room.log, PARTITIONS, "s")
     assert progress is not None
     assert progress.state == "SUCCESS"
-    await clean(room, "s")
+    await room.clean("s")

@@ -4,14 +4,19 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rhapsode.agents.history import History
 from rhapsode.agents.model import Model
 from rhapsode.agents.turns import Turns
 from rhapsode.agents.voice import Voice
+from rhapsode.codecs import hls_check
 from rhapsode.codecs.grid import Grid
-from rhapsode.codecs.records import TOPICS, Event, Placed, Segment
+from rhapsode.codecs.records import TOPICS, AudioFrame, Event, Placed, Segment
 from rhapsode.codecs.wire import unpack
 from rhapsode.ops.sessions import Sessions
 from rhapsode.storage.log import Log, partition_of
@@ -127,6 +132,24 @@ class Room:
                     line = line_of.format(session)
                     while not (await self.log.line(topic, partition, line)).closed:
                         await asyncio.sleep(0.005)
+
+    async def whole(self, session: str) -> tuple[list[AudioFrame], NDArray[np.int16]]:
+        """Return a finished session's frames, which follow each other gapless, and its samples."""
+        frames: list[AudioFrame] = await self.records(AudioFrame, session)
+        for before, after in pairwise(frames):
+            assert after.first_sample == before.end
+        assert frames[0].first_sample == 0
+        assert [frame.last for frame in frames] == [False] * (len(frames) - 1) + [True]
+        pcm = b"".join(frame.pcm for frame in frames)
+        assert len(pcm) == 2 * frames[-1].end
+        return frames, np.frombuffer(pcm, "<i2").astype(np.int16)
+
+    async def clean(self, session: str) -> None:
+        """Hold a finished session's objects, and the playlist's past, to what players rely on."""
+        digests = await self.digests(session)
+        assert hls_check.check(self.store.of(session), sha256=digests) == []
+        versions = self.store.versions(f"{session}/audio.m3u8")
+        assert hls_check.check_history(versions) == []
 
     async def narrated(self, text: str, session: str = "s") -> None:
         """Run a text through all stages."""
