@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from broker import Broker
+from standins.faults import Fault
 from standins.openai_server import openai_standin
 from system import Running, rhapsode, running
 
@@ -236,8 +237,8 @@ async def _plan(url: str, group: str) -> dict[int, set[int]]:
 
 async def test_a_voice_that_dies_in_the_middle_is_stood_in_for(tmp_path: Path) -> None:
     async with openai_standin() as standin:
-        standin.faults.coming.extend(["", ""])
-        standin.faults.coming.extend(["reset"] * 50)
+        dies: list[Fault] = ["", "", *["reset" for _ in range(50)]]
+        standin.faults.coming.extend(dies)
         done = await asyncio.to_thread(
             rhapsode,
             "say",
