@@ -3,11 +3,14 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
+import structlog
+
 from ..codecs.records import Chunk, Placed, Speech
 from .history import History
 from .turns import Turns
 from .voice import Spoken, Utterance, Voice, VoiceFailedError, VoiceUnavailableError
 
+log = structlog.get_logger()
 PART_BYTES = 48_000
 """PCM in one record of a chunk's speech: with words and text beside it under 64 KB."""
 
@@ -41,6 +44,13 @@ class Speak:
                     spoken = await self.voice.speak(Utterance(chunk.text, chunk.settings))
             except (VoiceFailedError, VoiceUnavailableError) as error:
                 yield (_mark(chunk, str(error)),)
+                continue
+            except OSError:
+                raise
+            except Exception as error:
+                # a voice that breaks down fails its chunk, never the stage
+                log.exception("a voice broke down", session=chunk.session, chunk=chunk.seq)
+                yield (_mark(chunk, f"the voice broke down: {error!r}"),)
                 continue
             yield _parts(chunk, spoken)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+import structlog
 
 from ..codecs import pcm
 from ..codecs.records import VoiceSettings
@@ -18,6 +19,7 @@ from .voice import (
     VoiceUnreachableError,
 )
 
+log = structlog.get_logger()
 COOL_DOWN_S = 30.0
 """A voice that did not answer is left alone for so long."""
 TOO_SLOW = 0.8
@@ -111,6 +113,10 @@ class Chain:
                 self._rest(voice)
                 reasons[voice.name] = str(error)
                 unreachable = error
+            except Exception as error:
+                # whatever a voice raises is about this utterance: the next one may say it
+                log.exception("a voice broke down", voice=voice.name, chars=len(utterance.text))
+                reasons[voice.name] = f"it broke down: {error!r}"
             else:
                 stands_in = asked is not None and voice is not asked
                 return replace(spoken, degraded=spoken.degraded or stands_in)

@@ -111,6 +111,18 @@ async def test_a_voice_that_fails_closes_the_line_with_its_reason() -> None:
     assert voice.spoken == ["Good.", "A bad one."]
 
 
+async def test_whatever_a_voice_raises_fails_its_chunk_and_not_the_stage() -> None:
+    class Broken(ToneVoice):
+        async def speak(self, utterance: Utterance) -> Spoken:
+            raise ValueError("embedded null byte")
+
+    room = Room(voice=Broken())
+    await driven(agent(room), [chunk(0, "a\0b"), chunk(1, "", "end")], room)
+    (speech,) = await room.records(Speech, "s/0")
+    assert speech.final
+    assert "embedded null byte" in speech.error
+
+
 async def test_a_text_that_ended_early_says_why_at_its_end() -> None:
     room = Room()
     await driven(agent(room), [chunk(0, "", "end", error="the model broke")], room)

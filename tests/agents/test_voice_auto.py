@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from standins.openai_server import openai_standin
+from standins.tones import ToneVoice
 
 from rhapsode.agents.voice import (
+    Spoken,
     Utterance,
     VoiceFailedError,
     VoiceUnavailableError,
@@ -187,3 +189,18 @@ async def test_piper_knows_its_cost_once_it_is_prepared():
     assert piper.real_time_factor > 0
     assert (await chain.speak(utterance(voice="piper"))).voice == "piper:joe"
     await chain.close()
+
+
+async def test_a_voice_that_breaks_down_is_stood_in_for() -> None:
+    class Broken(ToneVoice):
+        async def speak(self, utterance: Utterance) -> Spoken:
+            raise ValueError("embedded null byte")
+
+    chain = Chain([Broken(), EspeakVoice()])
+    await chain.prepare()
+    spoken = await chain.speak(utterance("Hello."))
+    assert spoken.voice == "espeak"
+    assert spoken.degraded
+    alone = Chain([Broken()])
+    with pytest.raises(VoiceFailedError, match="embedded null byte"):
+        await alone.speak(utterance("Hello."))

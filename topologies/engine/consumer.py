@@ -13,8 +13,10 @@ from faust.types.tuples import ConsumerMessage
 from mode import Service
 
 from ...storage.log import Entry, Fence, FencedError, UnreachableError
+from .flow import keep_on_resume
 from .link import Link
 from .membership import Membership
+from .positions import Fetched, Positions
 from .producer import Producer
 
 READ_BYTES = 1_000_000
@@ -29,13 +31,15 @@ class Consumer(base.Consumer):
     """A member of the app's consumer group on the log.
 
     Unlike upstream it keeps, for each partition, the messages it delivered, in order, and commits
-    up to the first that is not acknowledged: a slow message is never passed over.
+    up to the first that is not acknowledged: a slow message is never passed over. What was read is
+    delivered only if the partition has not been sought since (`Positions`).
     """
 
     consumer_stopped_errors = (asyncio.CancelledError,)
 
     def __post_init__(self) -> None:
-        self._positions: dict[TP, int] = {}
+        keep_on_resume(self.app.flow_control)
+        self._positions = Positions()
         self._highwaters: dict[TP, int] = {}
         self._owned: set[TP] = set()
         self._delivered: dict[TP, deque[Message]] = {}
@@ -61,7 +65,7 @@ class Consumer(base.Consumer):
     async def _wait_next_records(
         self,
         timeout: float,  # noqa: ASYNC109 - Faust's name
-    ) -> tuple[dict[TP, list[Entry]], set[TP]]:
+    ) -> tuple[dict[TP, list[Fetched]], set[TP]]:
         # upstream sleeps a whole second where every partition's stream is full for the moment
         if not self.flow_active:
             await self.wait(cast("Any", self.can_resume_flow))
@@ -88,14 +92,18 @@ class Consumer(base.Consumer):
         self,
         active_partitions: set[TP] | None,
         timeout: float,  # noqa: ASYNC109 - Faust's name
-    ) -> dict[TP, list[Entry]]:
+    ) -> dict[TP, list[Fetched]]:
         wanted = self._owned if active_partitions is None else active_partitions & self._owned
         positions = {
-            (tp.topic, tp.partition): self._positions[tp] for tp in wanted if tp in self._positions
+            (tp.topic, tp.partition): position
+            for tp in wanted
+            if (position := self._positions.get(tp)) is not None
         }
         if not positions:
             await asyncio.sleep(0.01)
             return {}
+        epochs = {TP(*place): self._positions.epoch(TP(*place)) for place in positions}
+        generation = self.app.consumer_generation_id
         largest = max(self._mean_bytes.get(topic, 64_000.0) for topic, _ in positions)
         limit = max(1, min(READ_LIMIT, int(READ_BYTES / max(largest, 1.0))))
         try:
@@ -106,65 +114,83 @@ class Consumer(base.Consumer):
             self.log.warning("log out of reach, trying again: %s", error)
             await asyncio.sleep(0.2)
             return {}
-        return self._advance(found)
-
-    def _advance(self, found: Mapping[tuple[str, int], list[Entry]]) -> dict[TP, list[Entry]]:
-        records: dict[TP, list[Entry]] = {}
-        for (topic, partition), entries in found.items():
-            tp = TP(topic, partition)
-            if tp not in self._owned:
-                continue
-            records[tp] = entries
-            following = entries[-1].offset + 1
-            self._positions[tp] = following
-            self._highwaters[tp] = max(self._highwaters.get(tp, 0), following)
-            size = sum(len(entry.value or b"") for entry in entries) / len(entries) + 100
-            mean = self._mean_bytes.get(topic, size)
-            self._mean_bytes[topic] = max(size, 0.9 * mean + 0.1 * size)
+        records: dict[TP, list[Fetched]] = {}
+        for place, entries in found.items():
+            tp = TP(*place)
+            records[tp] = [Fetched(entry, epochs[tp], generation) for entry in entries]
+            self._measure(tp, entries)
         return records
 
-    def _to_message(self, tp: TP, record: Entry) -> ConsumerMessage:
+    def _measure(self, tp: TP, entries: list[Entry]) -> None:
+        self._highwaters[tp] = max(self._highwaters.get(tp, 0), entries[-1].offset + 1)
+        size = sum(len(entry.value or b"") for entry in entries) / len(entries) + 100
+        mean = self._mean_bytes.get(tp.topic, size)
+        self._mean_bytes[tp.topic] = max(size, 0.9 * mean + 0.1 * size)
+
+    def _to_message(self, tp: TP, record: Fetched) -> ConsumerMessage:
+        entry = record.entry
         return ConsumerMessage(
             tp.topic,
             tp.partition,
-            record.offset,
-            record.timestamp_ms / 1000,
+            entry.offset,
+            entry.timestamp_ms / 1000,
             0,
-            list(record.headers),
-            record.key,
-            record.value,
+            list(entry.headers),
+            entry.key,
+            entry.value,
             None,
             None,
             None,
             tp,
-            generation_id=self.app.consumer_generation_id,
+            generation_id=record.generation,
         )
 
     async def _drain_messages(self, fetcher: Any) -> None:
-        # upstream wraps every message in four tasks; here only where delivery may have to wait
+        # upstream wraps every message in four tasks, and seeks back to what is committed where the
+        # flow was stopped, over records still in flight; here a read moves nothing
         while not (self.should_stop or fetcher.should_stop):
-            delivered = 0
-            async for tp, message in self.getmany(timeout=1.0):
+            records, active = await self._wait_next_records(1.0)
+            for number, (tp, fetched) in enumerate(self.scheduler.iterate(records), start=1):
                 if self.should_stop or fetcher.should_stop:
                     return
-                await self._deliver(tp, message)
-                delivered += 1
-                if delivered % 100 == 0:
+                if not (self.flow_active and self.app.flow_control.is_active()):
+                    await asyncio.sleep(0.01)  # streams would skip it; it is read again
+                    break
+                if tp in active or tp in self._buffered_partitions:
+                    await self._deliver(tp, fetched)
+                if number % 100 == 0:
                     await asyncio.sleep(0)
             await asyncio.sleep(0)
 
-    async def _deliver(self, tp: TP, message: Message) -> None:
-        read_offset = self._read_offset[tp]
-        if read_offset is not None and message.offset < read_offset:
+    async def _deliver(self, tp: TP, fetched: Fetched) -> None:
+        if not self._positions.expects(tp, fetched):
             return
-        self._delivered.setdefault(tp, deque()).append(message)
-        if tp in self._buffered_partitions or not self.app.flow_control.is_active():
-            await self.wait_first(self.callback(message), self.suspend_flow.wait())
-        else:
-            await self.callback(message)
+        self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+        message = self._to_message(tp, fetched)
+        in_flight = self._delivered.setdefault(tp, deque())
+        in_flight.append(message)
+        if not await self._handed_over(tp, message):
+            in_flight.remove(message)
+            return
         if not message.refcount and not message.acked:
             message.acked = True  # nobody subscribes to it, or it could not be decoded
+        self._positions.delivered(tp, fetched)
         self._read_offset[tp] = message.offset + 1
+
+    async def _handed_over(self, tp: TP, message: ConsumerMessage) -> bool:
+        """Give a message to its streams; False where the flow was suspended meanwhile."""
+        if tp not in self._buffered_partitions and self.app.flow_control.is_active():
+            await self.callback(message)
+            return True
+        handed_over = False
+
+        async def hand_over() -> None:
+            nonlocal handed_over
+            await self.callback(message)
+            handed_over = True
+
+        await self.wait_first(hand_over(), self.suspend_flow.wait())
+        return handed_over
 
     # -- what is committed
 
@@ -245,44 +271,50 @@ class Consumer(base.Consumer):
     # -- assignment, positions and the rest of Faust's interface
 
     async def take(self, assigned: set[TP], generation: int) -> None:
-        """Own the partitions from now on, in this generation."""
+        """Own the partitions from now on, in this generation; they are read once sought."""
         self._owned = set(assigned)
+        self._positions.assign()
         self._delivered.clear()
         self.app.consumer_generation_id = generation
         for tp in assigned:
             span = await self._link.log.span(tp.topic, tp.partition)
             self._highwaters[tp] = span.next
-            self._positions.setdefault(tp, span.first)
         await self.on_partitions_assigned(set(assigned), generation)
 
     async def give_up(self) -> None:
         """Commit what is done and own nothing; Faust clears its streams."""
         owned = set(self._owned)
+        self._positions.revoke()  # what a read or seek under way brings is no longer ours
         self.app.on_rebalance_start()
         if owned:
             await self.commit()
         await self.on_partitions_revoked(owned)
         self._delivered.clear()
-        self._positions.clear()
         self._owned = set()
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Take every owned partition up where the group committed it, or at its start."""
         positions: dict[TP, int] = {}
+        assignment = self._positions.assignment
         for tp in list(self._owned):
             committed = await self._link.log.committed(self.app.conf.id, tp.topic, tp.partition)
             if committed is None:
                 span = await self._link.log.span(tp.topic, tp.partition)
                 latest = self.app.conf.consumer_auto_offset_reset == "latest"
                 committed = span.next if latest else span.first
+            if not self._sought(tp, committed, assignment):
+                break  # partitions have moved meanwhile
             positions[tp] = committed
-            self._positions[tp] = committed
-            self._delivered.pop(tp, None)
         return positions
 
     async def _seek(self, partition: TP, offset: int) -> None:
-        self._positions[partition] = offset
-        self._delivered.pop(partition, None)
+        self._sought(partition, offset, self._positions.assignment)
+
+    def _sought(self, tp: TP, offset: int, assignment: int) -> bool:
+        if not self._positions.seek(tp, offset, assignment):
+            return False
+        self._delivered.pop(tp, None)
+        return True
 
     async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
         """Read on from the given offsets."""
@@ -308,8 +340,11 @@ class Consumer(base.Consumer):
         return {tp: (await self._link.log.span(tp.topic, tp.partition)).first for tp in partitions}
 
     async def position(self, tp: TP) -> int | None:
-        """Return the offset that is read next."""
-        return self._positions.get(tp)
+        """Return the offset that is delivered next; of a partition not sought yet, its first."""
+        position = self._positions.get(tp)
+        if position is None:
+            return (await self._link.log.span(tp.topic, tp.partition)).first
+        return position
 
     def topic_partitions(self, topic: str) -> int | None:
         """Return the number of partitions of a topic that was declared."""
