@@ -1,7 +1,7 @@
 #!/bin/sh
 # Put hls.js beside the page. Without npm, or without a network, the page takes it from a CDN.
 set -u
-target=ops/page/hls.min.js
+target=ops/gateway/page/hls.min.js
 version=1.7.4
 [ -s "$target" ] && exit 0
 if ! command -v npm >/dev/null 2>&1; then

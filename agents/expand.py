@@ -4,10 +4,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from ..codecs.records import Event, Passage, Placed, Text
-from ..codecs.wire import check_text
-from .history import History
-from .model import Model, ModelFailedError, ModelUnavailableError
+from ..codecs.encoding import check_text
+from ..codecs.records import Event, Passage, SequenceRecord, Text
+from .journal import History
+from .models.model import Model, ModelFailedError, ModelUnavailableError
 
 PASSAGE_CHARS = 8_000
 """A passage stays under the log's 64 KB in any script."""
@@ -22,7 +22,9 @@ class Expand:
     model: Model
     passages: History[Passage]
 
-    async def __call__(self, texts: AsyncIterator[Text]) -> AsyncGenerator[tuple[Placed, ...]]:
+    async def __call__(
+        self, texts: AsyncIterator[Text]
+    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
         """Yield the passages of each text; what a crash left behind is continued, not repeated.
 
         Raises:
@@ -40,7 +42,9 @@ class Expand:
             async for batch in self._written(text, said):
                 yield batch
 
-    async def _written(self, text: Text, said: list[Passage]) -> AsyncGenerator[tuple[Placed, ...]]:
+    async def _written(
+        self, text: Text, said: list[Passage]
+    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
         so_far = "".join(passage.text for passage in said)
         seq = len(said)
         pending = ""

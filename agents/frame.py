@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..codecs.opus import PREROLL_FRAMES, RUN_FRAMES, RunEncoder
-from ..codecs.pcm import device_frame, device_window
-from ..codecs.records import AudioFrame, DeviceFrames, Placed
-from .history import History
+from ..codecs.audio.pcm import device_frame, device_window
+from ..codecs.device.opus import PREROLL_FRAMES, RUN_FRAMES, RunEncoder
+from ..codecs.records import AudioFrame, DeviceFrames, SequenceRecord
+from .journal import History
 from .session_audio import SessionAudio
 
 FRAME_SAMPLES = 2880
@@ -80,7 +80,7 @@ class Frame:
 
     async def __call__(
         self, frames: AsyncIterator[AudioFrame]
-    ) -> AsyncGenerator[tuple[Placed, ...]]:
+    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
         """Yield a run of packets for each audio frame that completes some."""
         framer: Framer | None = None
         audio: SessionAudio | None = None

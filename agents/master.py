@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codecs import pcm
-from ..codecs.records import SAMPLE_RATE_HZ, AudioFrame, Event, Placed, Speech, Word
-from ..codecs.sentences import pause_s
-from .history import History
+from ..codecs.audio import pcm
+from ..codecs.records import SAMPLE_RATE_HZ, AudioFrame, Event, SequenceRecord, Speech, Word
+from ..codecs.text.sentences import pause_s
+from .journal import History
 
 FRAME_SAMPLES = 24_000
 """Half a second in a record: 48 KB."""
@@ -52,7 +52,9 @@ class Master:
     frames: History[AudioFrame]
     language: str = "en"
 
-    async def __call__(self, speeches: AsyncIterator[Speech]) -> AsyncGenerator[tuple[Placed, ...]]:
+    async def __call__(
+        self, speeches: AsyncIterator[Speech]
+    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
         """Yield each chunk's frames together, with an event, as soon as it is its turn."""
         cursor: _Cursor | None = None
         async for part in speeches:
@@ -115,7 +117,7 @@ def _advance(cursor: _Cursor, part: Speech) -> None:
         cursor.index += 1
 
 
-def _mastered(cursor: _Cursor, parts: list[Speech], language: str) -> tuple[Placed, ...]:
+def _mastered(cursor: _Cursor, parts: list[Speech], language: str) -> tuple[SequenceRecord, ...]:
     """Return a chunk's frames and its event; moves the cursor's sample position on."""
     head = parts[0]
     cursor.degraded = cursor.degraded or head.degraded
@@ -135,7 +137,7 @@ def _mastered(cursor: _Cursor, parts: list[Speech], language: str) -> tuple[Plac
         Word(word.text, max(0.0, word.start_s + offset_s), max(0.0, word.end_s + offset_s))
         for word in head.words
     )
-    frames: list[Placed] = []
+    frames: list[SequenceRecord] = []
     for start in range(0, len(audio), 2 * FRAME_SAMPLES):
         piece = audio[start : start + 2 * FRAME_SAMPLES]
         frames.append(
@@ -157,7 +159,7 @@ def _mastered(cursor: _Cursor, parts: list[Speech], language: str) -> tuple[Plac
     return (*frames, _event(cursor, head, last=False))
 
 
-def _ending(cursor: _Cursor, head: Speech) -> tuple[Placed, ...]:
+def _ending(cursor: _Cursor, head: Speech) -> tuple[SequenceRecord, ...]:
     # whole AAC frames, so that playlist and decoded audio agree to the sample
     missing = -cursor.sample % AAC_FRAME_SAMPLES
     frame = AudioFrame(

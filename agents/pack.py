@@ -5,12 +5,12 @@ import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
-from ..codecs.aac import LOOK_AHEAD_FRAMES, RunEncoder
-from ..codecs.fmp4 import init_segment, media_segment
-from ..codecs.grid import RUN_SEGMENTS, Grid
-from ..codecs.records import AudioFrame, Placed, Segment
-from ..storage.objects import Objects
-from .history import History
+from ..codecs.hls.aac import LOOK_AHEAD_FRAMES, RunEncoder
+from ..codecs.hls.fmp4 import init_segment, media_segment
+from ..codecs.hls.grid import RUN_SEGMENTS, Grid
+from ..codecs.records import AudioFrame, Segment, SequenceRecord
+from ..storage.objects.store import Objects
+from .journal import History
 from .session_audio import SessionAudio
 
 AAC_FRAME_SAMPLES = 1024
@@ -114,7 +114,7 @@ class Pack:
 
     async def __call__(
         self, frames: AsyncIterator[AudioFrame]
-    ) -> AsyncGenerator[tuple[Placed, ...]]:
+    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
         """Yield each segment once its object is in the store.
 
         Raises:

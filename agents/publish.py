@@ -3,11 +3,11 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 
-from ..codecs.grid import Grid
-from ..codecs.m3u8 import MediaPlaylist, render_master
-from ..codecs.records import Event, Placed, Segment, Text
-from ..storage.objects import Objects
-from .history import History
+from ..codecs.hls.grid import Grid
+from ..codecs.hls.m3u8 import MediaPlaylist, render_master
+from ..codecs.records import Event, Segment, SequenceRecord, Text
+from ..storage.objects.store import Objects
+from .journal import History
 from .pack import INIT_NAME
 
 MEDIA_NAME = "audio.m3u8"
@@ -44,7 +44,7 @@ class Publish:
 
     async def __call__(
         self, segments: AsyncIterator[Segment]
-    ) -> AsyncGenerator[tuple[Placed, ...]]:
+    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
         """Yield an event once a playlist with the segment is in the store.
 
         Raises:

@@ -1,7 +1,7 @@
 """A session's mastered PCM by sample position: what was delivered, and the log for the rest."""
 
 from ..codecs.records import AudioFrame
-from .history import History
+from .journal import History
 
 BYTES_PER_SAMPLE = 2
 

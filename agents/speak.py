@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from ..codecs.records import Chunk, Placed, Speech
-from .history import History
+from ..codecs.records import Chunk, SequenceRecord, Speech
+from .journal import History
 from .turns import Turns
-from .voice import Spoken, Utterance, Voice, VoiceFailedError, VoiceUnavailableError
+from .voices.voice import Spoken, Utterance, Voice, VoiceFailedError, VoiceUnavailableError
 
 log = structlog.get_logger()
 PART_BYTES = 48_000
@@ -23,14 +23,16 @@ class Speak:
     speech: History[Speech]
     turns: Turns
 
-    async def __call__(self, chunks: AsyncIterator[Chunk]) -> AsyncGenerator[tuple[Placed, ...]]:
+    async def __call__(
+        self, chunks: AsyncIterator[Chunk]
+    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
         """Yield the speech of each chunk that has none yet.
 
         Raises:
             OSError: no voice can be reached; worth another try.
         """
         async for chunk in chunks:
-            state = await self.speech.state(chunk.line)
+            state = await self.speech.state(chunk.sequence)
             if state.closed or chunk.index < state.next:
                 continue
             if chunk.index > state.next:

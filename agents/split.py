@@ -3,9 +3,9 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
-from ..codecs.records import Boundary, Chunk, Passage, Placed
-from ..codecs.sentences import Piece, cut
-from .history import History
+from ..codecs.records import Boundary, Chunk, Passage, SequenceRecord
+from ..codecs.text.sentences import Piece, cut
+from .journal import History
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class Split:
 
     async def __call__(
         self, passages: AsyncIterator[Passage]
-    ) -> AsyncGenerator[tuple[Placed, ...]]:
+    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
         """Yield the chunks of a session as soon as its passages allow."""
         cursor: _Cursor | None = None
         async for passage in passages:

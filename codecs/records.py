@@ -50,11 +50,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_
         return self.session
 
 
-class Placed(Record, frozen=True, kw_only=True, omit_defaults=True):
+class SequenceRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A record with a place of its own; all but dead letters."""
 
     @property
-    def line(self) -> str:
+    def sequence(self) -> str:
         """Name of the ordered sequence inside the topic that this record belongs to."""
         return self.session
 
@@ -74,7 +74,7 @@ class Placed(Record, frozen=True, kw_only=True, omit_defaults=True):
         return False
 
 
-class Text(Placed, tag="text/1", frozen=True, kw_only=True, omit_defaults=True):
+class Text(SequenceRecord, tag="text/1", frozen=True, kw_only=True, omit_defaults=True):
     """What was asked: topic ``text``. One per session, in place 0."""
 
     TOPIC: ClassVar[str] = "text"
@@ -90,7 +90,7 @@ class Text(Placed, tag="text/1", frozen=True, kw_only=True, omit_defaults=True):
         return True
 
 
-class Passage(Placed, tag="passage/1", frozen=True, kw_only=True, omit_defaults=True):
+class Passage(SequenceRecord, tag="passage/1", frozen=True, kw_only=True, omit_defaults=True):
     """A run of the words to be said: topic ``passage``. Concatenated they are the whole text."""
 
     TOPIC: ClassVar[str] = "passage"
@@ -111,7 +111,7 @@ class Passage(Placed, tag="passage/1", frozen=True, kw_only=True, omit_defaults=
         return self.last
 
 
-class Chunk(Placed, tag="chunk/1", frozen=True, kw_only=True, omit_defaults=True):
+class Chunk(SequenceRecord, tag="chunk/1", frozen=True, kw_only=True, omit_defaults=True):
     """A speakable piece: topic ``chunk``, keyed by session and chapter, place = index in chapter.
 
     A chapter's last record has ``boundary`` ``chapter`` or ``end`` and no text: it only marks.
@@ -137,7 +137,7 @@ class Chunk(Placed, tag="chunk/1", frozen=True, kw_only=True, omit_defaults=True
         return f"{self.session}/{self.chapter}"
 
     @property
-    def line(self) -> str:
+    def sequence(self) -> str:
         return f"{self.session}/{self.chapter}"
 
     @property
@@ -158,7 +158,7 @@ class Word(msgspec.Struct, frozen=True, array_like=True):
     end_s: float
 
 
-class Speech(Placed, tag="speech/1", frozen=True, kw_only=True, omit_defaults=True):
+class Speech(SequenceRecord, tag="speech/1", frozen=True, kw_only=True, omit_defaults=True):
     """A chunk's audio as the voice gave it: topic ``speech``.
 
     Several records (parts) of at most 64 KB carry one chunk; they stand in the log all or none, in
@@ -191,7 +191,7 @@ class Speech(Placed, tag="speech/1", frozen=True, kw_only=True, omit_defaults=Tr
     error: str = ""
 
     @property
-    def line(self) -> str:
+    def sequence(self) -> str:
         return f"{self.session}/{self.chapter}"
 
     @property
@@ -203,7 +203,9 @@ class Speech(Placed, tag="speech/1", frozen=True, kw_only=True, omit_defaults=Tr
         return self.boundary in ("chapter", "end")
 
 
-class AudioFrame(Placed, tag="audio-frame/1", frozen=True, kw_only=True, omit_defaults=True):
+class AudioFrame(
+    SequenceRecord, tag="audio-frame/1", frozen=True, kw_only=True, omit_defaults=True
+):
     """Mastered mono PCM at 48 kHz: topic ``audio-frame``, place in samples.
 
     This is the truth of a session: everything after it is a pure function of it.
@@ -241,7 +243,7 @@ class AudioFrame(Placed, tag="audio-frame/1", frozen=True, kw_only=True, omit_de
         return self.last
 
 
-class Segment(Placed, tag="segment/1", frozen=True, kw_only=True, omit_defaults=True):
+class Segment(SequenceRecord, tag="segment/1", frozen=True, kw_only=True, omit_defaults=True):
     """An HLS media segment that is in the store: topic ``segment``, place = segment number."""
 
     TOPIC: ClassVar[str] = "segment"
@@ -270,7 +272,7 @@ class Segment(Placed, tag="segment/1", frozen=True, kw_only=True, omit_defaults=
         return self.last
 
 
-class DeviceFrames(Placed, tag="device/1", frozen=True, kw_only=True, omit_defaults=True):
+class DeviceFrames(SequenceRecord, tag="device/1", frozen=True, kw_only=True, omit_defaults=True):
     """A run of 60 ms Opus packets at 16 kHz mono: topic ``device``, place in frames."""
 
     TOPIC: ClassVar[str] = "device"
@@ -294,7 +296,7 @@ class DeviceFrames(Placed, tag="device/1", frozen=True, kw_only=True, omit_defau
         return self.last
 
 
-class Event(Placed, tag="event/1", frozen=True, kw_only=True, omit_defaults=True):
+class Event(SequenceRecord, tag="event/1", frozen=True, kw_only=True, omit_defaults=True):
     """Progress, said by a stage: topic ``event``, one line a session and stage."""
 
     TOPIC: ClassVar[str] = "event"
@@ -314,7 +316,7 @@ class Event(Placed, tag="event/1", frozen=True, kw_only=True, omit_defaults=True
     last: bool = False
 
     @property
-    def line(self) -> str:
+    def sequence(self) -> str:
         return f"{self.session}/{self.stage}"
 
     @property
@@ -343,7 +345,7 @@ class DeadLetter(Record, tag="dead-letter/1", frozen=True, kw_only=True, omit_de
     """The record as it was, cut at 32 KB."""
 
 
-def key_of_line(kind: type[Placed], line: str) -> str:
+def key_of_sequence(kind: type[SequenceRecord], line: str) -> str:
     """Return the partition key of a line's records, which is part of its name."""
     return line if kind is Chunk else line.partition("/")[0]
 

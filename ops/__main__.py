@@ -1,5 +1,5 @@
 """Lets ``python -m rhapsode.ops`` be the command line."""
 
-from .cli import main
+from .cli.app import main
 
 main()

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..agents.history import History
+from ..agents.journal import History
+from ..codecs.encoding import unpack
 from ..codecs.records import Event, Text
-from ..codecs.wire import unpack
 from ..storage.log import Log, partition_of
 
 State = Literal["PENDING", "PROGRESS", "SUCCESS", "FAILURE"]
@@ -111,9 +111,11 @@ async def load_progress(log: Log, partitions: int, session: str) -> Progress | N
     partition = partition_of(session.encode(), partitions)
     for stage in ("expand", "master", "publish"):
         line = f"{session}/{stage}"
-        state = await log.line(Event.TOPIC, partition, line)
+        state = await log.sequence_state(Event.TOPIC, partition, line)
         # the first event dates a stage's start, the last has the totals
         for position in sorted({0, max(0, state.next - 1)}):
-            for entry in await log.read_line(Event.TOPIC, partition, line, position, position + 1):
+            for entry in await log.read_sequence(
+                Event.TOPIC, partition, line, position, position + 1
+            ):
                 progress.apply(unpack(entry.value or b"", Event), entry.timestamp_ms)
     return progress

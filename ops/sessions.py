@@ -5,11 +5,11 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ..agents.history import History
+from ..agents.journal import History
+from ..codecs.encoding import MalformedError, check_text, unpack
 from ..codecs.records import Mode, Text, VoiceSettings
-from ..codecs.wire import MalformedError, check_text, unpack
 from ..storage.log import Log
-from ..topologies.lanes import placements
+from ..topologies.keyed_runner import batches
 from .progress import Progress, load_progress
 
 
@@ -64,7 +64,7 @@ class Sessions:
         """
         record = new_text(text, mode=mode, settings=settings, session=session)
         history = History(self.log, Text, self.partitions)
-        await self.log.place(history.partition(record.line), placements((record,)))
+        await self.log.append_at(history.partition(record.sequence), batches((record,)))
         return record
 
     async def recent(self, limit: int = 50) -> list[Progress]:

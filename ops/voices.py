@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from ..agents.voice import Voice
-from ..agents.voice_auto import Chain
-from ..agents.voice_espeak import EspeakVoice
-from ..agents.voice_gtts import GttsVoice
-from ..agents.voice_openai import OpenAIVoice
-from ..agents.voice_piper import PiperVoice
+from ..agents.voices.chain import Chain
+from ..agents.voices.espeak import EspeakVoice
+from ..agents.voices.gtts import GttsVoice
+from ..agents.voices.openai import OpenAIVoice
+from ..agents.voices.piper import PiperVoice
+from ..agents.voices.voice import Voice
 from .settings import Settings, SettingsError
 
 

@@ -1,7 +1,7 @@
 """The log: partitioned, append-only, replayable; what Redis and memory both promise.
 
 A *topic* has a fixed number of *partitions*; a partition is a sequence of entries with contiguous
-offsets from 0. On top stand *lines*: an ordered sequence inside one partition of one topic, named
+offsets from 0. On top stand *sequences*: an ordered sequence inside one partition of one topic, named
 by its producer (a session, say), whose entries each take a half-open range of positions. Appending
 *by place* is idempotent: what already stands is dropped, a gap is refused.
 
@@ -17,8 +17,7 @@ from aiokafka.partitioner import (
     murmur2,  # pyright: ignore[reportUnknownVariableType]  # its author left it untyped
 )
 
-from .groups import Beat, Groups, GroupTimings, Heartbeat, Members
-from .refusals import (
+from .errors import (
     ClosedError,
     FencedError,
     GapError,
@@ -28,6 +27,7 @@ from .refusals import (
     UnreachableError,
     UnusableServerError,
 )
+from .groups import Beat, Groups, GroupTimings, Heartbeat, Members
 
 __all__ = [
     "MOST_POSITION",
@@ -41,14 +41,14 @@ __all__ = [
     "Groups",
     "Heartbeat",
     "IngressEntry",
-    "LineState",
     "Log",
     "LogError",
     "Members",
     "NewEntry",
     "OverlapError",
     "PartitionsMismatchError",
-    "Placement",
+    "SequenceBatch",
+    "SequenceState",
     "Span",
     "TopicPartition",
     "UnreachableError",
@@ -59,7 +59,7 @@ __all__ = [
 _murmur2 = cast("Callable[[bytes], int]", murmur2)
 
 MOST_POSITION = 1 << 53
-"""Positions on a line are exact up to here, on the server too (Lua counts in doubles)."""
+"""Positions on a sequence are exact up to here, on the server too (Lua counts in doubles)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,30 +85,32 @@ class NewEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
-    """Entries that take ``[start, end)`` on a line, visible all or none."""
+class SequenceBatch:
+    """Entries that take ``[start, end)`` on a sequence, visible all or none."""
 
     topic: str
-    line: str
+    sequence: str
     start: int
     end: int
     """May equal ``start`` for a bare end mark only."""
     key: bytes
     values: tuple[bytes, ...]
     """One entry each, at least one."""
-    closes: bool = False
-    """True for the line's end mark: nothing may follow."""
+    last: bool = False
+    """True for the sequence's end mark: nothing may follow."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.start <= self.end <= MOST_POSITION:
             raise ValueError(
-                f"[{self.start}, {self.end}) on {self.line!r} is no range of positions"
+                f"[{self.start}, {self.end}) on {self.sequence!r} is no range of positions"
             )
         if not self.values:
-            raise ValueError(f"[{self.start}, {self.end}) on {self.line!r} holds no entry")
-        if self.start == self.end and not self.closes:
-            # it would leave no trace on its line, so saying it twice would write it twice
-            raise ValueError(f"an empty range at {self.start} on {self.line!r} must close its line")
+            raise ValueError(f"[{self.start}, {self.end}) on {self.sequence!r} holds no entry")
+        if self.start == self.end and not self.last:
+            # it would leave no trace on its sequence, so saying it twice would write it twice
+            raise ValueError(
+                f"an empty range at {self.start} on {self.sequence!r} must close its sequence"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +122,11 @@ class Fence:
 
 
 @dataclass(frozen=True, slots=True)
-class LineState:
-    """How far a line goes."""
+class SequenceState:
+    """How far a sequence goes."""
 
     next: int = 0
-    """Position after the last one taken; 0 for a line that does not exist."""
+    """Position after the last one taken; 0 for a sequence that does not exist."""
     closed: bool = False
 
 
@@ -187,20 +189,20 @@ class Log(Protocol):
         """
         ...
 
-    async def place(
-        self, partition: int, placements: Sequence[Placement], *, fence: Fence | None = None
+    async def append_at(
+        self, partition: int, batches: Sequence[SequenceBatch], *, fence: Fence | None = None
     ) -> list[bool]:
         """Append by place, all or none, into the same partition number of one or more topics.
 
-        Returns, for each placement, True where it was written and False where its whole range
-        stood there already (or its line is closed at or beyond it); then nothing of it is written.
-        Placements are judged in order, so several may follow each other on one line.
+        Returns, for each batch, True where it was written and False where its whole range
+        stood there already (or its sequence is closed at or beyond it); then nothing of it is written.
+        SequenceBatch are judged in order, so several may follow each other on one sequence.
 
         Raises:
             FencedError: the fence is older than the partition's newest claim.
-            GapError: a placement starts beyond the end of its line.
-            OverlapError: it starts before the end of its line and ends after it.
-            ClosedError: it lies beyond its line's end mark.
+            GapError: a batch starts beyond the end of its sequence.
+            OverlapError: it starts before the end of its sequence and ends after it.
+            ClosedError: it lies beyond its sequence's end mark.
         """
         ...
 
@@ -226,23 +228,23 @@ class Log(Protocol):
         """Return the first offset whose entry is not older, or the partition's next offset."""
         ...
 
-    async def line(self, topic: str, partition: int, line: str) -> LineState:
-        """Return how far a line goes; an unknown line goes nowhere."""
+    async def sequence_state(self, topic: str, partition: int, sequence: str) -> SequenceState:
+        """Return how far a sequence goes; an unknown sequence goes nowhere."""
         ...
 
-    async def read_line(
-        self, topic: str, partition: int, line: str, start: int, end: int | None = None
+    async def read_sequence(
+        self, topic: str, partition: int, sequence: str, start: int, end: int | None = None
     ) -> list[Entry]:
-        """Return, in order, the entries of the placements that touch ``[start, end)``.
+        """Return, in order, the entries of the batches that touch ``[start, end)``.
 
-        A placement is returned whole. ``end`` None means to the line's end. A bare end mark takes
+        A batch is returned whole. ``end`` None means to the sequence's end. A bare end mark takes
         no position but is found at its own: it is included where ``start <= mark < end``, or with
         ``end`` None. Entries that were trimmed are left out.
         """
         ...
 
-    async def forget_line(self, topic: str, partition: int, line: str) -> None:
-        """Drop a line's state and index; its entries stay until they are trimmed."""
+    async def forget_sequence(self, topic: str, partition: int, sequence: str) -> None:
+        """Drop a sequence's state and index; its entries stay until they are trimmed."""
         ...
 
     async def trim(self, topic: str, partition: int, before: int) -> int:

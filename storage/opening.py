@@ -1,11 +1,11 @@
 """From a URL to a log and its consumer groups."""
 
 from .log import Groups, Log
-from .memory_groups import MemoryGroups
-from .memory_log import MemoryLog
-from .redis_connection import RedisConnection, RedisSettings
-from .redis_groups import RedisGroups
-from .redis_log import RedisLog
+from .memory.groups import MemoryGroups
+from .memory.log import MemoryLog
+from .redis.connection import RedisConnection, RedisSettings
+from .redis.groups import RedisGroups
+from .redis.log import RedisLog
 
 
 def open_log(url: str, namespace: str) -> tuple[Log, Groups]:

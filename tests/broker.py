@@ -8,7 +8,7 @@ from urllib.parse import quote
 import redis
 from system import free_port
 
-from rhapsode.storage.embedded_valkey import find_server
+from rhapsode.storage.redis.embedded import find_server
 
 READY_S = 20.0
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from typer.testing import CliRunner
 
-from rhapsode.ops.cli import app
+from rhapsode.ops.cli.app import app
 
 
 @dataclass(frozen=True, slots=True)

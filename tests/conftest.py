@@ -8,10 +8,10 @@ from itertools import count
 
 import pytest
 
-from rhapsode.storage.embedded_valkey import EmbeddedValkey
-from rhapsode.storage.redis_connection import RedisConnection, RedisSettings
-from rhapsode.storage.redis_groups import RedisGroups
-from rhapsode.storage.redis_log import RedisLog
+from rhapsode.storage.redis.connection import RedisConnection, RedisSettings
+from rhapsode.storage.redis.embedded import EmbeddedValkey
+from rhapsode.storage.redis.groups import RedisGroups
+from rhapsode.storage.redis.log import RedisLog
 
 Predicate = Callable[[], object | Awaitable[object]]
 WaitUntil = Callable[..., Awaitable[None]]

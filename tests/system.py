@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from rhapsode.storage.embedded_valkey import EmbeddedValkey
+from rhapsode.storage.redis.embedded import EmbeddedValkey
 
 READY_S = 60.0
 COMMAND_S = 120.0

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from rhapsode.ops.cli import app
+from rhapsode.ops.cli.app import app
 from rhapsode.topologies.speech import STAGE_NAMES
 
 ROOT = Path(__file__).parents[1]

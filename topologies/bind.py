@@ -9,7 +9,7 @@ import structlog
 
 from ..storage.log import Fence, Groups
 from .engine.transport import Transport
-from .lanes import Delivery, Lanes, Observer
+from .keyed_runner import Delivery, KeyedRunner, Observer
 from .stage import Parts, Stage
 
 LEASE_S = 2.0
@@ -57,7 +57,7 @@ def bind(
         log.error("a bug stopped the stage", stage=stage.name, exc_info=error)
         asyncio.ensure_future(app.crash(error))  # noqa: RUF006 - Faust keeps what it crashes with
 
-    lanes = Lanes(
+    lanes = KeyedRunner(
         stage, stage.build(parts), parts.log, parts.partitions, observer=observer, crash=crash
     )
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from ..codecs.records import TOPICS
 from ..storage.log import Log
-from .lanes import Delivery, Lanes, Observer
+from .keyed_runner import Delivery, KeyedRunner, Observer
 from .stage import Parts, Stage, Topology
 
 
@@ -32,7 +32,7 @@ async def running(
             failed.set_exception(error)
 
     lanes = {
-        stage.name: Lanes(
+        stage.name: KeyedRunner(
             stage, stage.build(parts), parts.log, parts.partitions, observer=observer, crash=crash
         )
         for stage in topology
@@ -64,7 +64,7 @@ async def running(
             failed.cancel()
 
 
-async def _feed(stage: Stage, parts: Parts, lanes: Lanes, stopping: asyncio.Event) -> None:
+async def _feed(stage: Stage, parts: Parts, lanes: KeyedRunner, stopping: asyncio.Event) -> None:
     positions = {(stage.source, number): 0 for number in range(parts.partitions)}
     # a cancellation that meets the end of a `wait_for` is lost (before Python 3.12)
     while not stopping.is_set():

@@ -4,16 +4,16 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..agents.history import History, R
-from ..agents.model import Model
+from ..agents.journal import History, R
+from ..agents.models.model import Model
 from ..agents.turns import Turns
-from ..agents.voice import Voice
-from ..codecs.grid import Grid
-from ..codecs.records import Placed
+from ..agents.voices.voice import Voice
+from ..codecs.hls.grid import Grid
+from ..codecs.records import SequenceRecord
 from ..storage.log import Log
-from ..storage.objects import Objects
+from ..storage.objects.store import Objects
 
-Agent = Callable[[AsyncIterator[Any]], AsyncGenerator[tuple[Placed, ...]]]
+Agent = Callable[[AsyncIterator[Any]], AsyncGenerator[tuple[SequenceRecord, ...]]]
 """Records of one session in, batches of records out.
 
 An agent runs once for each key of its source topic and is handed that key's records in order. A
@@ -25,7 +25,7 @@ it has dealt with, and finds its cursor in what it said before (`agents.history`
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What agents are built from; made in one place (`ops.house`)."""
+    """What agents are built from; made in one place (`ops.services`)."""
 
     log: Log
     partitions: int

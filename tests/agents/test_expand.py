@@ -5,8 +5,8 @@ from standins.rooms import Room, driven
 from standins.tones import Reciter
 
 from rhapsode.agents.expand import DELTA_CHARS, PASSAGE_CHARS, Expand
+from rhapsode.codecs.encoding import MAX_RECORD_BYTES, MalformedError, pack
 from rhapsode.codecs.records import Event, Mode, Passage, Text, VoiceSettings
-from rhapsode.codecs.wire import MAX_RECORD_BYTES, MalformedError, pack
 
 SCRIPT = "Once there was a lighthouse keeper who could not sleep, and so he counted ships."
 SETTINGS = VoiceSettings(voice="espeak", speed=1.5)

@@ -7,8 +7,8 @@ import pytest
 from standins.rooms import Room, driven
 
 from rhapsode.agents.frame import FRAME_SAMPLES, GROUP_FRAMES, Frame
-from rhapsode.codecs.opus import RUN_FRAMES, Decoder
-from rhapsode.codecs.pcm import DEVICE_MARGIN_SAMPLES
+from rhapsode.codecs.audio.pcm import DEVICE_MARGIN_SAMPLES
+from rhapsode.codecs.device.opus import RUN_FRAMES, Decoder
 from rhapsode.codecs.records import AudioFrame, DeviceFrames
 
 
@@ -42,11 +42,11 @@ async def framed_live(frames: list[AudioFrame]) -> Room:
 
     async def live():
         for frame in frames:
-            await room.place([frame])
+            await room.append_at([frame])
             yield frame
 
     async for batch in agent(room)(live()):
-        await room.place(batch)
+        await room.append_at(batch)
     return room
 
 
@@ -88,9 +88,9 @@ async def test_packets_come_as_soon_as_their_audio_is_there() -> None:
     wanted = GROUP_FRAMES * FRAME_SAMPLES + DEVICE_MARGIN_SAMPLES
     frames = audio(wanted, size=wanted - 1)
     room = Room()
-    await room.place(frames[:1])
+    await room.append_at(frames[:1])
     assert await driven(agent(room), frames[:1], room) == []
-    await room.place(frames[1:2])
+    await room.append_at(frames[1:2])
     assert len(await driven(agent(room), frames[1:2], room)) == 1
 
 
@@ -105,18 +105,18 @@ async def test_a_restart_at_any_record_gives_the_same_records(size: int) -> None
 
             async def live(room: Room = room, handed: list[AudioFrame] = handed):
                 for frame in frames:
-                    await room.place([frame])
+                    await room.append_at([frame])
                     handed.append(frame)
                     yield frame
 
             said = 0
             async for batch in (outputs := agent(room)(live())):
-                await room.place(batch)
+                await room.append_at(batch)
                 said += 1
                 if said == stop_after:
                     break
             await outputs.aclose()
-            await room.place(frames)
+            await room.append_at(frames)
             await driven(agent(room), frames[max(0, len(handed) - 1 - back) :], room)
             assert await room.records(DeviceFrames, "s") == wanted
 
@@ -124,7 +124,7 @@ async def test_a_restart_at_any_record_gives_the_same_records(size: int) -> None
 async def test_what_comes_twice_is_framed_once() -> None:
     frames = audio(200_000)
     room = Room()
-    await room.place(frames)
+    await room.append_at(frames)
     await driven(agent(room), [frame for frame in frames for _ in range(2)], room)
     wanted = await (await framed_live(frames)).records(DeviceFrames, "s")
     assert await room.records(DeviceFrames, "s") == wanted

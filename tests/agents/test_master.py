@@ -13,21 +13,21 @@ from numpy.typing import NDArray
 from standins.rooms import PARTITIONS, Room, driven
 from standins.tones import LEAD_S, ToneVoice
 
-from rhapsode.agents.history import History
+from rhapsode.agents.journal import History
 from rhapsode.agents.master import EDGE_KEEP_S, Master, chunk_audio
 from rhapsode.agents.pack import Packer
 from rhapsode.agents.session_audio import SessionAudio
 from rhapsode.agents.speak import Speak
 from rhapsode.agents.turns import Turns
-from rhapsode.agents.voice import TARGET_LUFS, Voice
-from rhapsode.agents.voice_espeak import EspeakVoice
-from rhapsode.agents.voice_piper import PiperVoice
-from rhapsode.codecs import pcm
-from rhapsode.codecs.fmp4 import init_segment
+from rhapsode.agents.voices.espeak import EspeakVoice
+from rhapsode.agents.voices.piper import PiperVoice
+from rhapsode.agents.voices.voice import TARGET_LUFS, Voice
+from rhapsode.codecs.audio import pcm
+from rhapsode.codecs.encoding import MAX_RECORD_BYTES, pack
+from rhapsode.codecs.hls.fmp4 import init_segment
 from rhapsode.codecs.records import AudioFrame, Boundary, Chunk, Event, Speech
-from rhapsode.codecs.sentences import cut
-from rhapsode.codecs.wire import MAX_RECORD_BYTES, pack
-from rhapsode.ops import stories
+from rhapsode.codecs.text.sentences import cut
+from rhapsode.ops.tools import stories
 
 STORY_CHARS = 450
 """About 28 s of the story that comes with the package."""
@@ -178,7 +178,7 @@ async def test_a_restart_at_any_part_of_any_chunk_gives_the_same_audio(data: st.
     log, room.log = room.log, Room().log
     for kind in (Speech,):
         for chapter in range(2):
-            await room.place(await History(log, kind, PARTITIONS).records(f"s/{chapter}", 0))
+            await room.append_at(await History(log, kind, PARTITIONS).records(f"s/{chapter}", 0))
     stop = data.draw(st.integers(1, 4))
     resume = data.draw(st.integers(0, 3))
     await driven(agent(room), records, room, stop_after=stop)
@@ -222,7 +222,7 @@ async def test_a_session_stays_degraded_once_it_was_also_after_a_restart() -> No
 async def test_a_voice_that_gives_no_sound_leaves_only_the_pause() -> None:
     for rate_hz in (0, 16_000):
         room = Room()
-        await room.place(
+        await room.append_at(
             [
                 Speech(session="s", seq=0, index=0, rate_hz=rate_hz, text="…", boundary="sentence"),
                 Speech(session="s", seq=1, index=1, boundary="end"),

@@ -9,10 +9,10 @@ from standins.rooms import Room, driven
 
 from rhapsode.agents.pack import Pack, Packer, segment_name
 from rhapsode.agents.session_audio import SessionAudio
-from rhapsode.codecs.fmp4 import init_segment, parse_media_segment
-from rhapsode.codecs.grid import RUN_SEGMENTS, Grid
+from rhapsode.codecs.hls.fmp4 import init_segment, parse_media_segment
+from rhapsode.codecs.hls.grid import RUN_SEGMENTS, Grid
 from rhapsode.codecs.records import AudioFrame, Segment
-from rhapsode.storage.objects import ObjectsUnreachableError
+from rhapsode.storage.objects.store import ObjectsUnreachableError
 
 FRAME = 1024
 
@@ -41,7 +41,7 @@ def audio(aac_frames: int, size: int = 24_000, error: str = "") -> list[AudioFra
 
 async def packed(frames: list[AudioFrame], delivered: list[AudioFrame] | None = None) -> Room:
     room = Room(grid=Grid(segment_s=0.4))
-    await room.place(frames)
+    await room.append_at(frames)
     await driven(agent(room), frames if delivered is None else delivered, room)
     return room
 
@@ -69,7 +69,7 @@ async def test_a_segment_is_said_as_soon_as_its_audio_and_the_look_ahead_are_the
     room = Room(grid=Grid(segment_s=0.4))
     said_at: list[int] = []
     for frame in frames:
-        await room.place([frame])
+        await room.append_at([frame])
         batches = await driven(agent(room), [frame], room)
         said_at += [frame.end // FRAME for _ in batches]
     # ten frames and the two that the encoder looks ahead
@@ -79,7 +79,7 @@ async def test_a_segment_is_said_as_soon_as_its_audio_and_the_look_ahead_are_the
 async def test_an_object_is_in_the_store_before_its_segment_is_said() -> None:
     room = Room(grid=Grid(segment_s=0.4))
     frames = audio(60)
-    await room.place(frames)
+    await room.append_at(frames)
     for stop_after in range(1, 4):
         batches = await driven(agent(room), frames, room, stop_after=1)
         (segment,) = batches[0]
@@ -148,7 +148,7 @@ async def test_a_store_out_of_reach_is_left_to_be_tried_again() -> None:
     store = Away()
     room = Room(grid=Grid(segment_s=0.4), store=store)
     frames = audio(60)
-    await room.place(frames)
+    await room.append_at(frames)
     with pytest.raises(OSError, match="nobody answers"):
         await driven(agent(room), frames, room)
     assert len(await room.records(Segment, "s")) == 1

@@ -7,8 +7,8 @@ from standins.kept_objects import KeptObjects
 from standins.rooms import Room, driven
 
 from rhapsode.agents.publish import Publish
-from rhapsode.codecs import hls_check
-from rhapsode.codecs.m3u8 import parse
+from rhapsode.codecs.hls import check as hls_check
+from rhapsode.codecs.hls.m3u8 import parse
 from rhapsode.codecs.records import Event, Segment, Text
 
 PLAYLIST = "s/audio.m3u8"
@@ -42,7 +42,7 @@ def segments(count: int, error: str = "") -> list[Segment]:
 
 async def accepted(store: KeptObjects | None = None) -> Room:
     room = Room(store=store or KeptObjects())
-    await room.place([Text(session="s", text="words", created_ms=CREATED_MS)])
+    await room.append_at([Text(session="s", text="words", created_ms=CREATED_MS)])
     return room
 
 
@@ -51,11 +51,11 @@ async def published_live(room: Room, coming: list[Segment]) -> None:
 
     async def live():
         for segment in coming:
-            await room.place([segment])
+            await room.append_at([segment])
             yield segment
 
     async for batch in agent(room)(live()):
-        await room.place(batch)
+        await room.append_at(batch)
 
 
 async def test_each_segment_makes_a_longer_playlist_from_the_logged_start_on() -> None:
@@ -87,7 +87,7 @@ async def test_events_count_segments_and_seconds() -> None:
 async def test_a_backlog_is_listed_at_once_and_said_one_by_one() -> None:
     room = await accepted()
     coming = segments(6)
-    await room.place(coming)
+    await room.append_at(coming)
     await driven(agent(room), coming, room)
     live = await accepted()
     await published_live(live, coming)
@@ -113,9 +113,9 @@ async def test_a_restart_after_any_event_gives_the_same_playlists() -> None:
     await published_live(live, coming)
     for stop_after in range(1, 5):
         room = await accepted()
-        await room.place(coming[:stop_after])
+        await room.append_at(coming[:stop_after])
         await driven(agent(room), coming[:stop_after], room, stop_after=stop_after)
-        await room.place(coming[stop_after:])
+        await room.append_at(coming[stop_after:])
         await driven(agent(room), coming[max(0, stop_after - 2) :], room)
         assert room.store.files == live.store.files
         assert hls_check.check_history(room.store.versions(PLAYLIST)) == []
@@ -130,7 +130,7 @@ async def test_a_playlist_that_a_sleeper_made_shorter_is_made_whole_by_itself() 
         async def put(self, name: str, data: bytes, content_type: str) -> None:
             if name == PLAYLIST and len(parse(data.decode()).segments) == 2 and not self.asleep:
                 self.asleep = True
-                await room.place(coming[2:])
+                await room.append_at(coming[2:])
                 await driven(agent(room), coming, room)
                 assert parse(self.files[PLAYLIST].decode()).ended
             await super().put(name, data, content_type)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from standins.rooms import PARTITIONS, Room
 
-from rhapsode.agents.history import History
+from rhapsode.agents.journal import History
 from rhapsode.agents.session_audio import SessionAudio
 from rhapsode.codecs.records import AudioFrame
 from rhapsode.storage.log import partition_of
@@ -34,7 +34,7 @@ def frames_of(lengths: list[int]) -> tuple[list[AudioFrame], bytes]:
 
 async def audio_with(frames: list[AudioFrame]) -> SessionAudio:
     room = Room()
-    await room.place(frames)
+    await room.append_at(frames)
     return SessionAudio(History(room.log, AudioFrame, PARTITIONS), "s")
 
 
@@ -102,12 +102,12 @@ async def test_what_is_not_there_yet_is_no_silence() -> None:
 async def test_loading_tells_how_far_a_session_goes_and_why_it_ended() -> None:
     room = Room()
     frames = History(room.log, AudioFrame, PARTITIONS)
-    await room.place([AudioFrame(session="s", first_sample=0, samples=3, pcm=bytes(6))])
+    await room.append_at([AudioFrame(session="s", first_sample=0, samples=3, pcm=bytes(6))])
     audio = SessionAudio(frames, "s")
     await audio.load()
     assert (audio.available, audio.closed, audio.error) == (3, False, "")
     end = AudioFrame(session="s", first_sample=3, samples=0, last=True, error="the voice broke")
-    await room.place([end])
+    await room.append_at([end])
     await audio.load()
     assert (audio.available, audio.closed, audio.error) == (3, True, "the voice broke")
 
@@ -115,7 +115,7 @@ async def test_loading_tells_how_far_a_session_goes_and_why_it_ended() -> None:
 async def test_trimmed_samples_are_said_to_be_missing() -> None:
     room = Room()
     frames, _ = frames_of([30, 30, 30])
-    await room.place(frames)
+    await room.append_at(frames)
     audio = SessionAudio(History(room.log, AudioFrame, PARTITIONS), "s")
     await audio.load()
     await room.log.trim("audio-frame", partition_of(b"s", PARTITIONS), 1)

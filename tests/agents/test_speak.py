@@ -9,11 +9,11 @@ from standins.tones import ToneVoice
 
 from rhapsode.agents.speak import Speak
 from rhapsode.agents.turns import Turns
-from rhapsode.agents.voice import Spoken, Utterance, VoiceUnreachableError
+from rhapsode.agents.voices.voice import Spoken, Utterance, VoiceUnreachableError
+from rhapsode.codecs.encoding import MAX_RECORD_BYTES, pack, unpack
 from rhapsode.codecs.records import Boundary, Chunk, Speech, VoiceSettings
-from rhapsode.codecs.wire import MAX_RECORD_BYTES, pack, unpack
 from rhapsode.storage.log import partition_of
-from rhapsode.topologies.lanes import placements
+from rhapsode.topologies.keyed_runner import batches
 
 
 def chunk(index: int, text: str, boundary: Boundary = "sentence", **fields: object) -> Chunk:
@@ -65,7 +65,7 @@ async def test_long_speech_is_parts_of_less_than_64_kb_in_one_place() -> None:
     assert b"".join(part.pcm for part in parts) == spoken.samples.tobytes()
     assert [bool(part.text) for part in parts] == [True] + [False] * (len(parts) - 1)
     assert len(parts[0].words) == 7
-    assert len(placements(batch)) == 1
+    assert len(batches(batch)) == 1
     assert (await room.parts.history(Speech).state("s/0")).next == 1
 
 

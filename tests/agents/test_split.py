@@ -44,7 +44,7 @@ def passages(text: str, size: int, error: str = "", language: str = "en") -> lis
 
 async def cut(coming: list[Passage]) -> list[Chunk]:
     room = Room()
-    await room.place(coming)
+    await room.append_at(coming)
     await driven(agent(room), coming, room)
     return await room.chunks(Chunk, "s")
 
@@ -87,7 +87,7 @@ async def test_a_restart_at_any_chunk_gives_the_same_chunks(size: int, again: st
     whole = await cut(coming)
     for stop_after in range(1, len(whole)):
         room = Room()
-        await room.place(coming)
+        await room.append_at(coming)
         handed: list[Passage] = []
         await driven(agent(room), noted(coming, handed), room, stop_after=stop_after)
         first = 0 if again == "from the first passage" else handed[-1].seq
@@ -110,7 +110,7 @@ async def test_a_passage_that_comes_twice_is_cut_once() -> None:
 
 async def cut_as_delivered(coming: list[Passage], delivered: list[Passage]) -> list[Chunk]:
     room = Room()
-    await room.place(coming)
+    await room.append_at(coming)
     await driven(agent(room), delivered, room)
     return await room.chunks(Chunk, "s")
 

@@ -6,7 +6,7 @@ from typing import Any
 import av
 import numpy as np
 
-from rhapsode.codecs.aac import CODER
+from rhapsode.codecs.hls.aac import CODER
 from rhapsode.codecs.libraries import force_portable_cpu
 from rhapsode.codecs.records import SAMPLE_RATE_HZ
 

@@ -18,13 +18,13 @@ import redis.asyncio
 import uvloop
 from children import subject_from, tell
 
-from rhapsode.codecs.records import Passage, Placed
-from rhapsode.codecs.wire import unpack
-from rhapsode.ops.house import House
+from rhapsode.codecs.encoding import unpack
+from rhapsode.codecs.records import Passage, SequenceRecord
 from rhapsode.ops.metrics import PrometheusObserver
+from rhapsode.ops.services import Services
 from rhapsode.ops.settings import Settings
-from rhapsode.storage.keys import Keys
 from rhapsode.storage.log import Entry, Log, TopicPartition
+from rhapsode.storage.redis.keys import Keys
 from rhapsode.topologies.bind import COMMIT_S, HEARTBEAT_S, LEASE_S, REBALANCE_S, bind
 from rhapsode.topologies.engine.transport import Transport
 from rhapsode.topologies.stage import Stage
@@ -86,8 +86,8 @@ class MarkedLog:
         return await self._log.read(positions, **options)
 
 
-def house_on(url: str, namespace: str, partitions: int, folder: str) -> House:
-    return House(
+def house_on(url: str, namespace: str, partitions: int, folder: str) -> Services:
+    return Services(
         Settings(redis_url=url, namespace=namespace, partitions=partitions, state=Path(folder))
     )
 
@@ -105,16 +105,16 @@ async def _measured(app: faust.App, tally: Tally) -> None:
         await app.stop()
 
 
-async def faust_path(house: House, tally: Tally, group: str) -> None:
+async def faust_path(services: Services, tally: Tally, group: str) -> None:
     """A Faust app as others write one: an agent that reads a stream, acknowledged by Faust."""
-    data = house.settings.state / group
+    data = services.settings.state / group
     data.mkdir(parents=True)
     app = faust.App(
         group,
         broker="redis://",
         datadir=str(data),
         autodiscover=False,
-        topic_partitions=house.settings.partitions,
+        topic_partitions=services.settings.partitions,
         topic_disable_leader=True,
         web_enabled=False,
         stream_wait_empty=False,
@@ -124,8 +124,8 @@ async def faust_path(house: House, tally: Tally, group: str) -> None:
         broker_commit_interval=COMMIT_S,
         cython_optimizations=True,
     )
-    log: Any = MarkedLog(house.log, tally)
-    Transport.on(app, log, house.groups)
+    log: Any = MarkedLog(services.log, tally)
+    Transport.on(app, log, services.groups)
 
     async def consume(stream: Any) -> None:
         if tally.latencies:
@@ -139,37 +139,39 @@ async def faust_path(house: House, tally: Tally, group: str) -> None:
     await _measured(app, tally)
 
 
-async def lanes_path(house: House, tally: Tally, group: str) -> None:
+async def lanes_path(services: Services, tally: Tally, group: str) -> None:
     """A stage of ours that says nothing."""
 
-    async def consume(passages: AsyncIterator[Passage]) -> AsyncGenerator[tuple[Placed, ...]]:
+    async def consume(
+        passages: AsyncIterator[Passage],
+    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
         async for passage in passages:
             tally.count(passage.text)
         for batch in ():
             yield batch
 
-    log: Any = MarkedLog(house.log, tally)
+    log: Any = MarkedLog(services.log, tally)
     app = bind(
         Stage("nothing", source=TOPIC, sinks=(), build=lambda _: consume),
-        replace(house.parts(), log=log),
-        house.groups,
+        replace(services.parts(), log=log),
+        services.groups,
         namespace=group,
-        data=house.settings.state / group,
+        data=services.settings.state / group,
         observer=PrometheusObserver(),
     )
     await _measured(app, tally)
 
 
-async def log_path(house: House, tally: Tally, group: str) -> None:
+async def log_path(services: Services, tally: Tally, group: str) -> None:
     """The log without Faust: a loop of reads with commits every half second, as our tail reads."""
-    partitions = range(house.settings.partitions)
-    spans = [await house.log.span(TOPIC, number) for number in partitions]
+    partitions = range(services.settings.partitions)
+    spans = [await services.log.span(TOPIC, number) for number in partitions]
     positions = {(TOPIC, number): spans[number].first for number in partitions}
     tell({"ready": True})
     tally.start()
     committed_s = time.monotonic()
     while not tally.done.is_set():
-        found = await house.log.read(positions, limit=READ_LIMIT, timeout_s=READ_TIMEOUT_S)
+        found = await services.log.read(positions, limit=READ_LIMIT, timeout_s=READ_TIMEOUT_S)
         for place, entries in found.items():
             for entry in entries:
                 tally.count(unpack(entry.value or b"", Passage).text if tally.latencies else "")
@@ -177,16 +179,17 @@ async def log_path(house: House, tally: Tally, group: str) -> None:
         if time.monotonic() - committed_s > COMMIT_S:
             committed_s = time.monotonic()
             for (topic, partition), position in positions.items():
-                await house.log.commit(group, partition, {topic: position})
+                await services.log.commit(group, partition, {topic: position})
     tell(tally.found())
 
 
-async def redis_path(house: House, tally: Tally, group: str) -> None:
+async def redis_path(services: Services, tally: Tally, group: str) -> None:
     """Bare redis-py as its manual shows it: XREAD in a loop, nothing stored, nothing unpacked."""
-    client: Any = redis.asyncio.Redis.from_url(house.settings.redis_url)
-    keys = Keys(house.settings.namespace)
+    client: Any = redis.asyncio.Redis.from_url(services.settings.redis_url)
+    keys = Keys(services.settings.namespace)
     after: dict[Any, Any] = {
-        keys.stream(TOPIC, number).encode(): b"0-0" for number in range(house.settings.partitions)
+        keys.stream(TOPIC, number).encode(): b"0-0"
+        for number in range(services.settings.partitions)
     }
     await client.ping()
     tell({"ready": True})
@@ -214,11 +217,11 @@ async def consume(
     count: int,
     latencies: bool,
 ) -> None:
-    house = house_on(url, namespace, partitions, folder)
+    services = house_on(url, namespace, partitions, folder)
     try:
-        await PATHS[path](house, Tally(count, latencies), group)
+        await PATHS[path](services, Tally(count, latencies), group)
     finally:
-        await house.close()
+        await services.close()
 
 
 if __name__ == "__main__":

@@ -8,19 +8,19 @@ from figures import Measured, percentile
 from servers import System, system
 from speech import short_texts
 
-from rhapsode.agents.history import History
-from rhapsode.agents.voice import Utterance, Voice
-from rhapsode.agents.voice_espeak import EspeakVoice
-from rhapsode.agents.voice_piper import PiperVoice
-from rhapsode.codecs import pcm
+from rhapsode.agents.journal import History
+from rhapsode.agents.voices.espeak import EspeakVoice
+from rhapsode.agents.voices.piper import PiperVoice
+from rhapsode.agents.voices.voice import Utterance, Voice
+from rhapsode.codecs.audio import pcm
 from rhapsode.codecs.records import (
     SAMPLE_RATE_HZ,
     AudioFrame,
     Chunk,
     Event,
     Passage,
-    Placed,
     Segment,
+    SequenceRecord,
     Speech,
     Text,
     VoiceSettings,
@@ -28,7 +28,7 @@ from rhapsode.codecs.records import (
 from rhapsode.storage.log import partition_of
 
 NAME = "first-audio"
-STAGES: tuple[tuple[str, type[Placed], str], ...] = (
+STAGES: tuple[tuple[str, type[SequenceRecord], str], ...] = (
     ("text", Text, ""),
     ("passage", Passage, ""),
     ("chunk", Chunk, "/0"),
@@ -80,7 +80,7 @@ async def _session(running: System, voice: str, text: str) -> tuple[str, float, 
     started_s = time.perf_counter()
     posted_ms = time.time_ns() / 1e6
     session = await running.start(text, voice=voice)
-    media = f"{running.house.settings.media_prefix}/{session}"
+    media = f"{running.services.settings.media_prefix}/{session}"
     for name in ("audio.m3u8", "init.mp4", "audio_000.m4s"):
         (await running.client.get(f"{media}/{name}")).raise_for_status()
     fetched_ms = (time.perf_counter() - started_s) * 1000
@@ -95,13 +95,13 @@ async def _run(running: System, name: str, voice: Voice, text: str, runs: Runs) 
     for step, kind, suffix in STAGES:
         line = session + suffix
         key = line if kind is Chunk else session
-        partitions = running.house.settings.partitions
+        partitions = running.services.settings.partitions
         partition = partition_of(key.encode(), partitions)
-        (entry, *_) = await running.house.log.read_line(kind.TOPIC, partition, line, 0, 1)
+        (entry, *_) = await running.services.log.read_sequence(kind.TOPIC, partition, line, 0, 1)
         runs.steps_ms.setdefault(step, []).append(entry.timestamp_ms - at_ms)
         at_ms = entry.timestamp_ms
     runs.published_ms.append(at_ms - first_ms)
-    chunks = History(running.house.log, Chunk, running.house.settings.partitions)
+    chunks = History(running.services.log, Chunk, running.services.settings.partitions)
     (chunk, *_) = await chunks.records(f"{session}/0", 0, 1)
     runs.floor_ms.append(await _floor_ms(voice, chunk.text))
 

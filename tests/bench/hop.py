@@ -10,9 +10,9 @@ from children import child
 from figures import Measured, percentile
 from servers import log_server
 
+from rhapsode.codecs.encoding import pack
 from rhapsode.codecs.records import Passage
-from rhapsode.codecs.wire import pack
-from rhapsode.storage.log import Log, Placement, partition_of
+from rhapsode.storage.log import Log, SequenceBatch, partition_of
 from rhapsode.storage.opening import open_log
 
 NAME = "hop"
@@ -111,8 +111,8 @@ async def _place(log: Log, number: int) -> None:
     session = f"session-{number % SESSIONS}"
     seq = number // SESSIONS
     value = pack(Passage(session=session, seq=seq, text=str(time.monotonic_ns())))
-    placement = Placement(Passage.TOPIC, session, seq, seq + 1, session.encode(), (value,))
-    await log.place(partition_of(session.encode(), PARTITIONS), [placement])
+    batch = SequenceBatch(Passage.TOPIC, session, seq, seq + 1, session.encode(), (value,))
+    await log.append_at(partition_of(session.encode(), PARTITIONS), [batch])
 
 
 async def _steadily(records: int, send: Send) -> None:

@@ -10,7 +10,7 @@ from children import cpu_of
 from figures import Measured
 from servers import log_server
 
-from rhapsode.storage.log import Log, NewEntry, Placement
+from rhapsode.storage.log import Log, NewEntry, SequenceBatch
 from rhapsode.storage.opening import open_log
 
 NAME = "log"
@@ -62,14 +62,14 @@ class Ours:
     async def append(self, topic: str) -> None:
         await self.log.append(topic, 0, [NewEntry(b"session", SMALL)] * BATCH)
 
-    async def place(self, topic: str) -> None:
+    async def append_at(self, topic: str) -> None:
         at = self.positions.get(topic, 0)
         self.positions[topic] = at + LARGE_BATCH
-        placements = [
-            Placement(topic, "session", number, number + 1, b"session", (LARGE,))
+        batches = [
+            SequenceBatch(topic, "session", number, number + 1, b"session", (LARGE,))
             for number in range(at, at + LARGE_BATCH)
         ]
-        await self.log.place(0, placements)
+        await self.log.append_at(0, batches)
 
     async def read_all(self, topic: str, count: int) -> int:
         position = 0
@@ -132,7 +132,7 @@ def _calls(
         (
             f"place, {LARGE_BATCH} x 48 KB",
             (large, LARGE_BATCH),
-            lambda: ours.place(few),
+            lambda: ours.append_at(few),
             lambda: bare.add(few, LARGE, LARGE_BATCH),
         ),
         (

@@ -11,9 +11,9 @@ from figures import Measured, percentile
 from servers import System, system
 from speech import short_texts
 
-from rhapsode.ops.device_client import Heard, listen
-from rhapsode.ops.device_server import LATE_S
-from rhapsode.ops.pacing import FRAME_S, RAMP_S, Pacer
+from rhapsode.codecs.device.pacing import FRAME_S, RAMP_S, Pacer
+from rhapsode.ops.devices.client import Heard, listen
+from rhapsode.ops.devices.server import LATE_S
 
 NAME = "pacing"
 SESSIONS = 5

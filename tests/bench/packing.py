@@ -13,13 +13,13 @@ import bare_encoder
 from figures import Measured
 from speech import spoken_pcm
 
-from rhapsode.agents.history import History
+from rhapsode.agents.journal import History
 from rhapsode.agents.pack import Pack
-from rhapsode.codecs.grid import Grid
+from rhapsode.codecs.hls.grid import Grid
 from rhapsode.codecs.records import SAMPLE_RATE_HZ, AudioFrame, Segment
-from rhapsode.storage.folder import FolderObjects
-from rhapsode.storage.memory_log import MemoryLog
-from rhapsode.topologies.lanes import placements
+from rhapsode.storage.memory.log import MemoryLog
+from rhapsode.storage.objects.folder import FolderObjects
+from rhapsode.topologies.keyed_runner import batches
 
 NAME = "packer"
 FRAME_SAMPLES = 24_000
@@ -81,7 +81,7 @@ async def _pack(pcm: bytes, folder: Path) -> float:
 
     async def delivered() -> AsyncIterator[AudioFrame]:
         for frame in frames:
-            await log.place(0, placements((frame,)))
+            await log.append_at(0, batches((frame,)))
             yield frame
 
     pack = Pack(

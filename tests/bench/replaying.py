@@ -15,18 +15,18 @@ from figures import Measured
 from servers import log_server
 
 from rhapsode.agents.frame import FRAME_SAMPLES
-from rhapsode.codecs.opus import RUN_FRAMES, RunEncoder
-from rhapsode.codecs.pcm import device_frame, device_window, from_bytes
+from rhapsode.codecs.audio.pcm import device_frame, device_window, from_bytes
+from rhapsode.codecs.device.opus import RUN_FRAMES, RunEncoder
 from rhapsode.codecs.records import AudioFrame
-from rhapsode.ops.house import House
 from rhapsode.ops.metrics import PrometheusObserver
-from rhapsode.ops.replay import differences, replay, write
+from rhapsode.ops.services import Services
 from rhapsode.ops.settings import Settings
-from rhapsode.ops.speaking import say
-from rhapsode.ops.stories import story
-from rhapsode.storage.keys import Keys
+from rhapsode.ops.tools.replay import differences, replay, write
+from rhapsode.ops.tools.say import say
+from rhapsode.ops.tools.stories import story
+from rhapsode.storage.redis.keys import Keys
 from rhapsode.topologies.in_memory import running
-from rhapsode.topologies.lanes import placements
+from rhapsode.topologies.keyed_runner import batches
 from rhapsode.topologies.speech import SPEECH
 from rhapsode.topologies.stage import Parts
 
@@ -38,15 +38,15 @@ async def measure(*, quick: bool) -> Measured:
     """Make a session once, then replay it by each way in turn."""
     rounds = 1 if quick else 3
     with log_server() as (server, folder):
-        house = House(
+        services = Services(
             Settings(redis_url=server.url, state=folder, voices="espeak", media=folder / "media")
         )
-        parts = house.parts()
+        parts = services.parts()
         await parts.store.prepare()
         await parts.voice.prepare()
         async with running(SPEECH, parts, PrometheusObserver()):
-            spoken = await say(house, story("lighthouse"))
-        keys = Keys(house.settings.namespace)
+            spoken = await say(services, story("lighthouse"))
+        keys = Keys(services.settings.namespace)
         partition = parts.history(AudioFrame).partition(spoken.session_id)
         client: Any = redis.asyncio.Redis.from_url(server.url)
         bare = await BareCopy.of(client, keys.stream(AudioFrame.TOPIC, partition))
@@ -54,7 +54,7 @@ async def measure(*, quick: bool) -> Measured:
             return await _measured(parts, spoken.session_id, bare, rounds)
         finally:
             await client.aclose()
-            await house.close()
+            await services.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ async def _say_again(parts: Parts, session: str) -> None:
         records = await frames.records(session, at, at + READ_SAMPLES)
         again = tuple(_renamed(record, copy) for record in records if record.first_sample >= at)
         if again:
-            await parts.log.place(frames.partition(copy), placements(again))
+            await parts.log.append_at(frames.partition(copy), batches(again))
         at = max([at + READ_SAMPLES, *(record.end for record in records)])
         if at > state.next:
             break

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import httpx
 
-from rhapsode.ops.house import House
+from rhapsode.ops.run.up import WORKERS, Supervisor, everything
+from rhapsode.ops.services import Services
 from rhapsode.ops.settings import Settings
-from rhapsode.ops.up import WORKERS, Supervisor, everything
-from rhapsode.storage.embedded_valkey import EmbeddedValkey
+from rhapsode.storage.redis.embedded import EmbeddedValkey
 
 READY_S = 60.0
 FINISHED_S = 60.0
@@ -42,15 +42,15 @@ def free_port() -> int:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A running system: its gateway over HTTP, its log and store through a house of ours."""
+    """A running system: its gateway over HTTP, its log and store through a services of ours."""
 
-    house: House
+    services: Services
     supervisor: Supervisor
     client: httpx.AsyncClient
 
     @property
     def url(self) -> str:
-        settings = self.house.settings
+        settings = self.services.settings
         return f"http://{settings.host}:{settings.port}"
 
     async def start(self, text: str, **fields: object) -> str:
@@ -84,14 +84,14 @@ async def system(
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         settings = Settings(state=Path(folder), port=free_port(), voices=voices, fsync=fsync)
         async with everything(settings, workers=workers, quiet=True) as (reachable, supervisor):
-            house = House(reachable)
+            services = Services(reachable)
             url = f"http://{settings.host}:{settings.port}"
             async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
                 try:
                     await _ready(client, bool(workers))
-                    yield System(house, supervisor, client)
+                    yield System(services, supervisor, client)
                 finally:
-                    await house.close()
+                    await services.close()
 
 
 async def _ready(client: httpx.AsyncClient, with_workers: bool) -> None:

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from rhapsode.agents.voice import Utterance
-from rhapsode.agents.voice_espeak import EspeakVoice
-from rhapsode.codecs import pcm
+from rhapsode.agents.voices.espeak import EspeakVoice
+from rhapsode.agents.voices.voice import Utterance
+from rhapsode.codecs.audio import pcm
 from rhapsode.codecs.records import SAMPLE_RATE_HZ, VoiceSettings
-from rhapsode.ops.stories import story
+from rhapsode.ops.tools.stories import story
 
 OPENINGS = (
     "On the last rock before the open sea",

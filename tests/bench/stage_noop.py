@@ -7,8 +7,8 @@ from children import run
 from figures import Measured
 from servers import log_server
 
+from rhapsode.codecs.encoding import pack
 from rhapsode.codecs.records import Passage
-from rhapsode.codecs.wire import pack
 from rhapsode.storage.log import Log, NewEntry, partition_of
 from rhapsode.storage.opening import open_log
 

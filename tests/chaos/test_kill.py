@@ -13,10 +13,10 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from hearing import heard, word_error_rate
 from system import Running, rhapsode, running
 
-from rhapsode.codecs.audio_file import decode
-from rhapsode.codecs.hls_check import check
-from rhapsode.codecs.sentences import words
-from rhapsode.ops.stories import story
+from rhapsode.codecs.audio.files import decode
+from rhapsode.codecs.hls.check import check
+from rhapsode.codecs.text.sentences import words
+from rhapsode.ops.tools.stories import story
 from rhapsode.storage.log import partition_of
 from rhapsode.storage.opening import open_log
 from rhapsode.topologies.speech import STAGE_NAMES
@@ -56,7 +56,7 @@ def check_whole(system: Running, session: str) -> None:
 
 SPOKEN = """
 import asyncio, sys
-from rhapsode.agents.history import History
+from rhapsode.agents.journal import History
 from rhapsode.codecs.records import AudioFrame
 from rhapsode.storage.opening import open_log
 async def main():

@@ -7,11 +7,11 @@ import pytest
 from standins.rooms import PARTITIONS, Room
 from standins.tones import Reciter, ToneVoice, audible
 
-from rhapsode.codecs.m3u8 import parse
+from rhapsode.codecs.hls.m3u8 import parse
 from rhapsode.codecs.records import DeadLetter, DeviceFrames
 from rhapsode.ops.progress import load_progress
 from rhapsode.storage.log import Entry, TopicPartition, UnreachableError
-from rhapsode.storage.memory_log import MemoryLog
+from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.topologies.in_memory import running
 from rhapsode.topologies.speech import SPEECH
 

@@ -16,7 +16,7 @@ from standins.deaths import (
 from standins.rooms import Room, contents, until
 from standins.undisturbed import STAGES, Undisturbed, model, said_by, stored_by, voice
 
-from rhapsode.codecs import hls_check
+from rhapsode.codecs.hls import check as hls_check
 from rhapsode.codecs.records import Text
 
 
@@ -27,13 +27,13 @@ async def rerun(
     stage = STAGES[name]
     coming = list(was.sources[stage.source])
     if late_first:  # what is spoken at once may come in any order of chapters
-        coming.sort(key=lambda placement: placement.line, reverse=True)
+        coming.sort(key=lambda batch: batch.sequence, reverse=True)
     scythe = Scythe()
     log = MortalLog(scythe)
     room = Room(voice=voice(), model=model(), log=log, store=MortalObjects(scythe))
     await room.declare()
     if stage.source != Text.TOPIC:
-        await room.place(was.texts)
+        await room.append_at(was.texts)
     world = World(log, stage.source, coming, step)
     writes = await survived(stage, room, scythe, world, deaths)
     assert not room.counts.troubles
@@ -98,7 +98,7 @@ async def test_the_whole_flow_stopped_anywhere_goes_on_to_the_same_bytes(
     scythe = Scythe()
     room = Room(voice=voice(), model=model(), log=MortalLog(scythe), store=MortalObjects(scythe))
     await room.declare()
-    await room.place(undisturbed.texts)
+    await room.append_at(undisturbed.texts)
     for number in writes:
         scythe.raise_for(Death(number, after))
         async with room.flowing():

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from standins.rooms import PARTITIONS, Room, last_event
 from standins.tones import Reciter, ToneVoice, audible, pitch_hz
 
-from rhapsode.codecs.m3u8 import parse
-from rhapsode.codecs.opus import Decoder
+from rhapsode.codecs.device.opus import Decoder
+from rhapsode.codecs.hls.m3u8 import parse
 from rhapsode.codecs.records import (
     AudioFrame,
     Chunk,

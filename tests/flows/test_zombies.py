@@ -14,10 +14,10 @@ from standins.rooms import PARTITIONS, Counts, Room, contents, until
 from standins.undisturbed import STAGES, Undisturbed, model, said_by, stored_by, voice
 
 from rhapsode.codecs.records import Text
-from rhapsode.storage.log import Entry, Fence, LineState, Placement, partition_of
-from rhapsode.storage.memory_groups import MemoryGroups
-from rhapsode.storage.memory_log import MemoryLog
-from rhapsode.topologies.lanes import Delivery, Lanes
+from rhapsode.storage.log import Entry, Fence, SequenceBatch, SequenceState, partition_of
+from rhapsode.storage.memory.groups import MemoryGroups
+from rhapsode.storage.memory.log import MemoryLog
+from rhapsode.topologies.keyed_runner import Delivery, KeyedRunner
 
 
 class ShakyLog(MemoryLog):
@@ -31,22 +31,22 @@ class ShakyLog(MemoryLog):
         for _ in range(self.chance.randrange(4)):
             await asyncio.sleep(0)
 
-    async def place(
-        self, partition: int, placements: Sequence[Placement], *, fence: Fence | None = None
+    async def append_at(
+        self, partition: int, batches: Sequence[SequenceBatch], *, fence: Fence | None = None
     ) -> list[bool]:
         await self.shake()
-        answer = await super().place(partition, placements, fence=fence)
+        answer = await super().append_at(partition, batches, fence=fence)
         await self.shake()
         return answer
 
-    async def line(self, topic: str, partition: int, line: str) -> LineState:
+    async def line(self, topic: str, partition: int, sequence: str) -> SequenceState:
         await self.shake()
-        return await super().line(topic, partition, line)
+        return await super().sequence_state(topic, partition, sequence)
 
-    async def read_line(
-        self, topic: str, partition: int, line: str, start: int, end: int | None = None
+    async def read_sequence(
+        self, topic: str, partition: int, sequence: str, start: int, end: int | None = None
     ) -> list[Entry]:
-        found = await super().read_line(topic, partition, line, start, end)
+        found = await super().read_sequence(topic, partition, sequence, start, end)
         await self.shake()
         return found
 
@@ -75,7 +75,7 @@ class Worker:
         self.offered: set[tuple[int, int]] = set()
         self.done: set[tuple[int, int]] = set()
         stage = STAGES[name]
-        self.lanes = Lanes(
+        self.lanes = KeyedRunner(
             stage,
             stage.build(room.parts),
             room.log,
@@ -102,12 +102,14 @@ class Worker:
         return bool(self.bugs) or self.offered == self.done
 
 
-async def deliver(room: Room, topic: str, coming: Sequence[Placement], *workers: Worker) -> None:
+async def deliver(
+    room: Room, topic: str, coming: Sequence[SequenceBatch], *workers: Worker
+) -> None:
     """Let records come to stand, and hand each to all workers."""
-    for placement in coming:
-        partition = partition_of(placement.key, PARTITIONS)
+    for batch in coming:
+        partition = partition_of(batch.key, PARTITIONS)
         first = (await room.log.span(topic, partition)).next
-        await MemoryLog.place(room.log, partition, [placement])  # pyright: ignore[reportArgumentType]  # it is one
+        await MemoryLog.append_at(room.log, partition, [batch])  # pyright: ignore[reportArgumentType]  # it is one
         for entry in (await room.log.read({(topic, partition): first}))[topic, partition]:
             for worker in workers:
                 await worker.offer(partition, entry)
@@ -138,7 +140,7 @@ async def test_two_workers_that_race_over_a_session_say_what_one_would(
     await room.declare()
     topic = STAGES[name].source
     if topic != Text.TOPIC:
-        await room.place(undisturbed.texts)
+        await room.append_at(undisturbed.texts)
     workers = [Worker(name, room), Worker(name, room)]
     coming = undisturbed.sources[topic]
     await deliver(room, topic, coming[:late], workers[0])
@@ -164,7 +166,7 @@ async def test_a_worker_thought_dead_that_wakes_up_changes_nothing(
     await room.declare()
     topic = STAGES[name].source
     if topic != Text.TOPIC:
-        await room.place(undisturbed.texts)
+        await room.append_at(undisturbed.texts)
     await groups.claim(name, 1, range(PARTITIONS))
     asleep = Worker(name, room, generation=1)
     scythe.raise_for(Death(writes))

@@ -19,9 +19,9 @@ from standins.faults import Fault
 from standins.openai_server import openai_standin
 from system import Running, rhapsode, running
 
-from rhapsode.codecs.records import TOPICS, DeadLetter, Placed
-from rhapsode.codecs.wire import pack, unpack
-from rhapsode.ops.stories import story
+from rhapsode.codecs.encoding import pack, unpack
+from rhapsode.codecs.records import TOPICS, DeadLetter, SequenceRecord
+from rhapsode.ops.tools.stories import story
 from rhapsode.storage.log import Log, NewEntry, partition_of
 from rhapsode.storage.opening import open_log
 from rhapsode.topologies.speech import SPEECH, STAGE_NAMES
@@ -87,21 +87,23 @@ async def check_lines(url: str, session: str) -> None:
     log, _ = open_log(url, "rhapsode")
     try:
         for topic, kind in TOPICS.items():
-            if not issubclass(kind, Placed):
+            if not issubclass(kind, SequenceRecord):
                 continue
             ends: dict[str, int] = {}
             for record in await records_of(log, topic, kind, session):
-                last = ends.get(record.line, 0)
+                last = ends.get(record.sequence, 0)
                 again = topic == "speech" and record.end == last  # the parts of one chunk
                 assert record.start == last or again, (topic, record)
-                ends[record.line] = record.end
+                ends[record.sequence] = record.end
             assert ends, topic
     finally:
         await log.close()
 
 
-async def records_of(log: Log, topic: str, kind: type[Placed], session: str) -> list[Placed]:
-    found: list[Placed] = []
+async def records_of(
+    log: Log, topic: str, kind: type[SequenceRecord], session: str
+) -> list[SequenceRecord]:
+    found: list[SequenceRecord] = []
     keys = (session.encode(), f"{session}/0".encode())
     for number in range(PARTITIONS):
         position = 0

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from system import Running
 
-PAGE = Path(__file__).parents[2] / "ops" / "page"
+PAGE = Path(__file__).parents[2] / "ops" / "gateway" / "page"
 TEXT = "This is being made while you listen to it. " * 6
 ARGUMENTS = [
     "--no-sandbox",

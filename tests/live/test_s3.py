@@ -13,9 +13,9 @@ from command_line import command_line, one_sentence
 from s3_server import S3Server
 from system import Running, free_port, rhapsode, running
 
-from rhapsode.codecs.hls_check import check
-from rhapsode.codecs.m3u8 import parse
-from rhapsode.ops.stories import story
+from rhapsode.codecs.hls.check import check
+from rhapsode.codecs.hls.m3u8 import parse
+from rhapsode.ops.tools.stories import story
 from rhapsode.topologies.speech import STAGE_NAMES
 
 pytestmark = [pytest.mark.s3, pytest.mark.timeout(120)]

@@ -14,10 +14,10 @@ import redis
 from hearing import heard, word_error_rate
 from system import Running, rhapsode
 
-from rhapsode.codecs.audio_file import decode
-from rhapsode.codecs.hls_check import check
-from rhapsode.codecs.m3u8 import parse
-from rhapsode.ops.device_client import listen
+from rhapsode.codecs.audio.files import decode
+from rhapsode.codecs.hls.check import check
+from rhapsode.codecs.hls.m3u8 import parse
+from rhapsode.ops.devices.client import listen
 
 STORY = (
     "The keeper lit the lamp, and the light went out over the water. It turned slowly, like "
@@ -145,7 +145,7 @@ def wait_until_known(live: Running, session: str) -> None:
 
 def test_sessions_side_by_side_are_not_mixed(live: Running) -> None:
     texts = [
-        "Four horses were standing behind the yellow house.",
+        "Four horses were standing behind the yellow services.",
         "My brother wants to buy a new boat in summer.",
         "The train to London leaves at seven in the evening.",
         "Please put the apples and the bread on the kitchen table.",

@@ -87,10 +87,10 @@ async def test_what_is_loaded_and_then_heard_is_what_was_heard_all_along(
     ticks = iter(range(CREATED_MS, CREATED_MS + 10_000, 10))
     room = Room()
     room.log._clock_ms = lambda: next(ticks)  # pyright: ignore[reportAttributeAccessIssue]  # MemoryLog's
-    await room.place([Text(session="s", text="words", created_ms=CREATED_MS)])
+    await room.append_at([Text(session="s", text="words", created_ms=CREATED_MS)])
     told = timed(events(chunks, segments))
     for event, _ in told[:heard]:
-        await room.place([event])
+        await room.append_at([event])
     loaded = await load_progress(room.log, PARTITIONS, "s")
     assert loaded is not None
     assert loaded == folded(told[:heard])

@@ -3,11 +3,11 @@
 import pytest
 from standins.rooms import PARTITIONS, Room
 
+from rhapsode.codecs.encoding import MalformedError
 from rhapsode.codecs.records import Text, VoiceSettings
-from rhapsode.codecs.wire import MalformedError
 from rhapsode.ops.sessions import new_session_id, new_text
 from rhapsode.storage.log import partition_of
-from rhapsode.storage.memory_log import MemoryLog
+from rhapsode.storage.memory.log import MemoryLog
 
 
 async def room_with_clock() -> Room:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from rhapsode.codecs.records import TOPICS, Placed
-from rhapsode.codecs.wire import unpack
-from rhapsode.storage.log import Fence, Log, Placement, TopicPartition, partition_of
-from rhapsode.storage.memory_log import MemoryLog
-from rhapsode.topologies.lanes import Delivery, Lanes, placements
+from rhapsode.codecs.encoding import unpack
+from rhapsode.codecs.records import TOPICS, SequenceRecord
+from rhapsode.storage.log import Fence, Log, SequenceBatch, TopicPartition, partition_of
+from rhapsode.storage.memory.log import MemoryLog
+from rhapsode.topologies.keyed_runner import Delivery, KeyedRunner, batches
 from rhapsode.topologies.stage import Stage
 
 from .kept_objects import KeptObjects
@@ -63,11 +63,11 @@ class MortalLog(MemoryLog):
         super().__init__()
         self.scythe = scythe
 
-    async def place(
-        self, partition: int, placements: Sequence[Placement], *, fence: Fence | None = None
+    async def append_at(
+        self, partition: int, batches: Sequence[SequenceBatch], *, fence: Fence | None = None
     ) -> list[bool]:
-        placed = super().place
-        return await self.scythe.write(lambda: placed(partition, placements, fence=fence))
+        placed = super().append_at
+        return await self.scythe.write(lambda: placed(partition, batches, fence=fence))
 
 
 class MortalObjects(KeptObjects):
@@ -81,15 +81,15 @@ class MortalObjects(KeptObjects):
         await self.scythe.write(partial(super().put, name, data, content_type))
 
 
-async def as_placed(log: Log, topic: str) -> list[Placement]:
-    """Return a topic's placements in the order in which they stand."""
+async def as_placed(log: Log, topic: str) -> list[SequenceBatch]:
+    """Return a topic's batches in the order in which they stand."""
     kind = TOPICS[topic]
-    found: list[Placement] = []
+    found: list[SequenceBatch] = []
     for number in range(PARTITIONS):
         span = await log.span(topic, number)
         read = await log.read({(topic, number): 0}, limit=max(1, span.next))
         records = [unpack(e.value or b"", kind) for e in read.get((topic, number), [])]
-        found += placements(tuple(r for r in records if isinstance(r, Placed)))
+        found += batches(tuple(r for r in records if isinstance(r, SequenceRecord)))
     return found
 
 
@@ -99,7 +99,7 @@ class World:
 
     log: MortalLog
     topic: str
-    coming: list[Placement]
+    coming: list[SequenceBatch]
     step: int
     _done: set[tuple[int, int]] = field(default_factory=set)
     _offered: dict[TopicPartition, int] = field(default_factory=dict)
@@ -112,7 +112,7 @@ class World:
                 first += 1
             self._offered[self.topic, number] = max(0, first - again)
 
-    async def deliver(self, lanes: Lanes, dead: Callable[[], bool]) -> bool:
+    async def deliver(self, lanes: KeyedRunner, dead: Callable[[], bool]) -> bool:
         """Deliver until all is done or the worker is dead; say whether all is done."""
         while True:
             wanted = await self._offer(lanes)
@@ -122,11 +122,11 @@ class World:
             if not self.coming:
                 return True
             now, self.coming = self.coming[: self.step], self.coming[self.step :]
-            for placement in now:
-                number = partition_of(placement.key, PARTITIONS)
-                await MemoryLog.place(self.log, number, [placement])  # it does not die
+            for batch in now:
+                number = partition_of(batch.key, PARTITIONS)
+                await MemoryLog.append_at(self.log, number, [batch])  # it does not die
 
-    async def _offer(self, lanes: Lanes) -> set[tuple[int, int]]:
+    async def _offer(self, lanes: KeyedRunner) -> set[tuple[int, int]]:
         wanted: set[tuple[int, int]] = set()
         for (topic, number), entries in (await self.log.read(self._offered, limit=10_000)).items():
             for entry in entries:
@@ -156,7 +156,7 @@ async def survived(
         world.begin(again)
         again = death.again if death else 0
         scythe.raise_for(death)
-        lanes = Lanes(
+        lanes = KeyedRunner(
             stage,
             stage.build(room.parts),
             room.log,

@@ -2,8 +2,8 @@
 
 import hashlib
 
-from rhapsode.storage.object_names import check_name, content_type_of
-from rhapsode.storage.objects import StoredObject
+from rhapsode.storage.objects.names import check_name, content_type_of
+from rhapsode.storage.objects.store import StoredObject
 
 
 class KeptObjects:

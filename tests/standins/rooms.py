@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rhapsode.agents.history import History
-from rhapsode.agents.model import Model
+from rhapsode.agents.journal import History
+from rhapsode.agents.models.model import Model
 from rhapsode.agents.turns import Turns
-from rhapsode.agents.voice import Voice
-from rhapsode.codecs import hls_check
-from rhapsode.codecs.grid import Grid
-from rhapsode.codecs.records import TOPICS, AudioFrame, Event, Placed, Segment
-from rhapsode.codecs.wire import unpack
+from rhapsode.agents.voices.voice import Voice
+from rhapsode.codecs.encoding import unpack
+from rhapsode.codecs.hls import check as hls_check
+from rhapsode.codecs.hls.grid import Grid
+from rhapsode.codecs.records import TOPICS, AudioFrame, Event, Segment, SequenceRecord
 from rhapsode.ops.sessions import Sessions
 from rhapsode.storage.log import Log, partition_of
-from rhapsode.storage.memory_log import MemoryLog
+from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.topologies.in_memory import declare_topics, running
-from rhapsode.topologies.lanes import placements
+from rhapsode.topologies.keyed_runner import batches
 from rhapsode.topologies.speech import SPEECH
 from rhapsode.topologies.stage import Agent, Parts, Topology
 
@@ -104,11 +104,11 @@ class Room:
                 return found
         raise AssertionError("a thousand chapters")
 
-    async def place(self, records: Iterable[Placed]) -> None:
+    async def append_at(self, records: Iterable[SequenceRecord]) -> None:
         """Write records in one go, as a stage before would have."""
         batch = tuple(records)
-        for placement in placements(batch):
-            await self.log.place(partition_of(placement.key, PARTITIONS), [placement])
+        for batch in batches(batch):
+            await self.log.append_at(partition_of(batch.key, PARTITIONS), [batch])
 
     async def digests(self, session: str) -> dict[str, str]:
         """Return what the log says of each segment's bytes."""
@@ -130,7 +130,7 @@ class Room:
                 for session in sessions:
                     partition = partition_of(session.encode(), PARTITIONS)
                     line = line_of.format(session)
-                    while not (await self.log.line(topic, partition, line)).closed:
+                    while not (await self.log.sequence_state(topic, partition, line)).closed:
                         await asyncio.sleep(0.005)
 
     async def whole(self, session: str) -> tuple[list[AudioFrame], NDArray[np.int16]]:
@@ -175,28 +175,28 @@ async def contents(log: Log, *topics: str) -> Contents:
             read = await log.read({(topic, number): 0}, limit=max(1, span.next))
             for entry in read.get((topic, number), []):
                 record = unpack(entry.value or b"", kind)
-                assert isinstance(record, Placed)
-                found.setdefault((topic, record.line), []).append(entry.value or b"")
+                assert isinstance(record, SequenceRecord)
+                found.setdefault((topic, record.sequence), []).append(entry.value or b"")
     return found
 
 
 async def driven(
-    agent: Agent, records: Iterable[Placed], room: Room, *, stop_after: int = -1
-) -> list[tuple[Placed, ...]]:
+    agent: Agent, records: Iterable[SequenceRecord], room: Room, *, stop_after: int = -1
+) -> list[tuple[SequenceRecord, ...]]:
     """Hand records to an agent as plain generators, as its contract has it; return its batches.
 
     Each batch stands in the log before the agent is resumed. After ``stop_after`` batches the
     agent is let go of, as if its worker had died.
     """
-    said: list[tuple[Placed, ...]] = []
+    said: list[tuple[SequenceRecord, ...]] = []
 
-    async def source() -> AsyncIterator[Placed]:
+    async def source() -> AsyncIterator[SequenceRecord]:
         for record in records:
             yield record
 
     outputs = agent(source())
     async for batch in outputs:
-        await room.place(batch)
+        await room.append_at(batch)
         said.append(batch)
         if len(said) == stop_after:
             break

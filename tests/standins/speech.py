@@ -6,9 +6,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from rhapsode.agents.espeak_library import espeak_library
-from rhapsode.codecs import pcm
-from rhapsode.codecs.audio_file import wav
+from rhapsode.agents.voices.espeak_library import espeak_library
+from rhapsode.codecs.audio import pcm
+from rhapsode.codecs.audio.files import wav
 
 RATE_HZ = 24_000
 

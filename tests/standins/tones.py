@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator
 import numpy as np
 from numpy.typing import NDArray
 
-from rhapsode.agents.model import ModelFailedError
-from rhapsode.agents.voice import Spoken, Utterance, VoiceFailedError
+from rhapsode.agents.models.model import ModelFailedError
+from rhapsode.agents.voices.voice import Spoken, Utterance, VoiceFailedError
 from rhapsode.codecs.records import Word
 
 RATE_HZ = 16_000

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from rhapsode.codecs.records import Text
-from rhapsode.storage.log import Placement
+from rhapsode.storage.log import SequenceBatch
 from rhapsode.topologies.speech import SPEECH
 from rhapsode.topologies.stage import Stage
 
@@ -35,7 +35,7 @@ class Undisturbed:
     """What a run without any death left in the log and in the store."""
 
     texts: tuple[Text, ...]
-    sources: dict[str, tuple[Placement, ...]]
+    sources: dict[str, tuple[SequenceBatch, ...]]
     """By topic, in the order in which they came to stand."""
     contents: Contents
     files: dict[str, bytes]
@@ -69,7 +69,7 @@ def run_undisturbed() -> Undisturbed:
             Text(session="model", text="Write.", mode="expand"),
         )
         async with room.flowing():
-            await room.place(texts)
+            await room.append_at(texts)
             await room.finished("story", "note", "model")
         topics = sorted({topic for stage in SPEECH for topic in (stage.source, *stage.sinks)})
         return Undisturbed(

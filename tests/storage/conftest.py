@@ -7,11 +7,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 
 from rhapsode.storage.log import Groups, Log
-from rhapsode.storage.memory_groups import MemoryGroups
-from rhapsode.storage.memory_log import MemoryLog
-from rhapsode.storage.redis_connection import RedisConnection
-from rhapsode.storage.redis_groups import RedisGroups
-from rhapsode.storage.redis_log import RedisLog
+from rhapsode.storage.memory.groups import MemoryGroups
+from rhapsode.storage.memory.log import MemoryLog
+from rhapsode.storage.redis.connection import RedisConnection
+from rhapsode.storage.redis.groups import RedisGroups
+from rhapsode.storage.redis.log import RedisLog
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

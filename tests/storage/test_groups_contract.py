@@ -13,7 +13,7 @@ from rhapsode.storage.log import (
     GroupTimings,
     Log,
     NewEntry,
-    Placement,
+    SequenceBatch,
     Span,
 )
 
@@ -190,7 +190,7 @@ async def test_a_zombie_writes_nothing_once_its_partition_is_claimed(log: Log, g
     with pytest.raises(FencedError):
         await log.append("t", 0, [NewEntry(None, b"2")], fence=zombie)
     with pytest.raises(FencedError):
-        await log.place(0, [Placement("t", "l", 0, 1, b"", (b"3",))], fence=zombie)
+        await log.append_at(0, [SequenceBatch("t", "l", 0, 1, b"", (b"3",))], fence=zombie)
     assert await log.span("t", 0) == Span(0, 1)
     assert await log.committed("g", "t", 0) is None
     await log.commit("g", 0, {"t": 1}, fence=Fence("g", beat.generation))

@@ -12,7 +12,7 @@ from rhapsode.storage.log import (
     Log,
     NewEntry,
     PartitionsMismatchError,
-    Placement,
+    SequenceBatch,
     Span,
     partition_of,
 )
@@ -229,24 +229,24 @@ async def test_an_older_generation_changes_nothing(log: Log, groups: Groups):
     new, old = Fence("g", 3), Fence("g", 2)
     await log.append("t", 0, entries(b"new"), fence=new)
     await log.commit("g", 0, {"t": 1}, fence=new)
-    place = Placement("t", "line", 0, 1, b"line", (b"placed",))
+    place = SequenceBatch("t", "sequence", 0, 1, b"sequence", (b"placed",))
     for refused in (
         lambda: log.append("t", 0, entries(b"old"), fence=old),
         lambda: log.append("t", 0, [], fence=old),
         lambda: log.commit("g", 0, {"t": 0}, fence=old),
-        lambda: log.place(0, [place], fence=old),
-        lambda: log.place(0, [], fence=old),
+        lambda: log.append_at(0, [place], fence=old),
+        lambda: log.append_at(0, [], fence=old),
         lambda: groups.claim("g", 2, [0]),
     ):
         with pytest.raises(FencedError, match="generation 3"):
             await refused()
     assert await values(log, "t", 0) == [b"new"]
     assert await log.committed("g", "t", 0) == 1
-    assert (await log.line("t", 0, "line")).next == 0
+    assert (await log.sequence_state("t", 0, "sequence")).next == 0
     # other groups and unclaimed partitions are none of its business
     await log.append("t", 0, entries(b"other"), fence=Fence("h", 1))
     await log.append("t", 2, entries(b"free"), fence=old)
     await groups.claim("g", 3, [0])
     await groups.claim("g", 4, [0])
     with pytest.raises(FencedError, match="generation 4"):
-        await log.place(0, [place], fence=new)
+        await log.append_at(0, [place], fence=new)

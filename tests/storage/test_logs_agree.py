@@ -16,13 +16,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from rhapsode.storage.embedded_valkey import EmbeddedValkey
-from rhapsode.storage.log import Fence, Log, LogError, NewEntry, Placement
-from rhapsode.storage.memory_groups import MemoryGroups
-from rhapsode.storage.memory_log import MemoryLog
-from rhapsode.storage.redis_connection import RedisConnection, RedisSettings
-from rhapsode.storage.redis_groups import RedisGroups
-from rhapsode.storage.redis_log import RedisLog
+from rhapsode.storage.log import Fence, Log, LogError, NewEntry, SequenceBatch
+from rhapsode.storage.memory.groups import MemoryGroups
+from rhapsode.storage.memory.log import MemoryLog
+from rhapsode.storage.redis.connection import RedisConnection, RedisSettings
+from rhapsode.storage.redis.embedded import EmbeddedValkey
+from rhapsode.storage.redis.groups import RedisGroups
+from rhapsode.storage.redis.log import RedisLog
 
 TOPICS = st.sampled_from(["t", "u"])
 PARTITIONS = st.integers(0, 1)
@@ -41,13 +41,13 @@ _namespaces = count()
 
 
 @st.composite
-def placements(draw: st.DrawFn) -> Placement:
+def batches(draw: st.DrawFn) -> SequenceBatch:
     start = draw(POSITIONS)
-    closes = draw(st.sampled_from([False] * 5 + [True]))
-    end = start + draw(st.integers(0 if closes else 1, 4))
+    last = draw(st.sampled_from([False] * 5 + [True]))
+    end = start + draw(st.integers(0 if last else 1, 4))
     values = tuple(draw(st.lists(st.binary(max_size=4), min_size=1, max_size=3)))
-    line = draw(LINES)
-    return Placement(draw(TOPICS), line, start, end, line.encode(), values, closes)
+    sequence = draw(LINES)
+    return SequenceBatch(draw(TOPICS), sequence, start, end, sequence.encode(), values, last)
 
 
 class LogsAgree(RuleBasedStateMachine):
@@ -90,37 +90,37 @@ class LogsAgree(RuleBasedStateMachine):
     ) -> None:
         self.both(lambda log, _: log.append(topic, partition, entries, fence=fence))
 
-    @rule(partition=PARTITIONS, batch=st.lists(placements(), max_size=4), fence=FENCES)
-    def place(self, partition: int, batch: list[Placement], fence: Fence | None) -> None:
-        self.both(lambda log, _: log.place(partition, batch, fence=fence))
+    @rule(partition=PARTITIONS, batch=st.lists(batches(), max_size=4), fence=FENCES)
+    def place(self, partition: int, batch: list[SequenceBatch], fence: Fence | None) -> None:
+        self.both(lambda log, _: log.append_at(partition, batch, fence=fence))
 
     @rule(
         topic=TOPICS,
-        line=LINES,
+        sequence=LINES,
         partition=PARTITIONS,
         sizes=st.lists(st.integers(1, 3), max_size=4),
-        closes=st.sampled_from([False, False, True]),
+        last=st.sampled_from([False, False, True]),
     )
     def place_what_follows(
-        self, topic: str, line: str, partition: int, sizes: list[int], closes: bool
+        self, topic: str, sequence: str, partition: int, sizes: list[int], last: bool
     ) -> None:
-        state = self.both(lambda log, _: log.line(topic, partition, line))
-        start, batch = state.next, list[Placement]()
+        state = self.both(lambda log, _: log.sequence_state(topic, partition, sequence))
+        start, batch = state.next, list[SequenceBatch]()
         for size in sizes:
             value = b"%d" % start
-            batch.append(Placement(topic, line, start, start + size, b"", (value,) * size))
+            batch.append(SequenceBatch(topic, sequence, start, start + size, b"", (value,) * size))
             start += size
-        if closes:
-            batch.append(Placement(topic, line, start, start, b"", (b"end",), closes=True))
-        self.both(lambda log, _: log.place(partition, batch))
+        if last:
+            batch.append(SequenceBatch(topic, sequence, start, start, b"", (b"end",), last=True))
+        self.both(lambda log, _: log.append_at(partition, batch))
 
     @rule(topic=TOPICS, partition=PARTITIONS, before=st.integers(0, 60))
     def trim(self, topic: str, partition: int, before: int) -> None:
         self.both(lambda log, _: log.trim(topic, partition, before))
 
-    @rule(topic=TOPICS, partition=PARTITIONS, line=LINES)
-    def forget(self, topic: str, partition: int, line: str) -> None:
-        self.both(lambda log, _: log.forget_line(topic, partition, line))
+    @rule(topic=TOPICS, partition=PARTITIONS, sequence=LINES)
+    def forget(self, topic: str, partition: int, sequence: str) -> None:
+        self.both(lambda log, _: log.forget_sequence(topic, partition, sequence))
 
     @rule(partition=PARTITIONS, topic=TOPICS, offset=st.integers(0, 40), fence=FENCES)
     def commit(self, partition: int, topic: str, offset: int, fence: Fence | None) -> None:
@@ -138,12 +138,14 @@ class LogsAgree(RuleBasedStateMachine):
     @rule(
         topic=TOPICS,
         partition=PARTITIONS,
-        line=LINES,
+        sequence=LINES,
         start=POSITIONS,
         end=st.none() | st.integers(0, 14),
     )
-    def read_line(self, topic: str, partition: int, line: str, start: int, end: int | None) -> None:
-        self.both(lambda log, _: _read_line(log, topic, partition, line, start, end))
+    def read_sequence(
+        self, topic: str, partition: int, sequence: str, start: int, end: int | None
+    ) -> None:
+        self.both(lambda log, _: _read_line(log, topic, partition, sequence, start, end))
 
     @rule(topic=TOPICS, partition=PARTITIONS, timestamp_ms=st.integers(0, 6001))
     def look_for_a_time(self, topic: str, partition: int, timestamp_ms: int) -> None:
@@ -191,4 +193,4 @@ async def _read(log: Log, positions: dict[tuple[str, int], int], limit: int) -> 
 
 
 async def _read_line(log: Log, *where: Any) -> Any:
-    return _without_servers_time(await log.read_line(*where))
+    return _without_servers_time(await log.read_sequence(*where))

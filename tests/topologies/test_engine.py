@@ -12,8 +12,8 @@ from faust.exceptions import ImproperlyConfigured, ProducerSendError
 from faust.transport import by_url
 
 from rhapsode.storage.log import Fence, Log, NewEntry, UnreachableError
-from rhapsode.storage.memory_groups import MemoryGroups
-from rhapsode.storage.memory_log import MemoryLog
+from rhapsode.storage.memory.groups import MemoryGroups
+from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.topologies.engine.transport import Transport
 
 PARTITIONS = 4

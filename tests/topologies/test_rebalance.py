@@ -9,8 +9,8 @@ import pytest
 from faust.types import TP
 
 from rhapsode.storage.log import Entry, NewEntry, TopicPartition
-from rhapsode.storage.memory_groups import MemoryGroups
-from rhapsode.storage.memory_log import MemoryLog
+from rhapsode.storage.memory.groups import MemoryGroups
+from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.topologies.engine.positions import Fetched, Positions
 
 from .test_engine import app_on, started, until

@@ -1,0 +1,1 @@
+"""Language models behind one port: a prompt in, a text out as it is written."""

@@ -1,0 +1,182 @@
+"""Any server with OpenAI's ``/chat/completions``: OpenAI, Ollama, vLLM, llama.cpp, and others."""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, cast
+
+import httpx
+from httpx_sse import EventSource, SSEError
+
+from ..http_answers import rest, said, shown, wait_s, worth_another_try
+from .model import STORYTELLER, ModelFailedError, ModelUnavailableError, ModelUnreachableError
+
+CONNECT_S = 5.0
+SILENT_S = 60.0
+"""Longest silence, before the first word or between two."""
+MAX_CHARS = 50_000
+"""An hour of speech: a model that writes more does not stop."""
+TRIES = 2
+FIRST_WAIT_S = 1.0
+CONTINUE = "Go on from the very next word; repeat nothing of what you wrote."
+
+
+class OpenAIModel:
+    """Streams one model's words as they are written; its thoughts are left out.
+
+    Args:
+        base_url: Such as ``http://localhost:11434/v1`` (Ollama).
+        key: Sent as bearer token where there is one, and told to nobody else.
+        model: As the server names it.
+        silent_s: Longest silence of the server before it counts as out of reach.
+    """
+
+    def __init__(
+        self, base_url: str, key: str = "", model: str = "", *, silent_s: float = SILENT_S
+    ) -> None:
+        self._url = f"{base_url.rstrip('/')}/chat/completions"
+        self._shown = shown(self._url)
+        self._key = key
+        self._model = model
+        self._client = httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=httpx.Timeout(silent_s, connect=min(CONNECT_S, silent_s)),
+        )
+
+    @property
+    def name(self) -> str:
+        return self._model or "openai-compatible"
+
+    async def write(self, prompt: str, language: str, so_far: str = "") -> AsyncGenerator[str]:
+        if not self._model:
+            raise ModelUnavailableError(
+                f"no model is named for {self._shown}: set RHAPSODE_LLM_MODEL"
+            )
+        left = MAX_CHARS - len(so_far)
+        thoughts = Thoughts()
+        try:
+            async with aclosing(self._contents(self._body(prompt, language, so_far))) as contents:
+                async for content in contents:
+                    words = thoughts.spoken(content)[:left]
+                    left -= len(words)
+                    if words:
+                        yield words
+                    if left <= 0:
+                        return
+        except SSEError as error:
+            raise ModelFailedError(f"{self._shown} does not stream: {error}") from None
+        except httpx.TransportError as error:
+            trouble = str(error) or type(error).__name__
+            raise ModelUnreachableError(f"{self._shown} does not answer now: {trouble}") from error
+        rest_of_it = thoughts.rest()
+        if rest_of_it:
+            yield rest_of_it
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    def _body(self, prompt: str, language: str, so_far: str) -> dict[str, Any]:
+        messages = [
+            {"role": "system", "content": STORYTELLER.format(language=language)},
+            {"role": "user", "content": prompt},
+        ]
+        if so_far:
+            messages += [
+                {"role": "assistant", "content": so_far},
+                {"role": "user", "content": CONTINUE},
+            ]
+        return {"model": self._model, "messages": messages, "stream": True}
+
+    async def _contents(self, body: dict[str, Any]) -> AsyncGenerator[str, None]:
+        """Yield what each event adds, to the end of the answer.
+
+        Raises:
+            ModelUnreachableError: the answer ends in its middle.
+        """
+        for attempt in range(TRIES):
+            async with self._client.stream("POST", self._url, json=body) as response:
+                if response.status_code < 300:
+                    async with aclosing(self._events(response)) as contents:
+                        async for content in contents:
+                            yield content
+                    return
+                trouble = f"status {response.status_code} {await said(response, self._key)}"
+            if not worth_another_try(response.status_code):
+                raise ModelFailedError(f"{self._shown} refuses: {trouble}")
+            last = attempt == TRIES - 1
+            if last or not await rest(wait_s(response, attempt, FIRST_WAIT_S)):
+                raise ModelUnreachableError(f"{self._shown} does not answer now: {trouble}")
+
+    async def _events(self, response: httpx.Response) -> AsyncGenerator[str, None]:
+        finished = False
+        async for event in EventSource(response).aiter_sse():
+            if event.data == "[DONE]":
+                return
+            content, ends = self._content(event.data)
+            finished = finished or ends
+            if content:
+                yield content
+        if not finished:  # as some servers end, without [DONE]
+            raise ModelUnreachableError(f"{self._shown} stopped in the middle of its answer")
+
+    def _content(self, data: str) -> tuple[str, bool]:
+        """Return the words of one event, and whether the answer ends with it.
+
+        ``content`` may be null or absent, ``choices`` empty (a count of tokens), and reasoning
+        stands in fields of its own.
+
+        Raises:
+            ModelFailedError: it is no event of a chat, or it tells of an error.
+        """
+        try:
+            event = json.loads(data)
+        except ValueError:
+            raise ModelFailedError(f"{self._shown} streams no JSON: {data[:100]!r}") from None
+        if not isinstance(event, dict):
+            raise ModelFailedError(f"{self._shown} streams no chat: {data[:100]!r}")
+        if "error" in event:
+            raise ModelFailedError(f"{self._shown} breaks off: {json.dumps(event['error'])[:200]}")
+        choice = _first(cast("dict[str, Any]", event).get("choices"))
+        delta = choice.get("delta")
+        content = _first([delta]).get("content")
+        return content if isinstance(content, str) else "", bool(choice.get("finish_reason"))
+
+
+def _first(items: Any) -> dict[str, Any]:
+    """Return the first item of a list if it is an object, else an empty one."""
+    if isinstance(items, list) and items and isinstance(items[0], dict):
+        return cast("dict[str, Any]", items[0])
+    return {}
+
+
+class Thoughts:
+    """Leaves out what stands between ``<think>`` and ``</think>``, however it is cut."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._thinking = False
+
+    def spoken(self, delta: str) -> str:
+        """Return what of the text so far can be said; the beginning of a mark is held back."""
+        self._held += delta
+        words = ""
+        while True:
+            mark = "</think>" if self._thinking else "<think>"
+            before, found, after = self._held.partition(mark)
+            if not found:
+                break
+            words += "" if self._thinking else before
+            self._held, self._thinking = after, not self._thinking
+        lengths = range(min(len(mark) - 1, len(self._held)), 0, -1)
+        keep = next((n for n in lengths if self._held.endswith(mark[:n])), 0)
+        sure = len(self._held) - keep
+        if not self._thinking:
+            words += self._held[:sure]
+        self._held = self._held[sure:]
+        return words
+
+    def rest(self) -> str:
+        """Return what was held back at the end: it began no mark after all."""
+        words = "" if self._thinking else self._held
+        self._held = ""
+        return words

@@ -1,0 +1,1 @@
+"""PCM and audio files."""

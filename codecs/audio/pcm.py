@@ -1,0 +1,256 @@
+"""PCM as signed 16-bit mono samples: rate, edges, gain, cutting and joining.
+
+Every function is pure and one-shot; the same samples give the same samples. Levels are dBFS, so
+0 dB is full scale (32768).
+"""
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from ..records import DEVICE_FRAME_MS, DEVICE_RATE_HZ, SAMPLE_RATE_HZ
+from .loudness import gated_lufs, step_powers
+
+Samples: TypeAlias = NDArray[np.int16]
+Signal: TypeAlias = NDArray[np.float32]
+
+FULL_SCALE = 32_768
+
+DEVICE_FRAME_SAMPLES = DEVICE_RATE_HZ * DEVICE_FRAME_MS // 1000
+"""960 samples at 16 kHz."""
+
+DEVICE_MARGIN_SAMPLES = 480
+"""Samples at 48 kHz that a device frame sees on each side of its own: more than soxr's HQ filter
+reaches, so that frames resampled one by one join without a seam."""
+
+_WIDE_FRAME_SAMPLES = SAMPLE_RATE_HZ * DEVICE_FRAME_MS // 1000
+
+_TRIM_BELOW_PEAK_DB = 45.0
+"""Breath and fricatives lie up to about this far below a voice's peak."""
+
+_TRIM_WINDOW_S = 0.005
+
+_LOOK_AHEAD_S = 0.005
+_RELEASE_DB_PER_S = 60.0
+_CEILING_MARGIN_DB = 0.05  # moving the gain and rounding shift peaks a little
+
+
+def from_bytes(pcm: bytes) -> Samples:
+    """Return s16le bytes as samples.
+
+    Raises:
+        ValueError: they are an odd number.
+    """
+    if len(pcm) % 2:
+        raise ValueError(f"{len(pcm)} bytes are not whole 16-bit samples")
+    return np.frombuffer(pcm, dtype="<i2")
+
+
+def to_bytes(samples: Samples) -> bytes:
+    """Return samples as s16le bytes."""
+    return samples.astype("<i2").tobytes()
+
+
+def to_int16(signal: Signal) -> Samples:
+    """Round a signal at 16-bit scale, clipping what is beyond."""
+    return np.clip(np.rint(signal), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+
+
+def silence(seconds: float, rate_hz: int) -> Samples:
+    """Return digital silence."""
+    return np.zeros(round(seconds * rate_hz), dtype=np.int16)
+
+
+def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
+    """Return the same sound at another rate (soxr HQ: linear phase, -100 dB aliases).
+
+    In floating point, since soxr's own 16-bit output may be dithered and so differ between runs.
+    """
+    if from_hz == to_hz:
+        return samples
+    return to_int16(_resample(samples.astype(np.float32), from_hz, to_hz))
+
+
+def _resample(signal: Signal, from_hz: int, to_hz: int) -> Signal:
+    if not len(signal):
+        return signal
+    return soxr.resample(signal, from_hz, to_hz, quality="HQ")
+
+
+def peak_dbfs(samples: Samples) -> float:
+    """Return the level of the largest sample; minus infinity for silence."""
+    # in 32 bit, where 32768 has a place
+    return to_db(int(np.max(np.abs(samples.astype(np.int32)), initial=0)) / FULL_SCALE)
+
+
+def to_db(amplitude: float) -> float:
+    """Return an amplitude as decibels; minus infinity for 0."""
+    return float(20 * np.log10(amplitude)) if amplitude > 0 else float("-inf")
+
+
+def from_db(level_db: float) -> float:
+    """Return decibels as an amplitude."""
+    return 10.0 ** (level_db / 20)
+
+
+def apply_gain_db(samples: Samples, gain_db: float) -> Samples:
+    """Return the samples at another level; what would go beyond full scale is clipped."""
+    if gain_db == 0.0:
+        return samples
+    return to_int16(samples * np.float32(from_db(gain_db)))
+
+
+def true_peak_dbtp(samples: Samples, rate_hz: int) -> float:
+    """Return the level of the highest point between samples, 4x oversampled (BS.1770-4, annex 2).
+
+    Minus infinity for silence.
+    """
+    highest = np.max(_oversample(samples.astype(np.float32), rate_hz), initial=0.0)
+    return max(to_db(float(highest) / FULL_SCALE), peak_dbfs(samples))
+
+
+def loudness_lufs(samples: Samples, rate_hz: int) -> float:
+    """Return the gated integrated loudness (BS.1770-4); minus infinity where nothing is audible.
+
+    Sound shorter than a gating block of 400 ms is measured as one block.
+    """
+    return gated_lufs(step_powers(samples, rate_hz))
+
+
+def limit(
+    samples: Samples, rate_hz: int, ceiling_dbtp: float = -2.5, gain_db: float = 0.0
+) -> Samples:
+    """Apply a gain, and turn down for a moment wherever the true peak would pass the ceiling.
+
+    The gain is applied here, before anything could clip. 4x oversampled detection, 5 ms of
+    look-ahead over which the level glides down, release of 60 dB/s; each call stands for itself.
+    -2.5 dBTP leaves room for what AAC at 96 kb/s adds (0.6 dB measured).
+    """
+    signal = samples.astype(np.float32) * np.float32(from_db(gain_db))
+    fine = _oversample(signal, rate_hz)
+    between = np.maximum.reduce([fine[phase::4] for phase in range(4)])
+    # a point between two samples is turned down by both
+    envelope = np.maximum(np.abs(signal), np.maximum(between, np.roll(between, 1)))
+    ceiling = from_db(ceiling_dbtp - _CEILING_MARGIN_DB) * FULL_SCALE
+    over = np.flatnonzero(envelope > ceiling)
+    if not len(over):
+        return to_int16(signal)
+    needed_db = np.zeros(len(signal))
+    # in 64 bit, where what CPUs disagree about is lost in rounding the result
+    needed_db[over] = -20 * np.log10(envelope[over].astype(np.float64) / ceiling)
+    release_db = np.arange(len(signal)) * (_RELEASE_DB_PER_S / rate_hz)
+    level_db = np.minimum.accumulate(needed_db - release_db) + release_db
+    span = max(1, round(_LOOK_AHEAD_S * rate_hz))
+    ahead_db = np.pad(_sliding_minimum(level_db, span), (span, 0), mode="edge")
+    # the mean of minima that all look as far as here is never above what is needed here
+    total = np.cumsum(ahead_db)
+    smooth_db = (total[span:] - total[:-span]) / span
+    turned = np.flatnonzero(smooth_db < -1e-6)  # the sums leave a little dust
+    signal[turned] *= np.exp(smooth_db[turned] * (np.log(10.0) / 20)).astype(np.float32)
+    return to_int16(signal)
+
+
+def _oversample(signal: Signal, rate_hz: int) -> Signal:
+    """Return the magnitude at 4 times the rate: 4 points from each sample on."""
+    fine = np.abs(_resample(signal, rate_hz, 4 * rate_hz))
+    return np.pad(fine, (0, max(0, 4 * len(signal) - len(fine))))[: 4 * len(signal)]
+
+
+def _sliding_minimum(values: NDArray[np.floating], span: int) -> NDArray[np.floating]:
+    """Return the minimum of each value and the ``span - 1`` after it, by doubling."""
+    values = values.copy()
+    covered = 1
+    while covered < span:
+        step = min(covered, span - covered)
+        np.minimum(values[:-step], values[step:], out=values[:-step])
+        covered += step
+    return values
+
+
+def trim_edges(
+    samples: Samples, rate_hz: int, keep_s: float = 0.05, threshold_dbfs: float = -50.0
+) -> Samples:
+    """Cut silence at both ends down to ``keep_s``, never into a word.
+
+    Silent is a 5 ms window whose RMS is below the threshold *and* 45 dB below the peak, so a quiet
+    voice keeps its fricatives. Sound that has no such windows is left whole; silence all through
+    becomes ``keep_s`` of it.
+    """
+    start, end = sound_span(samples, rate_hz, keep_s, threshold_dbfs)
+    return samples[start:end]
+
+
+def sound_span(
+    samples: Samples, rate_hz: int, keep_s: float = 0.05, threshold_dbfs: float = -50.0
+) -> tuple[int, int]:
+    """Return the samples ``[start, end)`` that ``trim_edges`` would keep."""
+    window = max(1, round(_TRIM_WINDOW_S * rate_hz))
+    keep = round(keep_s * rate_hz)
+    level_db = min(threshold_dbfs, peak_dbfs(samples) - _TRIM_BELOW_PEAK_DB)
+    padded = np.pad(samples.astype(np.float32), (0, -len(samples) % window))
+    power = np.mean(padded.reshape(-1, window) ** 2, axis=1)
+    loud = np.flatnonzero(power > (from_db(level_db) * FULL_SCALE) ** 2)
+    if not len(loud):
+        return 0, min(keep, len(samples))
+    start = max(0, int(loud[0]) * window - keep)
+    return start, min(len(samples), (int(loud[-1]) + 1) * window + keep)
+
+
+def fade_edges(samples: Samples, rate_hz: int, fade_ms: float = 5.0) -> Samples:
+    """Fade both ends in and out by a raised cosine, so that joins do not click."""
+    length = min(round(fade_ms * rate_hz / 1000), len(samples) // 2)
+    if length == 0:
+        return samples
+    ramp = (0.5 - 0.5 * np.cos(np.pi * (np.arange(length) + 0.5) / length)).astype(np.float32)
+    faded = samples.astype(np.float32)
+    faded[:length] *= ramp
+    faded[-length:] *= ramp[::-1]
+    return to_int16(faded)
+
+
+def join(parts: Iterable[bytes]) -> bytes:
+    """Return s16le pieces as one."""
+    return b"".join(parts)
+
+
+def split_records(pcm: bytes, max_samples: int) -> list[bytes]:
+    """Cut s16le PCM into pieces of ``max_samples``, the last one shorter; none of nothing.
+
+    Raises:
+        ValueError: the bytes are half a sample, or the pieces would be empty.
+    """
+    if len(pcm) % 2:
+        raise ValueError(f"{len(pcm)} bytes are not whole 16-bit samples")
+    if max_samples < 1:
+        raise ValueError(f"records of {max_samples} samples hold nothing")
+    size = 2 * max_samples
+    return [pcm[start : start + size] for start in range(0, len(pcm), size)]
+
+
+def device_window(first_frame: int) -> tuple[int, int]:
+    """Return the 48 kHz samples ``[first, end)`` that one 60 ms device frame is made of.
+
+    They begin before 0 for the first frame; what lies outside the session is zeros.
+    """
+    start = first_frame * _WIDE_FRAME_SAMPLES
+    return (start - DEVICE_MARGIN_SAMPLES, start + _WIDE_FRAME_SAMPLES + DEVICE_MARGIN_SAMPLES)
+
+
+def device_frame(window: Samples) -> Samples:
+    """Return 960 samples at 16 kHz from the 3840 of their ``device_window`` at 48 kHz.
+
+    A pure function of the window, so any worker can make any frame; side by side the frames equal
+    the whole session resampled at once, to the rounding.
+
+    Raises:
+        ValueError: the window has another length.
+    """
+    wanted = _WIDE_FRAME_SAMPLES + 2 * DEVICE_MARGIN_SAMPLES
+    if len(window) != wanted:
+        raise ValueError(f"a device window has {wanted} samples, not {len(window)}: pad it")
+    start = DEVICE_MARGIN_SAMPLES * DEVICE_RATE_HZ // SAMPLE_RATE_HZ
+    narrow = _resample(window.astype(np.float32), SAMPLE_RATE_HZ, DEVICE_RATE_HZ)
+    return to_int16(narrow[start : start + DEVICE_FRAME_SAMPLES])

@@ -1,0 +1,1 @@
+"""Voice devices: Opus packets and when each is due."""

@@ -1,0 +1,1 @@
+"""HLS: segment grid, AAC, fMP4, playlists."""

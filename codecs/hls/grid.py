@@ -1,0 +1,118 @@
+"""The fixed cut of a session into HLS segments and encoder runs.
+
+Everything is counted in AAC frames of 1024 samples at 48 kHz and depends on the segment number
+and the configuration alone, never on arrival time: so any worker cuts where any other would.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import floor
+
+from ..records import SAMPLE_RATE_HZ
+
+FRAME_SAMPLES = 1024
+"""Samples of one AAC access unit (ISO/IEC 14496-3, 4.5.2.1.1)."""
+
+RUN_SEGMENTS = 8
+"""Segments that share one encoder; a lost run is encoded again from its start."""
+
+RAMP_FIRST_FRAMES = 10
+"""Frames of segment 0 on a ramp: 0.213 s, about what a browser wants before it plays."""
+
+PART_FRAMES = 16
+"""Steady segments are a multiple of this, so that equal parts fit."""
+
+
+def round_half_up(value: float) -> int:
+    """Return the nearest integer, halves up, as HLS clients round EXTINF (RFC 8216, 4.3.3.1)."""
+    return floor(value + 0.5)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How long each segment is.
+
+    On a ramp segments double from 10 frames (0.213 s) until they are steady, so that the first is
+    there at once; a source at twice real time or faster keeps ahead of the doubling.
+
+    Raises:
+        ValueError: ``segment_s`` is not between 0.3 and 10.
+    """
+
+    segment_s: float = 2.0
+    """Wanted steady length in seconds. Longer: fewer objects, fewer requests; shorter: sooner
+    heard by those who join late."""
+    ramp: bool = True
+    """Begin with short segments. False: the first sound waits for a whole segment."""
+
+    def __post_init__(self) -> None:
+        if not 0.3 <= self.segment_s <= 10.0:
+            raise ValueError(f"segment_s is {self.segment_s}: choose 0.3 to 10 seconds")
+
+    @cached_property
+    def target_duration_s(self) -> int:
+        """EXT-X-TARGETDURATION, whole seconds, at least 1."""
+        return max(1, round_half_up(self.segment_s))
+
+    @cached_property
+    def steady_frames(self) -> int:
+        """Frames of a segment after the ramp."""
+        parts = max(1, round_half_up(self.segment_s * SAMPLE_RATE_HZ / FRAME_SAMPLES / PART_FRAMES))
+        # each EXTINF, rounded, must not exceed the target duration (RFC 8216, 4.3.3.1)
+        while round_half_up(duration_s(parts * PART_FRAMES)) > self.target_duration_s:
+            parts -= 1
+        return parts * PART_FRAMES
+
+    @cached_property
+    def _ramp_starts(self) -> tuple[int, ...]:
+        """First frames of the ramp's segments, and of the first steady one."""
+        starts = [0]
+        frames = RAMP_FIRST_FRAMES
+        while self.ramp and frames < self.steady_frames:
+            starts.append(starts[-1] + frames)
+            frames *= 2
+        return tuple(starts)
+
+    def frames(self, k: int) -> int:
+        """Return the number of frames of segment ``k`` (a session's last may have fewer)."""
+        return self.start(k + 1) - self.start(k)
+
+    def start(self, k: int) -> int:
+        """Return the first frame of segment ``k``.
+
+        Raises:
+            ValueError: ``k`` is negative.
+        """
+        if k < 0:
+            raise ValueError(f"there is no segment {k}")
+        ramp = self._ramp_starts
+        if k < len(ramp):
+            return ramp[k]
+        return ramp[-1] + (k - len(ramp) + 1) * self.steady_frames
+
+    def segment_of(self, frame: int) -> int:
+        """Return the number of the segment that holds a frame.
+
+        Raises:
+            ValueError: ``frame`` is negative.
+        """
+        if frame < 0:
+            raise ValueError(f"there is no frame {frame}")
+        ramp = self._ramp_starts
+        if frame >= ramp[-1]:
+            return len(ramp) - 1 + (frame - ramp[-1]) // self.steady_frames
+        return next(k for k in range(len(ramp) - 1) if frame < ramp[k + 1])
+
+    def run_of(self, k: int) -> int:
+        """Return the number of the encoder run that segment ``k`` belongs to."""
+        return k // RUN_SEGMENTS
+
+
+def duration_s(frames: int) -> float:
+    """Return how long AAC frames last, in seconds."""
+    return frames * FRAME_SAMPLES / SAMPLE_RATE_HZ
+
+
+def frames_of(samples: int) -> int:
+    """Return how many frames a session of that many samples has; the last may be padded."""
+    return -(-samples // FRAME_SAMPLES)

@@ -1,0 +1,1 @@
+"""Text: where it may be cut, and into what pieces."""

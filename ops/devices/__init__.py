@@ -1,0 +1,1 @@
+"""Voice devices: the server, and a simulated one."""

@@ -1,0 +1,145 @@
+"""The gateway process: API, HLS origin, page, devices, health and metrics on one port."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import FileResponse, JSONResponse
+from prometheus_client import generate_latest
+
+from ... import __version__
+from ...codecs.records import Event, Mode
+from ...storage.log import UnreachableError
+from ...storage.objects.store import ObjectsUnreachableError
+from ..devices.server import DeviceServer
+from ..metrics import FINISHED, FIRST_AUDIO, REGISTRY, SECONDS_AHEAD
+from ..progress import Progress
+from ..run.readiness import stages_waiting
+from ..services import Services
+from ..sessions import Sessions
+from .api import Api
+from .body_limit import BodyLimit
+from .follower import Tail
+from .media import Origin, refused
+from .pump import Pump
+
+PAGE = Path(__file__).parent / "page"
+
+
+def gateway(services: Services) -> FastAPI:
+    """Return the gateway's application; its lifespan opens and closes what it needs."""
+    settings = services.settings
+    tail = Tail(services.log, settings.partitions)
+    sessions = Sessions(services.log, settings.partitions)
+    tail.on_event.append(_measure)
+    devices = DeviceServer(services.log, settings.partitions, sessions, tail)
+    pump = Pump(services.log, settings.partitions)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        async with tail.running(), pump.running():
+            yield
+        await services.close()
+
+    app = FastAPI(title="Rhapsode", version=__version__, lifespan=lifespan)
+    app.add_middleware(
+        CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"]
+    )
+    app.add_middleware(BodyLimit)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(UnreachableError, _unreachable)
+    app.add_exception_handler(ObjectsUnreachableError, _unreachable)
+    app.include_router(
+        Api(sessions, tail, settings.media_prefix, cast("Mode", settings.default_mode)).router()
+    )
+    origin = Origin(services.store, tail, services.grid.target_duration_s)
+    app.include_router(origin.router(settings.media_prefix))
+    app.include_router(devices.router())
+    _add_page(app)
+
+    async def healthz() -> Response:
+        """Say whether the log answers, and which stages have no worker yet."""
+        try:
+            waiting = await stages_waiting(services.groups, settings.namespace)
+        except UnreachableError as error:
+            return JSONResponse({"status": "log out of reach", "error": str(error)}, 503)
+        status = "waiting for workers" if waiting else "ok"
+        return JSONResponse({"status": status, "waiting": waiting, "version": __version__})
+
+    app.add_api_route("/healthz", healthz, methods=["GET"])
+    app.add_api_route("/metrics", _metrics, methods=["GET"], response_class=Response)
+    return app
+
+
+def _add_page(app: FastAPI) -> None:
+    async def page() -> Response:
+        return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+
+    async def asset(name: str) -> Response:
+        names = {path.name: path for path in PAGE.iterdir() if path.is_file()}
+        if name not in names:
+            return refused(404, f"there is no page asset {name[:80]}")
+        return FileResponse(names[name], headers={"Cache-Control": "no-cache"})
+
+    app.add_api_route("/", page, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/page/{name}", asset, methods=["GET"], include_in_schema=False)
+
+
+async def _metrics() -> Response:
+    """Give every metric of this process in Prometheus' text format."""
+    return Response(generate_latest(REGISTRY), media_type="text/plain; version=0.0.4")
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part != "body")
+    if first["type"] == "json_invalid":
+        return refused(400, "the body is not valid JSON")
+    return refused(400, f"{where or 'body'}: {first['msg']}")
+
+
+async def _unreachable(_: Request, error: Exception) -> Response:
+    response = refused(503, f"try again in a moment: {error}")
+    response.headers["Retry-After"] = "1"
+    return response
+
+
+def _measure(progress: Progress, event: Event) -> None:
+    if event.stage != "publish":
+        return
+    if event.seq == 0 and progress.first_audio_s is not None:
+        FIRST_AUDIO.observe(progress.first_audio_s)
+    if event.last:
+        FINISHED.labels("failed" if event.error else "done").inc()
+        if event.seq:
+            SECONDS_AHEAD.remove(progress.session)
+    else:
+        SECONDS_AHEAD.labels(progress.session).set(progress.seconds_ahead)
+
+
+async def serve(services: Services) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        UnreachableError, ObjectsUnreachableError: the log or the store does not answer.
+        LogError, ObjectsRefusedError: it answers, and cannot or will not serve us.
+    """
+    await services.prepare()  # before uvicorn, which knows only tracebacks
+    config = uvicorn.Config(
+        gateway(services),
+        host=services.settings.host,
+        port=services.settings.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=2,
+        ws_ping_interval=30,
+        # voice devices know no extensions
+        ws_per_message_deflate=False,
+    )
+    await uvicorn.Server(config).serve()

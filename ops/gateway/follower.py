@@ -1,0 +1,118 @@
+"""Following the end of topics once for everyone in the process who waits on a session."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
+
+import structlog
+
+from ...codecs.encoding import MalformedError, unpack
+from ...codecs.records import DeviceFrames, Event
+from ...storage.log import Entry, Log, LogError, UnreachableError
+from ..progress import Progress, load_progress
+
+KEPT_SESSIONS = 2_000
+log = structlog.get_logger()
+
+
+class Tail:
+    """Reads ``event`` and ``device`` from their ends and wakes who waits for a session.
+
+    Here is no group and no offset to keep: whoever listens has a cursor of its own, and a
+    process that dies loses its connections and nothing else.
+    """
+
+    def __init__(self, log: Log, partitions: int) -> None:
+        self._log = log
+        self._partitions = partitions
+        # who waits holds the event: sessions that nobody waits for any more are forgotten
+        self._changed: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
+        self._progress: OrderedDict[str, Progress] = OrderedDict()
+        # what was pushed out, but is still looked at by somebody, must go on
+        self._looked_at: WeakValueDictionary[str, Progress] = WeakValueDictionary()
+        self.on_event: list[Callable[[Progress, Event], None]] = []
+        """Called with each live event after it was folded in."""
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Follow until the block is left."""
+        positions: dict[tuple[str, int], int] = {}
+        for topic in (Event.TOPIC, DeviceFrames.TOPIC):
+            await self._log.declare(topic, self._partitions)
+            for number in range(self._partitions):
+                positions[topic, number] = (await self._log.span(topic, number)).next
+        task = asyncio.create_task(self._follow(positions))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result()  # a bug that ended it early is raised here
+
+    async def _follow(self, positions: dict[tuple[str, int], int]) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        while not task.cancelling():  # a cancellation may be lost in wait_for before Python 3.12
+            try:
+                found = await self._log.read(positions, limit=100, timeout_s=1.0)
+                for place, entries in found.items():
+                    for entry in entries:
+                        await self._see(place[0], entry)
+                        # not before: what could not be looked up is to be seen again
+                        positions[place] = entry.offset + 1
+            except (UnreachableError, LogError) as error:
+                # a server without memory, say, may be given some: listeners must not freeze
+                log.warning("the log cannot be followed, trying again", error=str(error))
+                await asyncio.sleep(0.5)
+
+    async def _see(self, topic: str, entry: Entry) -> None:
+        session = (entry.key or b"").decode(errors="replace")
+        if topic == Event.TOPIC:
+            try:
+                event = unpack(entry.value or b"", Event)
+                progress = await self.progress(session)
+            except MalformedError as error:
+                log.warning("no event, passed over", offset=entry.offset, error=str(error))
+                return
+            if progress is not None:
+                progress.apply(event, entry.timestamp_ms)
+                for callback in self.on_event:
+                    callback(progress, event)
+        changed = self._changed.pop(session, None)
+        if changed is not None:
+            changed.set()
+
+    async def progress(self, session: str) -> Progress | None:
+        """Return how far the session is, None if it was never accepted."""
+        known = self._looked_at.get(session)
+        if known is None:
+            loaded = await load_progress(self._log, self._partitions, session)
+            if loaded is None:
+                return None
+            # another may have loaded it meanwhile: events must all fall on one object
+            known = self._looked_at.setdefault(session, loaded)
+        self._progress[session] = known
+        self._progress.move_to_end(session)
+        while len(self._progress) > KEPT_SESSIONS:
+            self._progress.popitem(last=False)
+        return known
+
+    def next_change(self, session: str) -> asyncio.Event:
+        """Return what is set at the session's next word.
+
+        To miss nothing, take it before looking at the progress, and wait for it after.
+        """
+        return self._changed.setdefault(session, asyncio.Event())
+
+    @staticmethod
+    async def wait(change: asyncio.Event, timeout_s: float) -> bool:
+        """Wait for a change; False on time-out."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await change.wait()
+        except TimeoutError:
+            return False
+        return True

@@ -1,0 +1,117 @@
+"""The HLS origin: playlists and segments from the store, with blocking reload."""
+
+import asyncio
+import gzip
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from ...agents.publish import MASTER_NAME, MEDIA_NAME
+from ...codecs.encoding import MalformedError, check_session
+from ...storage.objects.names import cache_control_of, check_name
+from ...storage.objects.store import Objects, StoredObject
+from .follower import Tail
+
+FAR_SEGMENTS = 2
+"""A request further ahead than this is refused at once (rfc8216bis 6.2.5.2)."""
+
+
+def refused(status: int, message: str) -> JSONResponse:
+    """Return an error of one sentence."""
+    return JSONResponse({"error": message}, status_code=status)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Serves what the store holds; a playlist request may wait for a segment to come."""
+
+    store: Objects
+    tail: Tail
+    target_duration_s: int
+
+    def router(self, prefix: str) -> APIRouter:
+        """Return the routes below the prefix."""
+        router = APIRouter()
+        router.add_api_route(
+            f"{prefix}/{{session}}/{{name}}",
+            self.serve,
+            methods=["GET", "HEAD"],
+            response_class=Response,
+        )
+        return router
+
+    async def serve(self, session: str, name: str, request: Request) -> Response:
+        """Answer a request for one object of a session."""
+        try:
+            check_session(session)
+            check_name(name)
+        except (MalformedError, ValueError) as error:
+            return refused(404, str(error))
+        if name in (MEDIA_NAME, MASTER_NAME):
+            trouble = await self._wait_for_playlist(session, name, request)
+            if trouble is not None:
+                return trouble
+        stored = await self.store.get(f"{session}/{name}")
+        if stored is None:
+            return refused(404, f"there is no {name} in session {session}")
+        return _answer(stored, name, request)
+
+    async def _wait_for_playlist(
+        self, session: str, name: str, request: Request
+    ) -> Response | None:
+        progress = await self.tail.progress(session)
+        if progress is None:
+            return refused(404, f"there is no session {session}")
+        wanted = 0
+        if name == MEDIA_NAME:
+            wanted_or_refusal = _wanted_segment(request, progress.segments, progress.done)
+            if isinstance(wanted_or_refusal, Response):
+                return wanted_or_refusal
+            wanted = wanted_or_refusal
+        deadline = asyncio.get_running_loop().time() + 3 * self.target_duration_s
+        while not progress.done and progress.segments <= wanted:
+            change = self.tail.next_change(session)
+            if progress.done or progress.segments > wanted:
+                break
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0 or not await self.tail.wait(change, left):
+                return Response(
+                    status_code=503,
+                    headers={"Retry-After": "1", "Access-Control-Allow-Origin": "*"},
+                )
+        if not progress.segments and progress.error:
+            return refused(404, f"session {session} failed: {progress.error}")
+        return None
+
+
+def _wanted_segment(request: Request, listed: int, done: bool) -> int | Response:
+    """Return the segment number the answer has to hold; 0 where nothing was asked for."""
+    number = request.query_params.get("_HLS_msn")
+    part = request.query_params.get("_HLS_part")
+    if done:
+        return 0  # after ENDLIST delivery directives are ignored
+    if number is None:
+        return refused(400, "_HLS_part needs _HLS_msn") if part is not None else 0
+    if not number.isdecimal() or len(number) > 9:
+        return refused(400, "_HLS_msn is a segment number")
+    if int(number) > listed - 1 + FAR_SEGMENTS and listed:
+        return refused(400, f"_HLS_msn={number} is too far ahead: {listed} segments are listed")
+    return int(number)
+
+
+def _answer(stored: StoredObject, name: str, request: Request) -> Response:
+    headers = {
+        "Cache-Control": cache_control_of(name),
+        "ETag": stored.etag,
+        "Access-Control-Allow-Origin": "*",
+    }
+    if request.headers.get("if-none-match") == stored.etag:
+        return Response(status_code=304, headers=headers)
+    data = stored.data
+    if name.endswith(".m3u8"):
+        headers["Vary"] = "Accept-Encoding"
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            data = gzip.compress(data, 5)
+            headers["Content-Encoding"] = "gzip"
+    return Response(data, media_type=stored.content_type, headers=headers)

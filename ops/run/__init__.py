@@ -1,0 +1,1 @@
+"""Processes: workers, the supervisor, everything at once."""

@@ -1,0 +1,19 @@
+"""Which stages have workers that own their partitions."""
+
+from ...storage.groups import Groups
+from ...topologies.speech import SPEECH
+
+
+async def stages_waiting(groups: Groups, namespace: str) -> list[str]:
+    """Return the stages that nobody works on yet (or not again, after a rebalance)."""
+    waiting: list[str] = []
+    for stage in SPEECH:
+        group = f"{namespace}-{stage.name}"
+        members = await groups.members(group)
+        settled = [
+            await groups.assignment(group, member, members.generation) is not None
+            for member in members.metadata
+        ]
+        if not settled or not all(settled):
+            waiting.append(stage.name)
+    return waiting

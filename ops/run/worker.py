@@ -1,0 +1,111 @@
+"""A worker process: any set of stages, each a Faust app of its own, on one log."""
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import faust
+import structlog
+from prometheus_client import start_http_server
+
+from ...topologies.bind import bind
+from ...topologies.speech import stages_named
+from ..metrics import LAG, REGISTRY, PrometheusObserver
+from ..services import Services
+
+LAG_INTERVAL_S = 5.0
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def stages_running(
+    services: Services, names: tuple[str, ...]
+) -> AsyncGenerator[list[faust.App]]:
+    """Run the named stages until the block is left.
+
+    Raises:
+        ValueError: a name is no stage.
+    """
+    stages = stages_named(names)
+    parts = services.parts()
+    await services.prepare()
+    if "speak" in names:
+        await parts.voice.prepare()
+    observer = PrometheusObserver()
+    apps = [
+        bind(
+            stage,
+            parts,
+            services.groups,
+            namespace=services.settings.namespace,
+            data=services.settings.state / "faust",
+            observer=observer,
+        )
+        for stage in stages
+    ]
+    await asyncio.gather(*(app.start() for app in apps))
+    try:
+        yield apps
+    finally:
+        await asyncio.gather(*(app.stop() for app in apps))
+
+
+async def work(services: Services, names: tuple[str, ...]) -> int:
+    """Run stages until SIGTERM or SIGINT; return the exit status, 1 where a stage crashed."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    _serve_metrics(services.settings.metrics_port)
+    async with stages_running(services, names) as apps:
+        log.info("working", stages=list(names))
+        lag = asyncio.create_task(_report_lag(services, names))
+        crashed = await _until_stopped(apps, stopping)
+        lag.cancel()
+    for app in crashed:
+        log.error("stage crashed", stage=app.conf.id, error=repr(app.crash_reason))
+    return 1 if crashed else 0
+
+
+async def first_crash(apps: list[faust.App]) -> str:
+    """Wait until a stage crashes; return its id and why."""
+    never = asyncio.Event()
+    (crashed, *_) = await _until_stopped(apps, never)
+    return f"{crashed.conf.id}: {crashed.crash_reason!r}"
+
+
+async def _until_stopped(apps: list[faust.App], stopping: asyncio.Event) -> list[faust.App]:
+    while not stopping.is_set():
+        crashed = [app for app in apps if app.crashed]
+        if crashed:
+            return crashed
+        try:
+            await asyncio.wait_for(stopping.wait(), 0.2)
+        except TimeoutError:
+            continue
+    return []
+
+
+def _serve_metrics(port: int) -> None:
+    if not port:
+        return
+    try:
+        start_http_server(port, addr="127.0.0.1", registry=REGISTRY)
+    except OSError as error:
+        # a stage that speaks is worth more than its figures
+        log.warning("no metrics", port=port, error=error.strerror)
+
+
+async def _report_lag(services: Services, names: tuple[str, ...]) -> None:
+    while True:
+        for stage in stages_named(names):
+            group = f"{services.settings.namespace}-{stage.name}"
+            try:
+                lags = await services.log.lag(group, stage.source)
+            except OSError as error:
+                log.warning("lag unknown", stage=stage.name, error=str(error))
+                continue
+            for partition, records in lags.items():
+                LAG.labels(stage.name, stage.source, str(partition)).set(records)
+        await asyncio.sleep(LAG_INTERVAL_S)

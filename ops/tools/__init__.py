@@ -1,0 +1,1 @@
+"""Tools: replay, say, doctor, demo."""

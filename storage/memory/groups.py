@@ -1,0 +1,146 @@
+"""Consumer groups in memory: the same state machine as on the server."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..groups import Beat, GroupTimings, Heartbeat, Members
+from ..redis.heartbeat import TaskHeartbeat
+from .log import MemoryLog
+
+
+@dataclass(slots=True)
+class _Group:
+    state: str = "empty"
+    generation: int = 0
+    leader: str = ""
+    rebalance_s: float = 0.0
+    deadline: float = 0.0
+    """Of preparing, or of syncing."""
+    earliest: float = 0.0
+    leases: dict[str, float] = field(default_factory=dict[str, float])
+    metadata: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    joined: set[str] = field(default_factory=set[str])
+    plan: dict[str, bytes] = field(default_factory=dict[str, bytes])
+
+    def enter(self, state: str, now: float) -> None:
+        self.state, self.deadline = state, now + self.rebalance_s
+
+    def prepare(self, now: float) -> None:
+        if self.state != "preparing":
+            self.enter("preparing", now)
+            self.joined.clear()
+            self.earliest = 0.0
+
+    def forget(self, member: str) -> None:
+        self.leases.pop(member, None)
+        self.metadata.pop(member, None)
+        self.joined.discard(member)
+
+    def evict(self, now: float) -> None:
+        gone = [member for member, until in self.leases.items() if until <= now]
+        if self.state == "syncing" and now >= self.deadline:
+            gone.append(self.leader)
+        for member in gone:
+            self.forget(member)
+        if gone and self.state != "empty":
+            self.prepare(now)
+        if not self.leases:
+            self.state = "empty"
+            self.joined.clear()
+
+    def close_barrier(self, now: float) -> None:
+        if self.state != "preparing" or not self.joined:
+            return
+        everyone = len(self.joined) >= len(self.leases) and now >= self.earliest
+        if not everyone and now < self.deadline:
+            return
+        for member in set(self.leases) - self.joined:
+            self.forget(member)
+        if self.leader not in self.joined:
+            self.leader = min(self.joined)
+        self.generation += 1
+        self.plan = {}
+        self.enter("syncing", now)
+
+    def answer(self, member: str) -> Beat:
+        return Beat(self.generation, self.state, member in self.joined, self.leader)
+
+
+class MemoryGroups:
+    """`storage.groups.Groups` in one process, fencing the given log."""
+
+    def __init__(self, log: MemoryLog, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._clock_s = clock_s
+        self._groups: dict[str, _Group] = {}
+
+    def _group(self, group: str) -> _Group:
+        return self._groups.setdefault(group, _Group())
+
+    async def join(self, group: str, member: str, metadata: bytes, timings: GroupTimings) -> Beat:
+        now, state = self._clock_s(), self._group(group)
+        state.rebalance_s = timings.rebalance_s
+        state.evict(now)
+        first = state.state == "empty"
+        state.prepare(now)
+        if first:
+            state.earliest = now + timings.initial_delay_s
+        state.leases[member] = now + timings.lease_s
+        state.metadata[member] = metadata
+        state.joined.add(member)
+        state.close_barrier(now)
+        return state.answer(member)
+
+    async def beat(self, group: str, member: str, timings: GroupTimings) -> Beat:
+        now, state = self._clock_s(), self._group(group)
+        if member in state.leases:
+            state.leases[member] = now + timings.lease_s
+        state.evict(now)
+        state.close_barrier(now)
+        return state.answer(member)
+
+    async def members(self, group: str) -> Members:
+        state = self._group(group)
+        return Members(state.generation, dict(state.metadata))
+
+    async def assign(
+        self, group: str, member: str, generation: int, assignments: Mapping[str, bytes]
+    ) -> bool:
+        state = self._group(group)
+        if (state.generation, state.leader) != (generation, member):
+            return False
+        if state.state == "syncing":
+            state.plan = dict(assignments)
+            state.state = "stable"
+        return state.state == "stable"
+
+    async def assignment(self, group: str, member: str, generation: int) -> bytes | None:
+        state = self._group(group)
+        if (state.state, state.generation) != ("stable", generation):
+            return None
+        return state.plan.get(member)
+
+    async def leave(self, group: str, member: str) -> None:
+        now, state = self._clock_s(), self._group(group)
+        if member not in state.leases:
+            return
+        state.forget(member)
+        if state.leases:
+            state.prepare(now)
+        state.evict(now)
+        state.close_barrier(now)
+
+    async def claim(self, group: str, generation: int, partitions: Sequence[int]) -> None:
+        for partition in partitions:
+            self._log.claim(group, generation, partition)
+
+    def heartbeat(
+        self,
+        group: str,
+        member: str,
+        timings: GroupTimings,
+        interval_s: float,
+        on_beat: Callable[[Beat | BaseException], None],
+    ) -> Heartbeat:
+        return TaskHeartbeat(lambda: self.beat(group, member, timings), interval_s, on_beat)

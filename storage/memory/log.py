@@ -1,0 +1,296 @@
+"""The log in memory: the same promises, for flows and tests."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..log import (
+    ClosedError,
+    Entry,
+    Fence,
+    FencedError,
+    GapError,
+    IngressEntry,
+    NewEntry,
+    OverlapError,
+    PartitionsMismatchError,
+    SequenceBatch,
+    SequenceState,
+    Span,
+    TopicPartition,
+)
+from ..redis.keys import check_partitions, check_topic
+
+
+def _wall_clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(slots=True)
+class _Stream:
+    entries: list[Entry] = field(default_factory=list[Entry])
+    first: int = 0
+    """Offset of ``entries[0]``."""
+
+    @property
+    def next(self) -> int:
+        return self.first + len(self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    start: int
+    end: int
+    first: int
+    """Offset of its first entry."""
+    last: int
+
+    def touches(self, start: int, end: int | None) -> bool:
+        if end is not None and (end <= start or self.start >= end):
+            return False
+        return self.end > start or self.start == self.end == start
+
+
+@dataclass(slots=True)
+class _Sequence:
+    next: int = 0
+    closed: bool = False
+    batches: list[_Place] = field(default_factory=list[_Place])
+
+
+class MemoryLog:
+    """`storage.log.Log` in one process."""
+
+    def __init__(self, clock_ms: Callable[[], int] = _wall_clock_ms) -> None:
+        self._clock_ms = clock_ms
+        self._topics: dict[str, int] = {}
+        self._streams: dict[TopicPartition, _Stream] = {}
+        self._sequences: dict[tuple[str, int, str], _Sequence] = {}
+        self._offsets: dict[tuple[str, str, int], int] = {}
+        self._ingress: dict[str, list[IngressEntry]] = {}
+        self._ingress_count = 0
+        self._fences: dict[tuple[str, int], int] = {}
+        self._grown = asyncio.Event()
+
+    # -- fences, shared with MemoryGroups
+
+    def claim(self, group: str, generation: int, partition: int) -> None:
+        """Fence the partition off from older generations of the group.
+
+        Raises:
+            FencedError: a newer generation has claimed it already.
+        """
+        self._check(Fence(group, generation), partition)
+        self._fences[group, partition] = generation
+
+    def _check(self, fence: Fence | None, partition: int) -> None:
+        if fence is None:
+            return
+        owner = self._fences.get((fence.group, partition), fence.generation)
+        if owner > fence.generation:
+            raise FencedError(f"generation {owner} owns the partition")
+
+    # -- topics
+
+    async def declare(self, topic: str, partitions: int) -> int:
+        standing = self._topics.setdefault(check_topic(topic), check_partitions(partitions))
+        if standing != partitions:
+            raise PartitionsMismatchError(
+                f"topic {topic} has {standing} partitions, not {partitions}"
+            )
+        return standing
+
+    async def topics(self) -> dict[str, int]:
+        return dict(self._topics)
+
+    # -- writing
+
+    def _stream(self, topic: str, partition: int) -> _Stream:
+        return self._streams.setdefault((check_topic(topic), partition), _Stream())
+
+    def _wake(self) -> None:
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()
+
+    async def append(
+        self,
+        topic: str,
+        partition: int,
+        entries: Sequence[NewEntry],
+        *,
+        fence: Fence | None = None,
+    ) -> int:
+        self._check(fence, partition)
+        stream = self._stream(topic, partition)
+        first = stream.next
+        for entry in entries:
+            stamp = self._clock_ms() if entry.timestamp_ms is None else entry.timestamp_ms
+            stream.entries.append(Entry(stream.next, stamp, entry.key, entry.value, entry.headers))
+        self._wake()
+        return first
+
+    async def append_at(
+        self, partition: int, batches: Sequence[SequenceBatch], *, fence: Fence | None = None
+    ) -> list[bool]:
+        self._check(fence, partition)
+        ends: dict[tuple[str, int, str], SequenceState] = {}
+        new: list[bool] = []
+        for batch in batches:
+            where = (batch.topic, partition, batch.sequence)
+            if where not in ends:
+                sequence = self._sequences.get(where, _Sequence())
+                ends[where] = SequenceState(sequence.next, sequence.closed)
+            stands = _stands(batch, ends[where])
+            new.append(not stands)
+            if not stands:
+                ends[where] = SequenceState(batch.end, batch.last)
+        for batch, is_new in zip(batches, new, strict=True):
+            if is_new:
+                self._write(partition, batch)
+        self._wake()
+        return new
+
+    def _write(self, partition: int, batch: SequenceBatch) -> None:
+        stream = self._stream(batch.topic, partition)
+        first, now = stream.next, self._clock_ms()
+        for value in batch.values:
+            stream.entries.append(Entry(stream.next, now, batch.key, value))
+        where = (batch.topic, partition, batch.sequence)
+        sequence = self._sequences.setdefault(where, _Sequence())
+        sequence.batches.append(_Place(batch.start, batch.end, first, stream.next - 1))
+        sequence.next, sequence.closed = batch.end, batch.last
+
+    # -- reading
+
+    async def read(
+        self,
+        positions: Mapping[TopicPartition, int],
+        *,
+        limit: int = 500,
+        timeout_s: float = 0.0,
+    ) -> dict[TopicPartition, list[Entry]]:
+        end = time.monotonic() + timeout_s
+        while True:
+            grown = self._grown
+            found = {
+                place: entries
+                for place, position in positions.items()
+                if (entries := self._from(place, position, limit))
+            }
+            left = end - time.monotonic()
+            if found or left <= 0:
+                await asyncio.sleep(0)  # as a server would: who reads in a loop lets others run
+                return found
+            try:
+                await asyncio.wait_for(grown.wait(), left)
+            except TimeoutError:
+                return {}
+
+    def _from(self, place: TopicPartition, position: int, limit: int) -> list[Entry]:
+        stream = self._streams.get(place)
+        if stream is None:
+            return []
+        start = max(0, position - stream.first)
+        return stream.entries[start : start + limit]
+
+    async def span(self, topic: str, partition: int) -> Span:
+        stream = self._stream(topic, partition)
+        return Span(stream.first, stream.next)
+
+    async def offset_at(self, topic: str, partition: int, timestamp_ms: int) -> int:
+        stream = self._stream(topic, partition)
+        for entry in stream.entries:
+            if entry.timestamp_ms >= timestamp_ms:
+                return entry.offset
+        return stream.next
+
+    # -- sequences
+
+    async def sequence_state(self, topic: str, partition: int, sequence: str) -> SequenceState:
+        known = self._sequences.get((topic, partition, sequence), _Sequence())
+        return SequenceState(known.next, known.closed)
+
+    async def read_sequence(
+        self, topic: str, partition: int, sequence: str, start: int, end: int | None = None
+    ) -> list[Entry]:
+        known = self._sequences.get((topic, partition, sequence), _Sequence())
+        stream = self._stream(topic, partition)
+        found: list[Entry] = []
+        for place in known.batches:
+            if place.touches(start, end):
+                low = max(0, place.first - stream.first)
+                found += stream.entries[low : max(low, place.last + 1 - stream.first)]
+        return found
+
+    async def forget_sequence(self, topic: str, partition: int, sequence: str) -> None:
+        self._sequences.pop((topic, partition, sequence), None)
+
+    async def trim(self, topic: str, partition: int, before: int) -> int:
+        stream = self._stream(topic, partition)
+        cut = max(0, min(before, stream.next) - stream.first)
+        del stream.entries[:cut]
+        stream.first += cut
+        return stream.first
+
+    # -- offsets
+
+    async def commit(
+        self,
+        group: str,
+        partition: int,
+        offsets: Mapping[str, int],
+        *,
+        fence: Fence | None = None,
+    ) -> None:
+        self._check(fence, partition)
+        for topic, offset in offsets.items():
+            self._offsets[group, check_topic(topic), partition] = offset
+
+    async def committed(self, group: str, topic: str, partition: int) -> int | None:
+        return self._offsets.get((group, topic, partition))
+
+    async def lag(self, group: str, topic: str) -> dict[int, int]:
+        lags: dict[int, int] = {}
+        for partition in range(self._topics.get(topic, 0)):
+            stream = self._stream(topic, partition)
+            done = self._offsets.get((group, topic, partition), 0)
+            lags[partition] = max(0, stream.next - max(stream.first, done))
+        return lags
+
+    # -- ingress
+
+    def leave_at_ingress(self, topic: str, fields: Mapping[bytes, bytes]) -> str:
+        """Leave an entry as a foreign program would; return its id."""
+        self._ingress_count += 1
+        now = self._clock_ms()
+        entry = IngressEntry(f"{now}-{self._ingress_count}", now, dict(fields))
+        self._ingress.setdefault(topic, []).append(entry)
+        return entry.id
+
+    async def read_ingress(self, topic: str, *, limit: int = 100) -> list[IngressEntry]:
+        return self._ingress.get(topic, [])[:limit]
+
+    async def drop_ingress(self, topic: str, ids: Sequence[str]) -> None:
+        gone = set(ids)
+        self._ingress[topic] = [e for e in self._ingress.get(topic, []) if e.id not in gone]
+
+    async def close(self) -> None:
+        """Hold nothing open."""
+
+
+def _stands(batch: SequenceBatch, sequence: SequenceState) -> bool:
+    if batch.end > batch.start:
+        stands = batch.end <= sequence.next
+    else:  # a bare end mark takes no position: it stands if the sequence went on, or is closed there
+        stands = batch.end < sequence.next or (sequence.closed and batch.end == sequence.next)
+    if stands:
+        return True
+    said = f"{batch.sequence} goes to {sequence.next}, the batch starts at {batch.start}"
+    if sequence.closed:
+        raise ClosedError(said)
+    if batch.start > sequence.next:
+        raise GapError(said)
+    if batch.start < sequence.next:
+        raise OverlapError(said)
+    return False

@@ -1,0 +1,113 @@
+"""Objects in a folder, with the same promises as S3."""
+
+import asyncio
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from .names import check_name, check_prefix, content_type_of
+from .store import ObjectsRefusedError, ObjectsUnreachableError, StoredObject
+
+_NEVER = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
+"""What stays as it is until somebody changes the folder; all else, a full disk say, may pass."""
+
+
+class FolderObjects:
+    """Objects as files below one folder; a put is a rename, so no reader sees half of one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def prepare(self) -> None:
+        def make() -> None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._folder):
+                pass
+
+        try:
+            await asyncio.to_thread(make)
+        except OSError as error:
+            raise ObjectsRefusedError(
+                f"cannot write to the folder {self._folder}: {error.strerror}; "
+                "choose another with RHAPSODE_MEDIA"
+            ) from None
+
+    async def put(self, name: str, data: bytes, content_type: str) -> None:
+        path = self._folder / check_name(name)
+        try:
+            await asyncio.to_thread(_replace, path, data)
+        except OSError as error:
+            raise _explained(error, "write", path) from error
+
+    async def get(self, name: str) -> StoredObject | None:
+        path = self._folder / check_name(name)
+        try:
+            data = await asyncio.to_thread(path.read_bytes)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise _explained(error, "read", path) from error
+        etag = hashlib.sha256(data).hexdigest()[:32]
+        return StoredObject(data, content_type_of(name), f'"{etag}"')
+
+    async def names(self, prefix: str) -> list[str]:
+        within = check_prefix(prefix).rpartition("/")[0]
+
+        def walk() -> list[str]:
+            paths = _files(self._folder / within)
+            names = (path.relative_to(self._folder).as_posix() for path in paths)
+            return sorted(name for name in names if name.startswith(prefix))
+
+        try:
+            return await asyncio.to_thread(walk)
+        except OSError as error:
+            raise _explained(error, "list", self._folder) from error
+
+    async def delete(self, name: str) -> None:
+        path = self._folder / check_name(name)
+        try:
+            await asyncio.to_thread(path.unlink)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise _explained(error, "delete", path) from error
+
+    def url(self, name: str) -> str:
+        return (self._folder / check_name(name)).absolute().as_uri()
+
+    async def close(self) -> None:
+        """Hold nothing open."""
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the objects' files; those that are being written have hidden names."""
+
+    def trouble(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise error  # a folder that went away meanwhile has no objects
+
+    for path, _, names in os.walk(folder, onerror=trouble):
+        yield from (Path(path, name) for name in names if not name.startswith("."))
+
+
+def _explained(error: OSError, what: str, path: Path) -> Exception:
+    message = f"cannot {what} {path}: {error.strerror or error}"
+    if error.errno in _NEVER:
+        return ObjectsRefusedError(f"{message}; check who owns the folder and what lies in it")
+    return ObjectsUnreachableError(message)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

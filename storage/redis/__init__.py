@@ -1,0 +1,1 @@
+"""The log on Redis or Valkey, and an embedded server."""

@@ -1,0 +1,125 @@
+"""The heartbeat on the server: in a thread of its own, through trouble, and gone with its loop."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from rhapsode.storage.log import Beat, GroupTimings, UnreachableError
+from rhapsode.storage.redis.connection import RedisConnection, RedisSettings
+from rhapsode.storage.redis.embedded import EmbeddedValkey
+from rhapsode.storage.redis.groups import RedisGroups
+
+WaitUntil = Callable[..., Awaitable[None]]
+Serving = Callable[..., AbstractAsyncContextManager[None]]
+PATIENT = GroupTimings(lease_s=30.0, rebalance_s=30.0, initial_delay_s=0.0)
+BRIEF = GroupTimings(lease_s=1.0, rebalance_s=30.0, initial_delay_s=0.0)
+
+
+class Watcher(threading.Thread):
+    """Another member, in another thread, whose beats evict whoever is silent."""
+
+    def __init__(self, settings: RedisSettings) -> None:
+        super().__init__(name="watcher")
+        self.settings = settings
+        self.stopping = threading.Event()
+        self.seen: list[Beat] = []
+
+    def run(self) -> None:
+        asyncio.run(self.watch())
+
+    async def watch(self) -> None:
+        connection = RedisConnection(self.settings)
+        groups = RedisGroups(connection)
+        while not self.stopping.is_set():
+            self.seen.append(await groups.beat("g", "watcher", PATIENT))
+            await asyncio.sleep(0.01)
+        await connection.close()
+
+
+async def test_code_that_keeps_the_loop_busy_does_not_lose_the_lease(
+    redis_groups: RedisGroups, redis_settings: RedisSettings, wait_until: WaitUntil
+):
+    await redis_groups.join("g", "watcher", b"", PATIENT)
+    await redis_groups.join("g", "busy", b"", BRIEF)
+    heard: list[Beat | BaseException] = []
+    heartbeat = redis_groups.heartbeat("g", "busy", BRIEF, 0.05, heard.append)
+    heartbeat.start()
+    watcher = Watcher(redis_settings)
+    watcher.start()
+    end = time.monotonic() + 2 * BRIEF.lease_s
+    number = 0
+    while time.monotonic() < end:
+        number = (number * 31 + 7) % 1_000_003  # pure Python, and never an await
+    assert len(watcher.seen) > 1
+    members = await redis_groups.members("g")
+    assert set(members.metadata) == {"busy", "watcher"}
+    await wait_until(lambda: len(heard) > 5)
+    heartbeat.stop()
+
+    async def evicted() -> bool:
+        return set((await redis_groups.members("g")).metadata) == {"watcher"}
+
+    await wait_until(evicted)
+    watcher.stopping.set()
+    watcher.join()
+
+
+async def test_it_tells_of_trouble_and_goes_on(tmp_path: Path, wait_until: WaitUntil):
+    server = EmbeddedValkey(tmp_path)
+    server.start()
+    connection = RedisConnection(RedisSettings(server.url))
+    groups = RedisGroups(connection)
+    await groups.join("g", "a", b"", PATIENT)
+    heard: list[Beat | BaseException] = []
+    heartbeat = groups.heartbeat("g", "a", PATIENT, 0.02, heard.append)
+    heartbeat.start()
+    try:
+        await wait_until(lambda: heard[-1:] == [Beat(1, "syncing", True, "a")])
+        server.stop()
+        await wait_until(lambda: isinstance(heard[-1], UnreachableError))
+        server.start()
+        await wait_until(lambda: heard[-1:] == [Beat(1, "syncing", True, "a")])
+    finally:
+        heartbeat.stop()
+        await connection.close()
+        server.stop()
+
+
+def test_it_ends_with_its_loop(redis_settings: RedisSettings):
+    async def leave_it_running() -> None:
+        connection = RedisConnection(redis_settings)
+        RedisGroups(connection).heartbeat("g", "a", PATIENT, 0.01, print).start()
+        await connection.close()
+
+    asyncio.run(leave_it_running())
+    _gone()
+
+
+async def test_to_stop_it_does_not_wait_for_a_server_that_hangs(tmp_path: Path, serving: Serving):
+    path = str(tmp_path / "mute.sock")
+    asked = asyncio.Event()
+
+    async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(65_536):
+            asked.set()
+
+    heard: list[Beat | BaseException] = []
+    connection = RedisConnection(RedisSettings(f"unix://{path}"))
+    async with serving(swallow, path):
+        heartbeat = RedisGroups(connection).heartbeat("g", "a", PATIENT, 0.01, heard.append)
+        heartbeat.start()
+        await asyncio.wait_for(asked.wait(), 10.0)
+        await asyncio.wait_for(asyncio.to_thread(heartbeat.stop), 5.0)
+    await connection.close()
+    await asyncio.to_thread(_gone)  # once it was hung up on
+    assert heard == []
+
+
+def _gone() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "heartbeat":
+            thread.join(10.0)
+            assert not thread.is_alive()
