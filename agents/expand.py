@@ -1,100 +1,161 @@
-"""From what was asked to the words that are said."""
+"""From a prompt to the words that are to be heard, written by a model."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ..codecs.encoding import check_text
-from ..codecs.records import Event, Passage, SequenceRecord, Text
-from .journal import History
+from ..codecs.records import Item, Passage, SequenceRecord
+from ..codecs.records.inputs import MAX_PIECE_CHARS
+from .journal import Description, Sequences
 from .models.model import Model, ModelFailedError, ModelUnavailableError
 
-PASSAGE_CHARS = 8_000
-"""A passage stays under the log's 64 KB in any script."""
 DELTA_CHARS = 24
 """A model's tokens are put together to about this length: a record for each would cost more."""
 
 
+@dataclass(slots=True)
+class _Cursor:
+    """How far a session is written; read from its passages after a restart."""
+
+    seq: int = 0
+    """Of the next passage."""
+    item: int = -1
+    """First record of the prompt that is being collected; -1 between prompts."""
+    prompt: list[str] = field(default_factory=list[str])
+    done: int = -1
+    """Items up to this one have their passages."""
+    part_of: int = -1
+    """The item whose passages a crash cut short, -1 for none."""
+    written: str = ""
+    """Of that item."""
+    closed: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Expand:
-    """Take the text as it is (``narrate``), or have the model write it (``expand``)."""
+    """Have the model write from each text item; pass other items on in their order.
+
+    Sessions of mode ``narrate`` need none of this: their items are what is to be heard.
+    """
 
     model: Model
-    passages: History[Passage]
+    items: Sequences[Item]
+    passages: Sequences[Passage]
 
     async def __call__(
-        self, texts: AsyncIterator[Text]
+        self, session: Description, items: AsyncIterator[Item]
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        """Yield the passages of each text; what a crash left behind is continued, not repeated.
+        """Yield the passages of each item; what a crash left behind is continued, not repeated.
 
         Raises:
-            MalformedError: the text is out of bounds.
-            OSError: the model is out of reach; worth another try.
+            OSError: the model cannot be reached; worth another try.
         """
-        async for text in texts:
-            check_text(text)
-            said = await self.passages.records(text.session, 0)
-            if said and said[-1].last:
-                continue
-            if text.mode == "narrate":
-                yield (*_slices(text), _event(text, len(text.text)))
-                continue
-            async for batch in self._written(text, said):
-                yield batch
+        if session.mode != "expand":
+            async for _ in items:
+                pass
+            return
+        cursor: _Cursor | None = None
+        async for item in items:
+            if cursor is None:
+                cursor = await self._resume(session)
+                first = max(cursor.done, 0)
+                async for earlier in self.items.stream(session.session, first, item.seq):
+                    async for output in self._take(session, cursor, earlier):
+                        yield output
+            async for output in self._take(session, cursor, item):
+                yield output
 
-    async def _written(
-        self, text: Text, said: list[Passage]
+    async def _resume(self, session: Description) -> _Cursor:
+        last = await self.passages.last(session.session)
+        if last is None:
+            return _Cursor()
+        if last.item_end or last.last or last.kind != "text":
+            return _Cursor(seq=last.seq + 1, done=last.item, closed=last.last)
+        first = last.seq
+        written: list[str] = []
+        while first >= 0:  # backwards: the item's passages are the newest
+            (passage,) = await self.passages.records(session.session, first, first + 1)
+            if passage.item != last.item:
+                break
+            written.append(passage.text)
+            first -= 1
+        return _Cursor(
+            seq=last.seq + 1,
+            done=last.item - 1,
+            part_of=last.item,
+            written="".join(reversed(written)),
+        )
+
+    async def _take(
+        self, session: Description, cursor: _Cursor, item: Item
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        so_far = "".join(passage.text for passage in said)
-        seq = len(said)
+        if cursor.closed or item.seq <= cursor.done:
+            return
+        if item.kind == "text":
+            if cursor.item < 0:
+                cursor.item = item.seq
+            cursor.prompt.append(item.text)
+        elif cursor.item >= 0:
+            async for output in self._write(session, cursor, last=False):
+                yield output
+        ends = item.kind == "text" and (item.item_end or item.last)
+        if ends and cursor.item >= 0:
+            async for output in self._write(session, cursor, last=item.last):
+                yield output
+        elif item.kind != "text":
+            yield (_passed_on(cursor, item),)
+            cursor.seq += 1
+            cursor.done = item.seq
+            cursor.closed = item.last
+
+    async def _write(
+        self, session: Description, cursor: _Cursor, *, last: bool
+    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
+        prompt, item = "".join(cursor.prompt), cursor.item
+        so_far = cursor.written if cursor.part_of == item else ""
         pending = ""
         error = ""
         try:
-            writing = self.model.write(text.text, text.settings.language, so_far)
+            writing = self.model.write(prompt, session.voice.language, so_far)
             async with aclosing(writing) as deltas:  # a session let go of must not write on
                 async for delta in deltas:
                     pending += delta
                     while len(pending) >= DELTA_CHARS:  # some servers send all of it at once
-                        piece, pending = pending[:PASSAGE_CHARS], pending[PASSAGE_CHARS:]
-                        yield (_passage(text, seq, piece),)
-                        so_far, seq = so_far + piece, seq + 1
+                        piece, pending = pending[:MAX_PIECE_CHARS], pending[MAX_PIECE_CHARS:]
+                        yield (self._passage(session, cursor, piece),)
+                        so_far += piece
+                        cursor.seq += 1
         except (ModelFailedError, ModelUnavailableError) as failure:
             error = str(failure)
         if not error and not (so_far + pending).strip():
             error = f"the model {self.model.name} wrote nothing"
-        last = Passage(
-            session=text.session,
-            seq=seq,
+        ending = Passage(
+            session=session.session,
+            seq=cursor.seq,
+            item=item,
             text=pending,
-            settings=text.settings,
-            last=True,
+            item_end=True,
+            last=last or bool(error),
             error=error,
         )
-        yield (last, _event(text, len(so_far) + len(pending)))
+        yield (ending,)
+        cursor.seq += 1
+        cursor.item, cursor.prompt, cursor.done = -1, [], item
+        cursor.part_of, cursor.written = -1, ""
+        cursor.closed = ending.last
+
+    def _passage(self, session: Description, cursor: _Cursor, text: str) -> Passage:
+        return Passage(session=session.session, seq=cursor.seq, item=cursor.item, text=text)
 
 
-def _slices(text: Text) -> tuple[Passage, ...]:
-    pieces = [
-        text.text[start : start + PASSAGE_CHARS]
-        for start in range(0, len(text.text), PASSAGE_CHARS)
-    ]
-    return tuple(
-        Passage(
-            session=text.session,
-            seq=seq,
-            text=piece,
-            settings=text.settings,
-            last=seq == len(pieces) - 1,
-        )
-        for seq, piece in enumerate(pieces)
-    )
-
-
-def _passage(text: Text, seq: int, words: str) -> Passage:
-    return Passage(session=text.session, seq=seq, text=words, settings=text.settings)
-
-
-def _event(text: Text, chars: int) -> Event:
-    return Event(
-        session=text.session, stage="expand", seq=0, kind="text", chars_total=chars, last=True
+def _passed_on(cursor: _Cursor, item: Item) -> Passage:
+    return Passage(
+        session=item.session,
+        seq=cursor.seq,
+        item=item.seq,
+        kind=item.kind,
+        object=item.object,
+        etag=item.etag,
+        seconds=item.seconds,
+        last=item.last,
     )

@@ -9,7 +9,7 @@ import numpy as np
 from ..codecs.audio.pcm import device_frame, device_window
 from ..codecs.device.opus import PREROLL_FRAMES, RUN_FRAMES, RunEncoder
 from ..codecs.records import AudioFrame, DeviceFrames, SequenceRecord
-from .journal import History
+from .journal import Description, Sequences
 from .session_audio import SessionAudio
 
 FRAME_SAMPLES = 2880
@@ -75,13 +75,17 @@ def _encode(run: RunEncoder, first: int, end: int, pcm: bytes) -> list[bytes]:
 class Frame:
     """Bring audio to 16 kHz and Opus, 60 ms a packet, with the sentence that begins in each run."""
 
-    frames: History[AudioFrame]
-    device: History[DeviceFrames]
+    frames: Sequences[AudioFrame]
+    device: Sequences[DeviceFrames]
 
     async def __call__(
-        self, frames: AsyncIterator[AudioFrame]
+        self, session: Description, frames: AsyncIterator[AudioFrame]
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
         """Yield a run of packets for each audio frame that completes some."""
+        if session.form.device is None:
+            async for _ in frames:
+                pass
+            return
         framer: Framer | None = None
         audio: SessionAudio | None = None
         async for frame in frames:

@@ -1,48 +1,225 @@
-"""What a session has said already: typed reading of its lines in the log."""
+"""The journal: how stages, gateway, devices and replay meet the log: read, append, follow.
 
+A stage that (re)starts in the middle of a session finds its cursor here, not in a state of its
+own: the end of what it wrote tells what it has done.
+"""
+
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ..codecs.encoding import unpack
-from ..codecs.records import SequenceRecord, key_of_sequence
-from ..storage.log import Log, SequenceState, partition_of
+from ..codecs.encoding import decode, encode
+from ..codecs.records import SequenceRecord, Session, key_of_sequence
+from ..codecs.session import Form, Mastering, Mode, PausePolicy, VoiceSettings
+from ..storage.log import Entry, Log, SequenceBatch, SequenceState, partition_of
 
 R = TypeVar("R", bound=SequenceRecord)
 
+STEP_ENTRIES = 64
+"""Entries in one read: records of audio are up to 64 KB, so a step is at most 4 MB."""
+KEPT_DESCRIPTIONS = 4_096
+
+
+class UndeclaredTopicError(Exception):
+    """A stage reads or writes a topic that its topology does not name: a bug in the topology."""
+
+
+class UnknownSessionError(ValueError):
+    """There is no such session, or no longer."""
+
 
 @dataclass(frozen=True, slots=True)
-class History(Generic[R]):
-    """The lines of one topic.
+class Description:
+    """A session as every agent is handed it: its record, and when the log accepted it."""
 
-    A stage that (re)starts in the middle of a session finds its cursor here, not in a state of
-    its own: the log's end of its output line says what it has done.
-    """
+    record: Session
+    created_ms: int
+    """Unix milliseconds by the log's clock; the session's programme date-time starts here."""
+
+    @property
+    def session(self) -> str:
+        """The session's id."""
+        return self.record.session
+
+    @property
+    def form(self) -> Form:
+        """The shape of what comes out."""
+        return self.record.form
+
+    @property
+    def voice(self) -> VoiceSettings:
+        """How texts are to be spoken."""
+        return self.record.voice
+
+    @property
+    def mastering(self) -> Mastering:
+        """How audio is mastered."""
+        return self.record.mastering
+
+    @property
+    def pauses(self) -> PausePolicy:
+        """The pauses between chunks."""
+        return self.record.pauses
+
+    @property
+    def mode(self) -> Mode:
+        """Whether texts are spoken as they are."""
+        return self.record.mode
+
+
+@dataclass(frozen=True, slots=True)
+class Sequences(Generic[R]):
+    """The sequences of one topic, as typed records."""
 
     log: Log
     kind: type[R]
     partitions: int
 
-    def partition(self, line: str) -> int:
-        """Return the partition that holds the line."""
-        return partition_of(key_of_sequence(self.kind, line).encode(), self.partitions)
+    def partition(self, sequence: str) -> int:
+        """Return the partition that holds the sequence."""
+        return partition_of(key_of_sequence(self.kind, sequence).encode(), self.partitions)
 
-    async def state(self, line: str) -> SequenceState:
-        """Return how far the line goes."""
-        return await self.log.sequence_state(self.kind.TOPIC, self.partition(line), line)
+    async def state(self, sequence: str) -> SequenceState:
+        """Return how far the sequence goes."""
+        return await self.log.sequence_state(
+            self.kind.TOPIC, self.partition(sequence), sequence
+        )
 
-    async def records(self, line: str, start: int, end: int | None = None) -> list[R]:
-        """Return the records that touch ``[start, end)``, in order; to the end of the line if None.
+    async def entries(
+        self, sequence: str, start: int, end: int | None = None, *, limit: int | None = None
+    ) -> list[Entry]:
+        """Return the stored entries that touch ``[start, end)``, at most about ``limit``."""
+        topic, partition = self.kind.TOPIC, self.partition(sequence)
+        return await self.log.read_sequence(topic, partition, sequence, start, end, limit=limit)
+
+    async def records(
+        self, sequence: str, start: int, end: int | None = None, *, limit: int | None = None
+    ) -> list[R]:
+        """Return the records that touch ``[start, end)``, in order, at most about ``limit``.
+
+        Callers that do not bound the range give a limit, or use `stream`.
 
         Raises:
-            MalformedError: something else stands on the line.
+            MalformedError: something else is stored on the sequence.
         """
-        entries = await self.log.read_sequence(
-            self.kind.TOPIC, self.partition(line), line, start, end
-        )
-        return [unpack(entry.value or b"", self.kind) for entry in entries]
+        found = await self.entries(sequence, start, end, limit=limit)
+        return [decode(entry.value or b"", self.kind) for entry in found]
 
-    async def last(self, line: str) -> R | None:
-        """Return the line's last record, None if there is none yet."""
-        state = await self.state(line)
-        records = await self.records(line, max(0, state.next - 1))
+    async def last(self, sequence: str) -> R | None:
+        """Return the sequence's last record, None if there is none yet."""
+        state = await self.state(sequence)
+        records = await self.records(sequence, max(0, state.next - 1))
         return records[-1] if records else None
+
+    async def stream(
+        self, sequence: str, start: int = 0, end: int | None = None
+    ) -> AsyncGenerator[R]:
+        """Yield the records that touch ``[start, end)`` and are stored now, in bounded steps."""
+        while end is None or start < end:
+            records = await self.records(sequence, start, end, limit=STEP_ENTRIES)
+            for record in records:
+                yield record
+            if not records or records[-1].last or records[-1].end <= start:
+                return
+            start = records[-1].end
+
+
+class Journal:
+    """Typed access to a log, for one stage or one process.
+
+    Args:
+        topics: The topics that may be read and written; None allows all.
+    """
+
+    def __init__(
+        self, log: Log, partitions: int, *, topics: Collection[str] | None = None
+    ) -> None:
+        self.log = log
+        self.partitions = partitions
+        self._topics = None if topics is None else frozenset(topics) | {Session.TOPIC}
+        self._descriptions: OrderedDict[str, Description] = OrderedDict()
+
+    def limited_to(self, topics: Collection[str]) -> "Journal":
+        """Return a journal on the same log that refuses all other topics."""
+        return Journal(self.log, self.partitions, topics=topics)
+
+    def of(self, kind: type[R]) -> Sequences[R]:
+        """Return the sequences of a kind's topic.
+
+        Raises:
+            UndeclaredTopicError: this journal is not allowed that topic.
+        """
+        if self._topics is not None and kind.TOPIC not in self._topics:
+            raise UndeclaredTopicError(
+                f"topic {kind.TOPIC} is not among {', '.join(sorted(self._topics))}: name it in "
+                "the stage's sources, reads or sinks"
+            )
+        return Sequences(self.log, kind, self.partitions)
+
+    async def describe(self, session: str) -> Description:
+        """Return what the session is; it never changes, so it is read once.
+
+        Raises:
+            UnknownSessionError: there is no such session.
+        """
+        known = self._descriptions.get(session)
+        if known is None:
+            found = await Sequences(self.log, Session, self.partitions).entries(session, 0, 1)
+            if not found:
+                raise UnknownSessionError(f"there is no session {session}")
+            known = Description(decode(found[0].value or b"", Session), found[0].timestamp_ms)
+            self._descriptions[session] = known
+            if len(self._descriptions) > KEPT_DESCRIPTIONS:
+                self._descriptions.popitem(last=False)
+        return known
+
+    async def append(self, *records: SequenceRecord) -> list[bool]:
+        """Append records of one key at their positions, all or none; tell which were new.
+
+        Raises:
+            GapError, OverlapError, ClosedError: they do not continue their sequences.
+            MalformedError: a record is larger than the log takes.
+        """
+        partition = partition_of(records[0].key.encode(), self.partitions)
+        return await self.log.append_at(partition, batches(records))
+
+
+def batches(records: Sequence[SequenceRecord]) -> list[SequenceBatch]:
+    """Return records as batches; neighbours at one position (a chunk's parts) become one."""
+    made: list[SequenceBatch] = []
+    for record in records:
+        value = encode(record)
+        previous = made[-1] if made else None
+        if previous is not None and _share_position(previous, record):
+            made[-1] = SequenceBatch(
+                topic=previous.topic,
+                sequence=previous.sequence,
+                start=previous.start,
+                end=previous.end,
+                key=previous.key,
+                values=(*previous.values, value),
+                last=previous.last or record.last,
+            )
+            continue
+        made.append(
+            SequenceBatch(
+                topic=record.TOPIC,
+                sequence=record.sequence,
+                start=record.start,
+                end=record.end,
+                key=record.key.encode(),
+                values=(value,),
+                last=record.last,
+            )
+        )
+    return made
+
+
+def _share_position(batch: SequenceBatch, record: SequenceRecord) -> bool:
+    return (
+        (batch.topic, batch.sequence) == (record.TOPIC, record.sequence)
+        and (batch.start, batch.end) == (record.start, record.end)
+        and record.end > record.start
+    )
+

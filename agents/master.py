@@ -1,204 +1,249 @@
-"""From speech to the session's one run of mastered audio."""
+"""From speech and objects to the session's one run of mastered audio."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
+from time import monotonic
 
-import numpy as np
-from numpy.typing import NDArray
+from ..codecs.records import AudioFrame, Chunk, Control, Event, ObjectAudio, SequenceRecord, Speech
+from .idle import Idle
+from .journal import Description, Sequences
+from .mastering import Cursor, closing_silence, ending, frames_of_chunk, frames_of_piece, silence
+from .speak import is_cancelled
 
-from ..codecs.audio import pcm
-from ..codecs.records import SAMPLE_RATE_HZ, AudioFrame, Event, SequenceRecord, Speech, Word
-from ..codecs.text.sentences import pause_s
-from .journal import History
-
-FRAME_SAMPLES = 24_000
-"""Half a second in a record: 48 KB."""
-AAC_FRAME_SAMPLES = 1024
-EDGE_KEEP_S = 0.03
-"""Silence left before and after a chunk's speech; what voices add varies and is cut."""
-EDGE_THRESHOLD_DBFS = -50.0
-FADE_MS = 5
-CEILING_DBTP = -2.5
-"""Leaves room for what AAC at 96 kbit/s overshoots, so that it decodes under -1.5 dBTP."""
-
-MAKE_UP_DB = 2.0
-"""For what the limiter takes from speech: stories by espeak and Joe, at a voice's own gain, came
-out 1.7 LU under -16 LUFS, and with this 0.9; more would press peaks harder and gain little."""
+RUN_OUT_S = 0.5
+"""An open session that gets nothing to sound for so long may have run out of items."""
+NEAR_S = 1.0
+"""Lead, beyond the segment that is not complete, at which the last words are let out."""
+LISTENING_S = 15.0
+"""A listener's report counts for so long: a few target durations."""
 
 
 @dataclass(slots=True)
-class _Cursor:
+class _Run:
     """Where the session's audio goes on; read from its last frame after a restart."""
 
-    chapter: int = 0
-    index: int = 0
-    sample: int = 0
+    at: Cursor = field(default_factory=Cursor)
+    events: int = 0
+    """Events of this stage so far: chunks below this number are complete."""
     closed: bool = False
     degraded: bool = False
     """Whether a fallback voice was heard so far."""
     parts: list[Speech] = field(default_factory=list[Speech])
+    """Delivered parts of the next chunk's speech, so far."""
+    cancelled: bool = False
+    heard_until_s: float = 0.0
+    """Somebody listens until then, as far as was reported."""
+    begun_s: float = 0.0
+    """When the audio's first sample was heard at the latest, if somebody listened from then on."""
+    silent: bool = False
+    """True while an open session without items goes on silently."""
 
 
 @dataclass(frozen=True, slots=True)
 class Master:
-    """Put chunks in order: trim edges, set pauses, bring to 48 kHz and target loudness, limit.
+    """Put chunks in order: trim edges, set pauses, bring to rate and target loudness, limit.
 
-    What it yields is a pure function of the speech in the log: the gain is the voice's calibrated
-    one, so no state runs from chunk to chunk and a restart needs none.
+    What it yields for speech and objects is a pure function of the log: the gain is the voice's
+    calibrated one, so no state runs from chunk to chunk and a restart needs none. Silence of an
+    open session is decided by the frame that is written.
     """
 
-    speech: History[Speech]
-    frames: History[AudioFrame]
-    language: str = "en"
+    speech: Sequences[Speech]
+    objects: Sequences[ObjectAudio]
+    frames: Sequences[AudioFrame]
+    events: Sequences[Event]
+    control: Sequences[Control]
+    chunks: Sequences[Chunk]
 
     async def __call__(
-        self, speeches: AsyncIterator[Speech]
+        self, session: Description, received: AsyncIterator[Speech | ObjectAudio | Control | Idle]
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
         """Yield each chunk's frames together, with an event, as soon as it is its turn."""
-        cursor: _Cursor | None = None
-        async for part in speeches:
-            if cursor is None:
-                cursor = await self._resume(part.session)
-            # a part that was mastered already asks for what comes after it too: a worker that died
-            # there may have left chunks, spoken ahead, that are not delivered again
-            if cursor.closed or not _collect(cursor, part):
+        run: _Run | None = None
+        async for record in received:
+            if run is None:
+                run = await self._resume(session)
+            if run.closed:
                 continue
-            while parts := await self._next(cursor, part.session):
-                yield await asyncio.to_thread(_mastered, cursor, parts, self.language)
-                _advance(cursor, parts[0])
-                if cursor.closed:
-                    break
+            if isinstance(record, Idle):
+                if output := await self._go_on_silently(session, run, record):
+                    yield output
+                continue
+            if isinstance(record, Control):
+                _heed(run, record)
+            elif isinstance(record, Speech) and not _collect(run, record):
+                continue
+            async for output in self._ready(session, run):
+                yield output
 
-    async def _resume(self, session: str) -> _Cursor:
-        last = await self.frames.last(session)
+    async def _resume(self, session: Description) -> _Run:
+        last = await self.frames.last(session.session)
+        reported = await self.events.last(f"{session.session}/master")
+        run = _Run(
+            begun_s=monotonic(),
+            events=0 if reported is None else reported.seq + 1,
+            degraded=reported is not None and reported.degraded,
+            cancelled=await is_cancelled(self.control, session.session),
+        )
         if last is None:
-            return _Cursor()
-        events = History(self.frames.log, Event, self.frames.partitions)
-        event = await events.last(f"{session}/master")
-        cursor = _Cursor(
-            chapter=last.chapter,
-            index=last.index,
-            sample=last.end,
-            closed=last.last,
-            degraded=event is not None and event.degraded,
-        )
-        mark = await self.speech.records(f"{session}/{last.chapter}", last.index, last.index + 1)
-        _advance(cursor, mark[0])
-        return cursor
+            return run
+        run.at = Cursor(last.end, last.chapter, last.index, last.piece)
+        run.begun_s -= last.end / session.form.sample_rate_hz
+        run.closed = last.last
+        return run
 
-    async def _next(self, cursor: _Cursor, session: str) -> list[Speech]:
-        if cursor.parts:
-            parts, cursor.parts = cursor.parts, []
+    async def _ready(
+        self, session: Description, run: _Run
+    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
+        """Yield all that can be mastered now, in order."""
+        while not run.closed:
+            if run.cancelled:
+                yield self._ended(session, run, "cancelled")
+                return
+            parts = await self._next(session, run)
+            if not parts:
+                return
+            head = parts[0]
+            if head.seq < run.events:
+                run.at = run.at.behind(head)  # it had no sound, so it left no frame
+                continue
+            if head.kind == "object":
+                complete = run.events + 1
+                async for output in self._object(session, run, head):
+                    yield output
+                if run.events < complete:
+                    return
+                continue
+            if head.boundary == "end":
+                yield self._ended(session, run, head.error, head)
+                return
+            run.degraded = run.degraded or head.degraded
+            _begin(session, run)
+            frames, at = await asyncio.to_thread(frames_of_chunk, session, run.at, parts)
+            run.at = at
+            yield (*frames, self._event(session, run, head))
+
+    async def _next(self, session: Description, run: _Run) -> list[Speech]:
+        if run.parts:
+            parts, run.parts = run.parts, []
             return parts
-        return await self.speech.records(
-            f"{session}/{cursor.chapter}", cursor.index, cursor.index + 1
+        at = run.at
+        sequence = f"{session.session}/{at.chapter}"
+        return await self.speech.records(sequence, at.index, at.index + 1)
+
+    async def _object(
+        self, session: Description, run: _Run, head: Speech
+    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
+        """Yield the frames of an object's pieces, as far as they are there.
+
+        A piece is mastered between its neighbours, so that the limiter has no seams.
+        """
+        sequence = f"{session.session}/{run.at.chapter}"
+        window: list[ObjectAudio] = []
+        async for piece in self.objects.stream(sequence, max(0, run.at.piece - 1)):
+            if piece.index < head.index:
+                continue
+            window = [*window[-2:], piece]
+            ready = [piece] if piece.object_end else []
+            ready = [*window[-2:-1], *ready]
+            for current in ready:
+                if current.piece < run.at.piece:
+                    continue
+                _begin(session, run)
+                frames, run.at = frames_of_piece(session, run.at, head, current, window)
+                if current.object_end:
+                    run.degraded = run.degraded or bool(current.error)
+                    yield (*frames, self._event(session, run, head))
+                    return
+                yield frames
+
+    async def _go_on_silently(
+        self, session: Description, run: _Run, idle: Idle
+    ) -> tuple[SequenceRecord, ...]:
+        """Return silence for an open session that has run out of items; none where it sleeps.
+
+        First what completes the segment that the last words are in, as soon as its listeners could
+        run dry; then in real time while somebody listens.
+        """
+        lead_s = _lead_s(session, run)
+        if not run.silent:
+            if idle.seconds < RUN_OUT_S or lead_s > session.form.segment_s + NEAR_S:
+                return ()
+            chunks = await self.chunks.state(f"{session.session}/{run.at.chapter}")
+            if chunks.next > run.at.index:
+                return ()  # its voice is at work
+            run.silent = True
+            frames, run.at = closing_silence(session, run.at)
+            return frames
+        if monotonic() > run.heard_until_s:
+            run.begun_s = monotonic() - run.at.sample / session.form.sample_rate_hz
+            return ()
+        missing_s = 2 * session.form.segment_s - lead_s
+        if missing_s < session.form.segment_s:
+            return ()
+        frames, run.at = silence(session, run.at, int(missing_s * session.form.sample_rate_hz))
+        return frames
+
+    def _ended(
+        self, session: Description, run: _Run, error: str, head: Speech | None = None
+    ) -> tuple[SequenceRecord, ...]:
+        run.closed = True
+        frame, run.at = ending(session, run.at, error)
+        return (frame, self._event(session, run, head, error=error, last=True))
+
+    def _event(
+        self,
+        session: Description,
+        run: _Run,
+        head: Speech | None,
+        *,
+        error: str = "",
+        last: bool = False,
+    ) -> Event:
+        seq = run.events
+        run.events += 1
+        return Event(
+            session=session.session,
+            stage="master",
+            seq=seq,
+            kind="chunk",
+            chars=head.chars if head else 0,
+            audio_s=run.at.sample / session.form.sample_rate_hz,
+            count=seq + (0 if last else 1),
+            degraded=run.degraded,
+            error=error,
+            last=last,
         )
 
 
-def _collect(cursor: _Cursor, part: Speech) -> bool:
-    """Keep a delivered part; say whether its chunk is whole (if not ours, the log has it)."""
-    in_turn = (part.chapter, part.index) == (cursor.chapter, cursor.index)
-    if in_turn and part.part == len(cursor.parts):
-        cursor.parts.append(part)
+def _heed(run: _Run, record: Control) -> None:
+    if record.verb == "cancel":
+        run.cancelled = True
+    else:
+        run.heard_until_s = monotonic() + LISTENING_S
+
+
+def _collect(run: _Run, part: Speech) -> bool:
+    """Keep a delivered part; tell whether its chunk is whole (if not ours, the log has it)."""
+    in_turn = (part.chapter, part.index) == (run.at.chapter, run.at.index)
+    if in_turn and part.part == len(run.parts):
+        run.parts.append(part)
     if part.part + 1 < part.parts:
         return False
-    if len(cursor.parts) != part.parts or not in_turn:
-        cursor.parts.clear()
+    if len(run.parts) != part.parts or not in_turn:
+        run.parts.clear()
     return True
 
 
-def _advance(cursor: _Cursor, part: Speech) -> None:
-    cursor.closed = part.boundary == "end"
-    if part.boundary == "chapter":
-        cursor.chapter += 1
-        cursor.index = 0
-    else:
-        cursor.index += 1
+def _begin(session: Description, run: _Run) -> None:
+    """Note that something is heard from now on: who ran dry waited for it."""
+    run.silent = False
+    behind_s = -_lead_s(session, run)
+    if behind_s > 0:
+        run.begun_s += behind_s
 
 
-def _mastered(cursor: _Cursor, parts: list[Speech], language: str) -> tuple[SequenceRecord, ...]:
-    """Return a chunk's frames and its event; moves the cursor's sample position on."""
-    head = parts[0]
-    cursor.degraded = cursor.degraded or head.degraded
-    if head.boundary == "end":
-        return _ending(cursor, head)
-    if head.rate_hz:
-        samples, leading_s = chunk_audio(parts)
-    else:
-        samples, leading_s = np.zeros(0, np.int16), 0.0
-    seconds = pause_s(head.boundary, language)
-    if head.boundary == "chapter":
-        seconds -= pause_s("paragraph", language)  # the piece before the mark has paused already
-    pause = pcm.silence(seconds, SAMPLE_RATE_HZ)
-    audio = np.concatenate([samples, pause]).astype("<i2").tobytes()
-    offset_s = cursor.sample / SAMPLE_RATE_HZ - leading_s
-    words = tuple(
-        Word(word.text, max(0.0, word.start_s + offset_s), max(0.0, word.end_s + offset_s))
-        for word in head.words
-    )
-    frames: list[SequenceRecord] = []
-    for start in range(0, len(audio), 2 * FRAME_SAMPLES):
-        piece = audio[start : start + 2 * FRAME_SAMPLES]
-        frames.append(
-            AudioFrame(
-                session=head.session,
-                first_sample=cursor.sample,
-                samples=len(piece) // 2,
-                pcm=piece,
-                chunk=head.seq,
-                chapter=head.chapter,
-                index=head.index,
-                text=head.text if start == 0 else "",
-                end_char=head.end_char,
-                degraded=head.degraded,
-                words=words if start == 0 else (),
-            )
-        )
-        cursor.sample += len(piece) // 2
-    return (*frames, _event(cursor, head, last=False))
-
-
-def _ending(cursor: _Cursor, head: Speech) -> tuple[SequenceRecord, ...]:
-    # whole AAC frames, so that playlist and decoded audio agree to the sample
-    missing = -cursor.sample % AAC_FRAME_SAMPLES
-    frame = AudioFrame(
-        session=head.session,
-        first_sample=cursor.sample,
-        samples=missing,
-        pcm=bytes(2 * missing),
-        chunk=head.seq,
-        chapter=head.chapter,
-        index=head.index,
-        end_char=head.end_char,
-        last=True,
-        error=head.error,
-    )
-    cursor.sample += missing
-    return (frame, _event(cursor, head, last=True))
-
-
-def chunk_audio(parts: list[Speech]) -> tuple[NDArray[np.int16], float]:
-    """Return a chunk's speech at 48 kHz and target loudness, and the seconds cut at its start."""
-    head = parts[0]
-    raw = np.frombuffer(b"".join(part.pcm for part in parts), "<i2").astype(np.int16)
-    start, end = pcm.sound_span(raw, head.rate_hz, EDGE_KEEP_S, EDGE_THRESHOLD_DBFS)
-    faded = pcm.fade_edges(raw[start:end], head.rate_hz, FADE_MS)
-    wide = pcm.resample(faded, head.rate_hz, SAMPLE_RATE_HZ)
-    loud = pcm.limit(wide, SAMPLE_RATE_HZ, CEILING_DBTP, head.gain_db + MAKE_UP_DB)
-    return loud, start / head.rate_hz
-
-
-def _event(cursor: _Cursor, head: Speech, *, last: bool) -> Event:
-    return Event(
-        session=head.session,
-        stage="master",
-        seq=head.seq,
-        kind="chunk",
-        chars=head.end_char,
-        audio_s=cursor.sample / SAMPLE_RATE_HZ,
-        count=head.seq + (0 if last else 1),
-        degraded=cursor.degraded,
-        error=head.error,
-        last=last,
-    )
+def _lead_s(session: Description, run: _Run) -> float:
+    """Return the seconds of audio ahead of somebody who has listened from the beginning."""
+    return run.at.sample / session.form.sample_rate_hz - (monotonic() - run.begun_s)

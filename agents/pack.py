@@ -7,29 +7,27 @@ from dataclasses import dataclass
 
 from ..codecs.hls.aac import LOOK_AHEAD_FRAMES, RunEncoder
 from ..codecs.hls.fmp4 import init_segment, media_segment
-from ..codecs.hls.grid import RUN_SEGMENTS, Grid
+from ..codecs.hls.grid import AAC_FRAME_SAMPLES, RUN_SEGMENTS, Grid
+from ..codecs.hls.names import INIT_NAME, SEGMENT_TYPE, segment_name
 from ..codecs.records import AudioFrame, Segment, SequenceRecord
+from ..codecs.session import Form
 from ..storage.objects.store import Objects
-from .journal import History
+from .journal import Description, Sequences
 from .session_audio import SessionAudio
 
-AAC_FRAME_SAMPLES = 1024
-INIT_NAME = "init.mp4"
-SEGMENT_TYPE = "audio/mp4"
 
-
-def segment_name(number: int) -> str:
-    """Return a segment's object name, such as ``audio_000.m4s``."""
-    return f"audio_{number:03d}.m4s"
+def grid_of(form: Form) -> Grid:
+    """Return how a session of this form is cut into segments."""
+    return Grid(segment_s=form.segment_s, ramp=form.ramp)
 
 
 class Packer:
     """Makes one session's segments in order, from any number on; bytes depend on the log alone."""
 
-    def __init__(self, grid: Grid, bit_rate: int, audio: SessionAudio, number: int) -> None:
+    def __init__(self, form: Form, audio: SessionAudio, number: int) -> None:
         self.session = audio.session
-        self._grid = grid
-        self._bit_rate = bit_rate
+        self._grid = grid_of(form)
+        self._bit_rate = form.renditions[0].bit_rate
         self._audio = audio
         self.number = number
         """The next segment."""
@@ -38,6 +36,11 @@ class Packer:
     @property
     def _frames_in_all(self) -> int:
         return -(-self._audio.available // AAC_FRAME_SAMPLES)
+
+    @property
+    def needed_from(self) -> int:
+        """The first sample that the segments to come are made of."""
+        return self._grid.start(self.number) * AAC_FRAME_SAMPLES
 
     def ended(self) -> bool:
         """Say whether every segment of a closed session was made."""
@@ -106,14 +109,12 @@ def _encode(run: RunEncoder, number: int, first: int, pcm: bytes, finishes: bool
 class Pack:
     """Cut segments on a fixed grid, encode, store; then say so."""
 
-    grid: Grid
-    bit_rate: int
     store: Objects
-    frames: History[AudioFrame]
-    segments: History[Segment]
+    frames: Sequences[AudioFrame]
+    segments: Sequences[Segment]
 
     async def __call__(
-        self, frames: AsyncIterator[AudioFrame]
+        self, session: Description, frames: AsyncIterator[AudioFrame]
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
         """Yield each segment once its object is in the store.
 
@@ -129,20 +130,17 @@ class Pack:
                     return
                 audio = SessionAudio(self.frames, frame.session)
                 await audio.load()  # this frame may be one that another worker has packed already
-                packer = Packer(self.grid, self.bit_rate, audio, state.next)
+                packer = Packer(session.form, audio, state.next)
             audio.feed(frame)
             while made := await packer.next():
                 segment, data = made
                 await self._store(segment, data)
                 yield (segment,)
             # also where nothing was made: what was packed long ago may be delivered again
-            audio.forget(self._keep_from(packer.number))
+            audio.forget(packer.needed_from)
             if packer.ended() and not audio.available:
                 await self._store_init(frame.session)  # its playlist names it all the same
                 yield (_bare_end(frame),)
-
-    def _keep_from(self, number: int) -> int:
-        return self.grid.start(number) * AAC_FRAME_SAMPLES
 
     async def _store(self, segment: Segment, data: bytes) -> None:
         if segment.number == 0:

@@ -1,7 +1,7 @@
 """A session's mastered PCM by sample position: what was delivered, and the log for the rest."""
 
 from ..codecs.records import AudioFrame
-from .journal import History
+from .journal import Sequences
 
 BYTES_PER_SAMPLE = 2
 
@@ -13,7 +13,7 @@ class SessionAudio:
     whatever lies outside is read from the log, so a stage can start anywhere.
     """
 
-    def __init__(self, frames: History[AudioFrame], session: str) -> None:
+    def __init__(self, frames: Sequences[AudioFrame], session: str) -> None:
         self._frames = frames
         self.session = session
         self._window = bytearray()
@@ -79,8 +79,11 @@ class SessionAudio:
         if self._in_window(first, end):
             known = self._texts
         else:
-            frames = await self._frames.records(self.session, first, end)
-            known = [(frame.first_sample, frame.text) for frame in frames if frame.text]
+            known = [
+                (frame.first_sample, frame.text)
+                async for frame in self._frames.stream(self.session, first, end)
+                if frame.text
+            ]
         return [item for item in known if first <= item[0] < end]
 
     def _in_window(self, first: int, end: int) -> bool:
@@ -89,7 +92,7 @@ class SessionAudio:
     async def _from_log(self, first: int, end: int) -> bytes:
         joined = bytearray()
         position = first
-        for frame in await self._frames.records(self.session, first, end):
+        async for frame in self._frames.stream(self.session, first, end):
             if frame.first_sample > position:
                 break
             start = (position - frame.first_sample) * BYTES_PER_SAMPLE

@@ -1,86 +1,155 @@
 """From chunks to speech."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
-from ..codecs.records import Chunk, SequenceRecord, Speech
-from .journal import History
+from ..codecs.records import Chunk, Control, SequenceRecord, Speech
+from .journal import Description, Sequences
 from .turns import Turns
 from .voices.voice import Spoken, Utterance, Voice, VoiceFailedError, VoiceUnavailableError
 
-log = structlog.get_logger()
 PART_BYTES = 48_000
 """PCM in one record of a chunk's speech: with words and text beside it under 64 KB."""
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Ahead:
+    """Chunks of one chapter that are being spoken, by index."""
+
+    spoken: dict[int, "asyncio.Task[Spoken]"] = field(
+        default_factory=dict[int, "asyncio.Task[Spoken]"]
+    )
+
+    async def drop(self) -> None:
+        tasks, self.spoken = list(self.spoken.values()), {}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Speak:
-    """Ask the voice for each chunk; its audio becomes visible whole or not at all."""
+    """Ask the voice for each chunk; its audio is stored whole or not at all.
+
+    The chunks that follow the one in hand are spoken at the same time, as far as the process has
+    turns for them; they are stored in their order.
+    """
 
     voice: Voice
-    speech: History[Speech]
     turns: Turns
+    chunks: Sequences[Chunk]
+    speech: Sequences[Speech]
+    control: Sequences[Control]
 
     async def __call__(
-        self, chunks: AsyncIterator[Chunk]
+        self, session: Description, chunks: AsyncIterator[Chunk]
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
         """Yield the speech of each chunk that has none yet.
 
         Raises:
             OSError: no voice can be reached; worth another try.
         """
-        async for chunk in chunks:
-            state = await self.speech.state(chunk.sequence)
-            if state.closed or chunk.index < state.next:
-                continue
-            if chunk.index > state.next:
-                yield (_missing(chunk, state.next),)
-                continue
-            if chunk.final or not chunk.text:
-                yield (_mark(chunk, chunk.error),)
-                continue
-            try:
-                async with self.turns.take(chunk.seq):
-                    spoken = await self.voice.speak(Utterance(chunk.text, chunk.settings))
-            except (VoiceFailedError, VoiceUnavailableError) as error:
-                yield (_mark(chunk, str(error)),)
-                continue
-            except OSError:
-                raise
-            except Exception as error:
-                # a voice that breaks down fails its chunk, never the stage
-                log.exception("a voice broke down", session=chunk.session, chunk=chunk.seq)
-                yield (_mark(chunk, f"the voice broke down: {error!r}"),)
-                continue
-            yield _parts(chunk, spoken)
+        ahead = _Ahead()
+        following = -1
+        try:
+            async for chunk in chunks:
+                if following < 0:
+                    state = await self.speech.state(chunk.sequence)
+                    if state.closed:
+                        continue
+                    following = state.next
+                if chunk.index < following:
+                    continue
+                output = await self._sounded(session, chunk, following, ahead)
+                yield output
+                following = output[-1].end
+                if output[-1].last:
+                    return
+        finally:
+            await ahead.drop()
+
+    async def _sounded(
+        self, session: Description, chunk: Chunk, following: int, ahead: _Ahead
+    ) -> tuple[Speech, ...]:
+        if chunk.index > following:
+            return (_missing(chunk, following),)
+        if chunk.kind != "text" or not chunk.text:
+            return (_mark(chunk, chunk.error),)
+        if await is_cancelled(self.control, session.session):
+            return (_mark(chunk, "cancelled"),)
+        await self._speak_ahead(session, chunk, ahead)
+        try:
+            spoken = await ahead.spoken.pop(chunk.index)
+        except (VoiceFailedError, VoiceUnavailableError) as error:
+            return (_mark(chunk, str(error)),)
+        except OSError:
+            raise
+        except Exception as error:
+            # a voice that breaks down fails its chunk, never the stage
+            log.exception("a voice broke down", session=chunk.session, chunk=chunk.seq)
+            return (_mark(chunk, f"the voice broke down: {error!r}"),)
+        return _parts(chunk, spoken)
+
+    async def _speak_ahead(self, session: Description, chunk: Chunk, ahead: _Ahead) -> None:
+        """Begin to speak the chunk, and those after it that are cut already."""
+        if chunk.index not in ahead.spoken:
+            self._begin(session, chunk, ahead)
+        more = self.turns.at_once - len(ahead.spoken)
+        if more <= 0:
+            return
+        first = max(ahead.spoken) + 1
+        for later in await self.chunks.records(chunk.sequence, first, first + more):
+            if later.kind == "text" and later.text:
+                self._begin(session, later, ahead)
+
+    def _begin(self, session: Description, chunk: Chunk, ahead: _Ahead) -> None:
+        async def speak() -> Spoken:
+            async with self.turns.take(chunk.seq):
+                return await self.voice.speak(Utterance(chunk.text, session.voice))
+
+        ahead.spoken[chunk.index] = asyncio.create_task(speak())
+
+
+async def is_cancelled(control: Sequences[Control], session: str) -> bool:
+    """Tell whether the session's owner has ended it."""
+    state = await control.state(session)
+    return state.closed
 
 
 def _mark(chunk: Chunk, error: str) -> Speech:
+    last = bool(error) or chunk.last
     return Speech(
         session=chunk.session,
         seq=chunk.seq,
         chapter=chunk.chapter,
         index=chunk.index,
+        item=chunk.item,
+        kind=chunk.kind,
         start_char=chunk.start_char,
         end_char=chunk.end_char,
         boundary="end" if error else chunk.boundary,
+        seconds=chunk.seconds,
+        chars=chunk.chars,
+        last=last,
         error=error,
     )
 
 
 def _missing(chunk: Chunk, index: int) -> Speech:
-    """End the chapter at a chunk that was given up: nothing could follow its gap."""
+    """End the chapter at a chunk that was dead-lettered: nothing could follow its gap."""
     seq = chunk.seq - (chunk.index - index)
     return Speech(
         session=chunk.session,
         seq=seq,
         chapter=chunk.chapter,
         index=index,
-        start_char=chunk.start_char,
-        end_char=chunk.start_char,
+        kind="mark",
         boundary="end",
+        last=True,
         error=f"chunk {seq} was given up: the topic 'dead-letter' has the reason",
     )
 
@@ -94,6 +163,7 @@ def _parts(chunk: Chunk, spoken: Spoken) -> tuple[Speech, ...]:
             seq=chunk.seq,
             chapter=chunk.chapter,
             index=chunk.index,
+            item=chunk.item,
             part=part,
             parts=len(pieces),
             rate_hz=spoken.rate_hz,
@@ -102,6 +172,7 @@ def _parts(chunk: Chunk, spoken: Spoken) -> tuple[Speech, ...]:
             start_char=chunk.start_char,
             end_char=chunk.end_char,
             boundary=chunk.boundary,
+            chars=chunk.chars,
             voice=spoken.voice,
             gain_db=spoken.gain_db,
             degraded=spoken.degraded,

@@ -1,4 +1,4 @@
-"""Running one agent for many sessions at once: a lane a key, none in another's way."""
+"""Running one agent for many keys at once: each session goes at its own speed."""
 
 import asyncio
 from collections import deque
@@ -8,20 +8,39 @@ from dataclasses import dataclass, field
 from time import monotonic, perf_counter
 from typing import Any, Protocol
 
-from ..codecs.encoding import MalformedError, pack, unpack
+from ..agents.idle import Idle
+from ..agents.journal import (
+    Description,
+    Journal,
+    UndeclaredTopicError,
+    UnknownSessionError,
+    batches,
+)
+from ..codecs.encoding import MalformedError, decode, encode
 from ..codecs.records import TOPICS, DeadLetter, SequenceRecord
-from ..storage.log import Fence, FencedError, Log, NewEntry, SequenceBatch, partition_of
+from ..storage.log import (
+    ClosedError,
+    Fence,
+    FencedError,
+    GapError,
+    NewEntry,
+    OverlapError,
+    SequenceBatch,
+    partition_of,
+)
 from .stage import Agent, Stage
 
 IDLE_S = 60.0
-"""A lane without records for this long lets go of its encoder; the next record opens it again."""
+"""A key without records for so long lets go of its agent; the next record starts a new one."""
 MAX_HELD_BYTES = 32_000_000
-"""Records delivered and not done, all lanes of a stage together; beyond it the stage reads no
+"""Records delivered and not done, all keys of a stage together; beyond it the stage reads no
 more until some are done."""
 RETRY_FIRST_S = 0.1
 RETRY_MOST_S = 5.0
 RETRY_PATIENCE_S = 600.0
-"""What stays out of reach for longer is a dead letter."""
+"""What stays unreachable for longer is dead-lettered."""
+MOST_RELOADS = 20
+"""An agent that was started anew so often without writing anything does not read its cursor."""
 DEAD_LETTER_BYTES = 32_000
 
 
@@ -31,11 +50,12 @@ class Delivery:
 
     key: bytes
     value: bytes
+    topic: str
     partition: int
     offset: int
     fence: Fence | None
     done: Callable[[], Any]
-    """Call once: every output of the record stands in the log."""
+    """Call once: every output of the record is in the log."""
 
 
 class Observer(Protocol):
@@ -46,57 +66,72 @@ class Observer(Protocol):
         ...
 
     def wrote(self, stage: str, topic: str, records: int) -> None:
-        """Count records that came to stand in the log."""
+        """Count records that were appended to the log."""
         ...
 
     def troubled(self, stage: str, kind: str) -> None:
-        """Count a ``retry``, a ``dead-letter``, a ``fenced`` lane or a ``crash``."""
+        """Count a ``retry``, a ``dead-letter``, a ``fenced`` write, a ``reload`` or a ``crash``."""
         ...
 
 
+class _StaleCursorError(Exception):
+    """Somebody else has written what the agent yielded: it has to read its cursor again."""
+
+
 @dataclass(slots=True)
-class _Lane:
+class _Key:
+    """One key's records and the task that runs the agent on them."""
+
     key: bytes
     waiting: deque[Delivery] = field(default_factory=deque[Delivery])
     handed: deque[Delivery] = field(default_factory=deque[Delivery])
+    """Given to the agent and not done."""
     arrival: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
     trouble_since: float | None = None
+    reloads: int = 0
+
+    @property
+    def session(self) -> str:
+        return self.key.decode(errors="replace").partition("/")[0]
 
 
 class KeyedRunner:
     """Everything between the engine's deliveries and a stage's agent, once for all stages.
 
-    Three kinds of trouble: a malformed record goes to ``dead-letter`` and the lane goes on; what
-    is unreachable (``OSError``) is tried again from the first record not done, with backoff, for
-    this session alone; anything else is a bug and is handed to ``crash``.
+    Trouble is told apart here. A malformed record is dead-lettered and the key goes on. What is
+    unreachable (``OSError``) is tried again from the first record not done, with backoff, for this
+    key alone. What somebody else wrote first makes the agent read its cursor again. Anything else
+    is a bug and is handed to ``crash``.
     """
 
     def __init__(
         self,
         stage: Stage,
         agent: Agent,
-        log: Log,
-        partitions: int,
+        journal: Journal,
         *,
         observer: Observer,
         crash: Callable[[BaseException], Any],
     ) -> None:
         self._stage = stage
         self._agent = agent
-        self._kind = TOPICS[stage.source]
-        self._log = log
-        self._partitions = partitions
+        self._journal = journal
         self._observer = observer
         self._crash = crash
-        self._lanes: dict[bytes, _Lane] = {}
+        self._keys: dict[bytes, _Key] = {}
         self._held_bytes = 0
         self._room = asyncio.Event()
 
     @property
-    def open_lanes(self) -> int:
-        """How many sessions the stage holds in memory."""
-        return len(self._lanes)
+    def open_keys(self) -> int:
+        """How many keys the stage holds in memory."""
+        return len(self._keys)
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of records delivered and not done."""
+        return self._held_bytes
 
     async def offer(self, delivery: Delivery) -> None:
         """Take a record over; waits while the stage holds too many."""
@@ -104,186 +139,194 @@ class KeyedRunner:
             self._room.clear()
             await self._room.wait()
         self._held_bytes += len(delivery.value)
-        lane = self._lanes.get(delivery.key)
-        if lane is None:
-            lane = self._lanes[delivery.key] = _Lane(delivery.key)
-        lane.waiting.append(delivery)
-        lane.arrival.set()
-        if lane.task is None:
-            lane.task = asyncio.create_task(
-                self._drive(lane),
-                name=f"{self._stage.name}:{delivery.key.decode(errors='replace')}",
-            )
+        key = self._keys.get(delivery.key)
+        if key is None:
+            key = self._keys[delivery.key] = _Key(delivery.key)
+        key.waiting.append(delivery)
+        key.arrival.set()
+        if key.task is None:
+            name = f"{self._stage.name}:{delivery.key.decode(errors='replace')}"
+            key.task = asyncio.create_task(self._drive(key), name=name)
 
     async def drop(self) -> None:
-        """Let go of every lane: the partitions are another's now."""
-        lanes, self._lanes = list(self._lanes.values()), {}
-        for lane in lanes:
-            if lane.task is not None:
-                lane.task.cancel()
-        await asyncio.gather(
-            *(lane.task for lane in lanes if lane.task is not None), return_exceptions=True
-        )
-        for lane in lanes:
-            self._release((*lane.handed, *lane.waiting))
+        """Let go of every key: the partitions are another's now."""
+        keys, self._keys = list(self._keys.values()), {}
+        tasks = [key.task for key in keys if key.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for key in keys:
+            self._release((*key.handed, *key.waiting))
 
     def _release(self, deliveries: Iterable[Delivery]) -> None:
         self._held_bytes -= sum(len(delivery.value) for delivery in deliveries)
         if self._held_bytes < MAX_HELD_BYTES:
             self._room.set()
 
-    async def _drive(self, lane: _Lane) -> None:
+    async def _drive(self, key: _Key) -> None:
         pause = RETRY_FIRST_S
-        hopeless = ""
+        given_up = ""
         while True:
             try:
-                if hopeless:
-                    await self._bury(lane, hopeless)
-                    hopeless = ""
-                await self._run_agent(lane)
+                if given_up:
+                    await self._dead_letter(key, given_up)
+                    given_up = ""
+                await self._run_agent(key)
                 pause = RETRY_FIRST_S
-            except MalformedError as error:
-                hopeless = str(error)
+            except (MalformedError, UnknownSessionError) as error:
+                given_up = str(error)
             except FencedError:
                 self._observer.troubled(self._stage.name, "fenced")
-                self._forget_generation(lane)
+                self._forget_generation(key)
             except OSError as error:
                 self._observer.troubled(self._stage.name, "retry")
-                hopeless = hopeless or self._out_of_patience(lane, error)
+                given_up = given_up or self._out_of_patience(key, error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, RETRY_MOST_S)
+            except _StaleCursorError as error:
+                self._observer.troubled(self._stage.name, "reload")
+                key.reloads += 1
+                if key.reloads > MOST_RELOADS:
+                    self._report_bug(error.__cause__ or error)
+                    break
             except Exception as error:  # noqa: BLE001 - a bug: handed on to stop the stage
-                self._observer.troubled(self._stage.name, "crash")
-                self._crash(error)
+                self._report_bug(error)
                 break
-            if not (lane.waiting or lane.handed):
+            if not (key.waiting or key.handed):
                 break
-        if self._lanes.get(lane.key) is lane:
-            del self._lanes[lane.key]
+        if self._keys.get(key.key) is key:
+            del self._keys[key.key]
 
-    def _forget_generation(self, lane: _Lane) -> None:
+    def _report_bug(self, error: BaseException) -> None:
+        self._observer.troubled(self._stage.name, "crash")
+        self._crash(error)
+
+    def _forget_generation(self, key: _Key) -> None:
         """Drop what was delivered in the generation that was fenced off, not what came since."""
-        fenced = lane.handed[-1].fence
+        fenced = key.handed[-1].fence
         assert fenced is not None
         gone = [
             delivery
-            for delivery in (*lane.handed, *lane.waiting)
+            for delivery in (*key.handed, *key.waiting)
             if delivery.fence is not None and delivery.fence.generation <= fenced.generation
         ]
-        lane.handed.clear()
-        lane.waiting = deque(delivery for delivery in lane.waiting if delivery not in gone)
+        key.handed.clear()
+        key.waiting = deque(delivery for delivery in key.waiting if delivery not in gone)
         self._release(gone)
 
-    async def _run_agent(self, lane: _Lane) -> None:
+    async def _run_agent(self, key: _Key) -> None:
         # what an earlier run of the agent had and did not finish comes first again
-        lane.waiting.extendleft(reversed(lane.handed))
-        lane.handed.clear()
-        if lane.waiting:
-            lane.arrival.set()
-        async with aclosing(self._records(lane)) as records:
-            async with aclosing(self._agent(records)) as outputs:
-                async for batch in outputs:
-                    await self._write(batch, lane)
-            self._finish(lane)
+        key.waiting.extendleft(reversed(key.handed))
+        key.handed.clear()
+        if not key.waiting:
+            return
+        key.arrival.set()
+        description = await self._journal.describe(key.session)
+        async with aclosing(self._records(key, description)) as records:
+            async with aclosing(self._agent(description, records)) as outputs:
+                async for output in outputs:
+                    await self._write(output, key)
+            self._finish(key)
 
-    async def _records(self, lane: _Lane) -> AsyncGenerator[Any]:
+    async def _records(self, key: _Key, description: Description) -> AsyncGenerator[Any]:
+        ticks = self._stage.idle if description.record.open else None
         while True:
-            self._finish(lane)
-            while not lane.waiting:
-                lane.arrival.clear()
-                try:
-                    async with asyncio.timeout(IDLE_S):
-                        await lane.arrival.wait()
-                except TimeoutError:
+            if ticks is None:
+                self._finish(key)
+            since = monotonic()
+            while not await self._arrived(key, IDLE_S if ticks is None else ticks.every_s):
+                idle_s = monotonic() - since
+                if ticks is None or idle_s >= ticks.settled_s:
+                    self._finish(key)
+                if ticks is None or idle_s >= IDLE_S:
                     return
-            delivery = lane.waiting.popleft()
-            lane.handed.append(delivery)
+                yield Idle(idle_s)
+            self._finish(key)
+            delivery = key.waiting.popleft()
+            key.handed.append(delivery)
             started = perf_counter()
-            yield unpack(delivery.value, self._kind)
+            yield self._decoded(delivery)
             self._observer.handled(self._stage.name, 1, perf_counter() - started)
 
-    def _finish(self, lane: _Lane) -> None:
-        if not lane.handed:
+    @staticmethod
+    async def _arrived(key: _Key, timeout_s: float) -> bool:
+        if key.waiting:
+            return True
+        key.arrival.clear()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await key.arrival.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    @staticmethod
+    def _decoded(delivery: Delivery) -> Any:
+        return decode(delivery.value, TOPICS[delivery.topic])
+
+    def _finish(self, key: _Key) -> None:
+        if not key.handed:
             return
-        lane.trouble_since = None
-        self._release(lane.handed)
-        while lane.handed:
-            lane.handed.popleft().done()
+        key.trouble_since = None
+        self._release(key.handed)
+        while key.handed:
+            key.handed.popleft().done()
 
-    async def _write(self, batch: tuple[SequenceRecord, ...], lane: _Lane) -> None:
-        delivery = lane.handed[-1]
+    async def _write(self, output: tuple[SequenceRecord, ...], key: _Key) -> None:
         by_partition: dict[int, list[SequenceBatch]] = {}
-        for made in batches(batch):
-            by_partition.setdefault(partition_of(made.key, self._partitions), []).append(made)
+        for batch in batches(output):
+            if batch.topic not in self._stage.sinks:
+                raise UndeclaredTopicError(
+                    f"{self._stage.name} writes to {batch.topic}, which is not among its sinks"
+                )
+            number = partition_of(batch.key, self._journal.partitions)
+            by_partition.setdefault(number, []).append(batch)
+        delivery = key.handed[-1] if key.handed else None
         for partition, group in by_partition.items():
-            # a fence holds where this member owns the partition; elsewhere the place alone does
-            fence = delivery.fence if partition == delivery.partition else None
-            written = await self._log.append_at(partition, group, fence=fence)
-            for made, new in zip(group, written, strict=True):
-                if new:
-                    self._observer.wrote(self._stage.name, made.topic, len(made.values))
+            # a fence holds where this member owns the partition; elsewhere the position alone does
+            ours = delivery is not None and partition == delivery.partition
+            await self._append(partition, group, delivery.fence if ours and delivery else None)
+            key.reloads = 0
 
-    def _out_of_patience(self, lane: _Lane, error: OSError) -> str:
+    async def _append(
+        self, partition: int, group: list[SequenceBatch], fence: Fence | None
+    ) -> None:
+        try:
+            written = await self._journal.log.append_at(partition, group, fence=fence)
+        except (OverlapError, GapError, ClosedError) as error:
+            raise _StaleCursorError(str(error)) from error
+        for batch, new in zip(group, written, strict=True):
+            if new:
+                self._observer.wrote(self._stage.name, batch.topic, len(batch.values))
+        if not all(written):
+            raise _StaleCursorError(f"{self._stage.name}: written already by another")
+
+    def _out_of_patience(self, key: _Key, error: OSError) -> str:
         """Return why the record in hand is given up, empty while there is patience left."""
         now = monotonic()
-        lane.trouble_since = lane.trouble_since or now
-        if now - lane.trouble_since <= RETRY_PATIENCE_S:
+        key.trouble_since = key.trouble_since or now
+        if now - key.trouble_since <= RETRY_PATIENCE_S:
             return ""
-        return f"out of reach for {RETRY_PATIENCE_S:.0f} s: {error}"
+        return f"unreachable for {RETRY_PATIENCE_S:.0f} s: {error}"
 
-    async def _bury(self, lane: _Lane, reason: str) -> None:
-        """Write the record in hand to ``dead-letter``, and let the lane go on after it."""
-        if not lane.handed:
-            return
+    async def _dead_letter(self, key: _Key, reason: str) -> None:
+        """Write the record in hand to ``dead-letter``, and let the key go on after it."""
+        if not key.handed:
+            if not key.waiting:
+                return
+            key.handed.append(key.waiting.popleft())
         self._observer.troubled(self._stage.name, "dead-letter")
-        delivery = lane.handed[-1]
+        delivery = key.handed[-1]
         letter = DeadLetter(
-            session=lane.key.decode(errors="replace").partition("/")[0][:64],
+            session="",
             stage=self._stage.name,
-            topic=self._stage.source,
+            topic=delivery.topic,
             partition=delivery.partition,
             offset=delivery.offset,
             reason=reason[:1000],
             value=delivery.value[:DEAD_LETTER_BYTES],
         )
-        await self._log.append(
-            DeadLetter.TOPIC, delivery.partition, [NewEntry(key=lane.key, value=pack(letter))]
+        await self._journal.log.append(
+            DeadLetter.TOPIC, delivery.partition, [NewEntry(key=key.key, value=encode(letter))]
         )
-        self._finish(lane)
-
-
-def batches(batch: tuple[SequenceRecord, ...]) -> list[SequenceBatch]:
-    """Return the batch as batches; neighbours in one place (a chunk's parts) become one."""
-    made: list[SequenceBatch] = []
-    for record in batch:
-        value = pack(record)
-        last = made[-1] if made else None
-        same = (
-            last is not None
-            and (last.topic, last.sequence) == (record.TOPIC, record.sequence)
-            and (last.start, last.end) == (record.start, record.end)
-            and record.end > record.start
-        )
-        if last is not None and same:
-            made[-1] = SequenceBatch(
-                topic=last.topic,
-                sequence=last.sequence,
-                start=last.start,
-                end=last.end,
-                key=last.key,
-                values=(*last.values, value),
-                last=last.last or record.final,
-            )
-        else:
-            made.append(
-                SequenceBatch(
-                    topic=record.TOPIC,
-                    sequence=record.sequence,
-                    start=record.start,
-                    end=record.end,
-                    key=record.key.encode(),
-                    values=(value,),
-                    last=record.final,
-                )
-            )
-    return made
+        self._finish(key)

@@ -1,56 +1,105 @@
 """What a topology is made of: stages, and the topics they read and write."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from ..agents.journal import History, R
+from ..agents.journal import Description, Journal
 from ..agents.models.model import Model
 from ..agents.turns import Turns
 from ..agents.voices.voice import Voice
-from ..codecs.hls.grid import Grid
 from ..codecs.records import SequenceRecord
-from ..storage.log import Log
+from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import Objects
 
-Agent = Callable[[AsyncIterator[Any]], AsyncGenerator[tuple[SequenceRecord, ...]]]
-"""Records of one session in, batches of records out.
+Outputs = AsyncGenerator[tuple[SequenceRecord, ...]]
+Agent = Callable[[Description, AsyncIterator[Any]], Outputs]
+"""A session's description and records of one key in, tuples of records out.
 
-An agent runs once for each key of its source topic and is handed that key's records in order. A
-batch it yields stands in the log, each topic's share all or none, before it is resumed; a record
-is done when the agent asks for the next one. It may be started anew at any record, with records
-it has dealt with, and finds its cursor in what it said before (`agents.history`).
+An agent runs once for each key of its sources and is handed that key's records in order, and
+`agents.idle.Idle` where its stage asks for it. What it yields is stored, each topic's share all or
+none, before it is resumed; a record is done when the agent asks for the next one. It may be
+started anew at any record, with records it has dealt with, and finds its cursor in what it wrote
+before (`agents.journal`). If somebody else has written meanwhile what it yields, it is started
+anew, reads what was decided, and goes on from there.
 """
 
 
+class Resources(Protocol):
+    """What agents are built from; `ops.services.Services` makes each thing at first use."""
+
+    @property
+    def journal(self) -> Journal:
+        """The log."""
+        ...
+
+    @property
+    def store(self) -> Objects:
+        """Where segments and playlists are stored."""
+        ...
+
+    @property
+    def objects(self) -> ObjectSource:
+        """Where audio objects are read from."""
+        ...
+
+    @property
+    def voice(self) -> Voice:
+        """The chain of voices."""
+        ...
+
+    @property
+    def model(self) -> Model:
+        """The language model."""
+        ...
+
+    @property
+    def turns(self) -> Turns:
+        """Who speaks next in this process."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What agents are built from; made in one place (`ops.services`)."""
+class IdleTicks:
+    """When an agent is told that nothing comes for an open session."""
 
-    log: Log
-    partitions: int
-    store: Objects
-    voice: Voice
-    model: Model
-    turns: Turns
-    grid: Grid
-    bit_rate: int
-
-    def history(self, kind: type[R]) -> History[R]:
-        """Return the typed lines of a topic."""
-        return History(self.log, kind, self.partitions)
+    every_s: float
+    settled_s: float
+    """From then on the last record is done: what follows from silence has been written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """An agent with its source and sinks."""
+    """An agent with the topics it reads and writes."""
 
     name: str
-    source: str
-    """Topic it reads."""
+    sources: tuple[str, ...]
+    """Topics whose records it is handed, all with the same key."""
     sinks: tuple[str, ...]
-    """Topics it writes; a record goes to the topic of its kind."""
-    build: Callable[[Parts], Agent]
+    """Topics it writes; writing to another is refused."""
+    build: Callable[[Resources, Journal], Agent]
+    """Makes the agent; the journal allows the stage's topics only."""
+    reads: tuple[str, ...] = ()
+    """Topics it looks things up in, beside those above; reading another is refused."""
+    prepare: Callable[[Resources], Awaitable[None]] | None = None
+    """What a worker does before the stage starts, such as loading a model."""
+    idle: IdleTicks | None = None
+    dedicated: bool = False
+    """True where it keeps a processor busy: `up` gives it a process of its own."""
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """Every topic the stage may read or write."""
+        return frozenset((*self.sources, *self.sinks, *self.reads))
+
+    def agent(self, resources: Resources) -> Agent:
+        """Return the stage's agent on these resources."""
+        return self.build(resources, resources.journal.limited_to(self.topics))
 
 
-Topology = tuple[Stage, ...]
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Stages that belong together."""
+
+    name: str
+    stages: tuple[Stage, ...]

@@ -1,0 +1,152 @@
+"""From object chunks to their audio, decoded piece by piece."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, closing
+from dataclasses import dataclass
+
+import structlog
+
+from ..codecs.audio.decoding import AudioFormatError, PieceDecoder
+from ..codecs.audio.pcm import Samples
+from ..codecs.records import Chunk, Control, ObjectAudio, SequenceRecord
+from ..codecs.session import LIMITS
+from ..storage.objects.source import ObjectChangedError, ObjectSource
+from .journal import Description, Sequences
+from .object_file import ObjectFile
+from .speak import is_cancelled
+
+PIECE_SAMPLES = 24_000
+"""Half a second at 48 kHz: 48 KB in a record."""
+PIECES_A_WRITE = 4
+log = structlog.get_logger()
+
+
+class ObjectMissingError(Exception):
+    """There is no object of that name."""
+
+
+@dataclass(slots=True)
+class _Cursor:
+    """How far a chapter's objects are decoded; read from their last piece after a restart."""
+
+    index: int = -1
+    """Objects up to this chunk are complete."""
+    piece: int = 0
+    etag: str = ""
+    samples: int = 0
+    """Of the object in hand that are stored already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Decode each object at the form's rate; what a crash cut short goes on with the same sample.
+
+    An object that is missing, broken or changed ends where it is, with its reason, and the session
+    goes on.
+    """
+
+    objects: ObjectSource
+    audio: Sequences[ObjectAudio]
+    control: Sequences[Control]
+
+    async def __call__(
+        self, session: Description, chunks: AsyncIterator[Chunk]
+    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
+        """Yield the pieces of each object that is not decoded yet.
+
+        Raises:
+            OSError: the object source cannot be reached; worth another try.
+        """
+        cursor: _Cursor | None = None
+        async for chunk in chunks:
+            if chunk.kind != "object":
+                continue
+            if cursor is None:
+                cursor = await self._resume(chunk)
+            if chunk.index <= cursor.index:
+                continue
+            try:
+                async with aclosing(self._decoded(session, chunk, cursor)) as outputs:
+                    async for output in outputs:
+                        yield output
+            except (ObjectMissingError, ObjectChangedError, AudioFormatError, ValueError) as error:
+                log.warning("object ends early", session=chunk.session, error=str(error))
+                yield (_piece(chunk, cursor, b"", object_end=True, error=str(error)),)
+                cursor.piece += 1
+            cursor.index, cursor.etag, cursor.samples = chunk.index, "", 0
+
+    async def _resume(self, chunk: Chunk) -> _Cursor:
+        last = await self.audio.last(chunk.sequence)
+        if last is None:
+            return _Cursor()
+        if last.object_end:
+            return _Cursor(index=last.index, piece=last.piece + 1)
+        return _Cursor(
+            index=last.index - 1,
+            piece=last.piece + 1,
+            etag=last.etag,
+            samples=last.first_sample + len(last.pcm) // 2,
+        )
+
+    async def _decoded(
+        self, session: Description, chunk: Chunk, cursor: _Cursor
+    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
+        info = await self.objects.stat(chunk.object)
+        if info is None:
+            raise ObjectMissingError(f"there is no object {chunk.object[:200]!r}")
+        wanted = cursor.etag or chunk.etag
+        if wanted and info.etag != wanted:
+            raise ObjectChangedError(f"object {chunk.object[:200]!r} has changed since it was asked")
+        cursor.etag = info.etag
+        file = ObjectFile(self.objects, chunk.object, info, asyncio.get_running_loop())
+        decoder = PieceDecoder(
+            file,
+            rate_hz=session.form.sample_rate_hz,
+            channels=session.form.channels,
+            max_seconds=LIMITS.object_s,
+        )
+        # one piece is held back: only then is the last one known as such
+        held: Samples | None = None
+        with closing(decoder.pieces(PIECE_SAMPLES, skip_samples=cursor.samples)) as pieces:
+            while batch := await asyncio.to_thread(_some, pieces, PIECES_A_WRITE):
+                output: list[ObjectAudio] = []
+                for samples in batch:
+                    if held is not None:
+                        output.append(_advanced(chunk, cursor, held))
+                    held = samples
+                if output:
+                    yield tuple(output)
+                if await is_cancelled(self.control, chunk.session):
+                    return
+        pcm = b"" if held is None else held.astype("<i2").tobytes()
+        yield (_piece(chunk, cursor, pcm, object_end=True),)
+        cursor.piece += 1
+
+
+def _some(pieces: Iterator[Samples], count: int) -> list[Samples]:
+    return [samples for _, samples in zip(range(count), pieces, strict=False)]
+
+
+def _advanced(chunk: Chunk, cursor: _Cursor, samples: Samples) -> ObjectAudio:
+    record = _piece(chunk, cursor, samples.astype("<i2").tobytes())
+    cursor.piece += 1
+    cursor.samples += len(samples)
+    return record
+
+
+def _piece(
+    chunk: Chunk, cursor: _Cursor, pcm: bytes, *, object_end: bool = False, error: str = ""
+) -> ObjectAudio:
+    return ObjectAudio(
+        session=chunk.session,
+        seq=chunk.seq,
+        chapter=chunk.chapter,
+        index=chunk.index,
+        piece=cursor.piece,
+        etag=cursor.etag,
+        first_sample=cursor.samples,
+        pcm=pcm,
+        object_end=object_end,
+        error=error[:500],
+    )
