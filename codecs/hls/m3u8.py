@@ -18,8 +18,6 @@ from .grid import AAC_FRAME_SAMPLES, duration_s, round_half_up
 VERSION = 6
 """EXT-X-MAP in a playlist without I-frames-only needs 6 (RFC 8216, 7); nothing here needs more."""
 
-CONTENT_TYPE = "application/vnd.apple.mpegurl"
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_MS = 32_503_680_000_000  # the year 3000
 _URI = re.compile(r'^[^#\s"\x00-\x1f\x7f][^\s"\x00-\x1f\x7f]*$')
