@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..codecs.audio.pcm import device_frame, device_window
+from ..codecs.device.frames import device_frame, device_window
 from ..codecs.device.opus import PREROLL_FRAMES, RUN_FRAMES, RunEncoder
 from ..codecs.records import AudioFrame, DeviceFrames, SequenceRecord
 from .journal import Description, Sequences

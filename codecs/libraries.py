@@ -1,4 +1,4 @@
-"""The shared libraries inside PyAV's wheel, and what must be said to them before first use.
+"""The shared libraries inside PyAV's wheel, and how they must be set up before first use.
 
 Output bytes depend on the build of the codecs, so everything here prefers the libraries that the
 pinned wheel brings along over whatever the system has.
@@ -39,7 +39,7 @@ def avutil_library() -> str:
     """
     found = _bundled("avutil") or ctypes.util.find_library("avutil")
     if found is None:
-        raise LibraryMissingError("libavutil is not to be found: install PyAV from its wheel")
+        raise LibraryMissingError("libavutil cannot be found: install PyAV from its wheel")
     return found
 
 
@@ -52,9 +52,21 @@ def opus_library() -> str:
     found = _bundled("opus") or ctypes.util.find_library("opus")
     if found is None:
         raise LibraryMissingError(
-            "libopus is not to be found: install PyAV from its wheel, or the system's libopus"
+            "libopus cannot be found: install PyAV from its wheel, or the system's libopus"
         )
     return found
+
+
+def opus_version() -> str:
+    """Return the version of ``opus_library()``, such as ``1.6.1``.
+
+    Raises:
+        LibraryMissingError: there is no libopus.
+    """
+    library = ctypes.CDLL(opus_library())
+    library.opus_get_version_string.restype = ctypes.c_char_p
+    version: bytes = library.opus_get_version_string()
+    return version.decode().removeprefix("libopus ")
 
 
 @cache

@@ -15,8 +15,7 @@ from gtts.lang import tts_langs  # pyright: ignore[reportMissingTypeStubs, repor
 from numpy.typing import NDArray
 
 from ...codecs.audio import pcm
-from ...codecs.audio.files import decode
-from ...codecs.encoding import MalformedError
+from ...codecs.audio.files import AudioFormatError, decode
 from ..http_answers import TooMuchError, bounded_body, rest, said, wait_s, worth_another_try
 from .running_gain import RunningGain
 from .voice import Spoken, Utterance, VoiceFailedError, VoiceUnreachableError
@@ -190,7 +189,7 @@ def _samples(answer: str) -> NDArray[np.int16]:
         raise VoiceUnreachableError("gTTS answered without audio")
     try:
         samples, rate_hz = decode(base64.b64decode(found.group(1), validate=True))
-    except (MalformedError, binascii.Error) as error:
+    except (AudioFormatError, binascii.Error) as error:
         raise VoiceUnreachableError(f"gTTS sent broken audio: {error}") from None
     trimmed = pcm.trim_edges(samples, rate_hz, keep_s=_KEEP_EDGE_S)
     return pcm.resample(trimmed, rate_hz, RATE_HZ)

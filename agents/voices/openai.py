@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...codecs.audio import pcm
-from ...codecs.audio.files import decode
-from ...codecs.encoding import MalformedError
+from ...codecs.audio.files import AudioFormatError, decode
 from ..http_answers import TooMuchError, bounded_body, rest, said, shown, wait_s, worth_another_try
 from .running_gain import RunningGain
 from .voice import (
@@ -131,7 +130,7 @@ class OpenAIVoice:
             return pcm.from_bytes(body[: len(body) // 2 * 2]).astype(np.int16), PCM_RATE_HZ
         try:
             return await asyncio.to_thread(decode, body)
-        except MalformedError as error:
+        except AudioFormatError as error:
             raise VoiceFailedError(f"{self._shown} sent no audio: {error}") from None
 
 

@@ -11,22 +11,15 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from ..records import DEVICE_FRAME_MS, DEVICE_RATE_HZ, SAMPLE_RATE_HZ
 from .loudness import gated_lufs, step_powers
 
 Samples: TypeAlias = NDArray[np.int16]
 Signal: TypeAlias = NDArray[np.float32]
 
+SAMPLE_RATE_HZ = 48_000
+"""Default rate of a session's mastered PCM and of its HLS renditions."""
+
 FULL_SCALE = 32_768
-
-DEVICE_FRAME_SAMPLES = DEVICE_RATE_HZ * DEVICE_FRAME_MS // 1000
-"""960 samples at 16 kHz."""
-
-DEVICE_MARGIN_SAMPLES = 480
-"""Samples at 48 kHz that a device frame sees on each side of its own: more than soxr's HQ filter
-reaches, so that frames resampled one by one join without a seam."""
-
-_WIDE_FRAME_SAMPLES = SAMPLE_RATE_HZ * DEVICE_FRAME_MS // 1000
 
 _TRIM_BELOW_PEAK_DB = 45.0
 """Breath and fricatives lie up to about this far below a voice's peak."""
@@ -67,14 +60,15 @@ def silence(seconds: float, rate_hz: int) -> Samples:
 def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
     """Return the same sound at another rate (soxr HQ: linear phase, -100 dB aliases).
 
-    In floating point, since soxr's own 16-bit output may be dithered and so differ between runs.
+    In floating point: soxr's own 16-bit output may be dithered, and so differ between runs.
     """
     if from_hz == to_hz:
         return samples
-    return to_int16(_resample(samples.astype(np.float32), from_hz, to_hz))
+    return to_int16(resample_signal(samples.astype(np.float32), from_hz, to_hz))
 
 
-def _resample(signal: Signal, from_hz: int, to_hz: int) -> Signal:
+def resample_signal(signal: Signal, from_hz: int, to_hz: int) -> Signal:
+    """Return a floating-point signal at another rate, neither rounded nor clipped."""
     if not len(signal):
         return signal
     return soxr.resample(signal, from_hz, to_hz, quality="HQ")
@@ -82,7 +76,7 @@ def _resample(signal: Signal, from_hz: int, to_hz: int) -> Signal:
 
 def peak_dbfs(samples: Samples) -> float:
     """Return the level of the largest sample; minus infinity for silence."""
-    # in 32 bit, where 32768 has a place
+    # in 32 bit, which can hold 32768
     return to_db(int(np.max(np.abs(samples.astype(np.int32)), initial=0)) / FULL_SCALE)
 
 
@@ -126,7 +120,7 @@ def limit(
     """Apply a gain, and turn down for a moment wherever the true peak would pass the ceiling.
 
     The gain is applied here, before anything could clip. 4x oversampled detection, 5 ms of
-    look-ahead over which the level glides down, release of 60 dB/s; each call stands for itself.
+    look-ahead over which the level glides down, release of 60 dB/s; calls share no state.
     -2.5 dBTP leaves room for what AAC at 96 kb/s adds (0.6 dB measured).
     """
     signal = samples.astype(np.float32) * np.float32(from_db(gain_db))
@@ -155,7 +149,7 @@ def limit(
 
 def _oversample(signal: Signal, rate_hz: int) -> Signal:
     """Return the magnitude at 4 times the rate: 4 points from each sample on."""
-    fine = np.abs(_resample(signal, rate_hz, 4 * rate_hz))
+    fine = np.abs(resample_signal(signal, rate_hz, 4 * rate_hz))
     return np.pad(fine, (0, max(0, 4 * len(signal) - len(fine))))[: 4 * len(signal)]
 
 
@@ -217,7 +211,7 @@ def join(parts: Iterable[bytes]) -> bytes:
 
 
 def split_records(pcm: bytes, max_samples: int) -> list[bytes]:
-    """Cut s16le PCM into pieces of ``max_samples``, the last one shorter; none of nothing.
+    """Cut s16le PCM into pieces of ``max_samples``, the last one shorter; no PCM gives no piece.
 
     Raises:
         ValueError: the bytes are half a sample, or the pieces would be empty.
@@ -225,32 +219,6 @@ def split_records(pcm: bytes, max_samples: int) -> list[bytes]:
     if len(pcm) % 2:
         raise ValueError(f"{len(pcm)} bytes are not whole 16-bit samples")
     if max_samples < 1:
-        raise ValueError(f"records of {max_samples} samples hold nothing")
+        raise ValueError(f"pieces of {max_samples} samples: choose at least 1")
     size = 2 * max_samples
     return [pcm[start : start + size] for start in range(0, len(pcm), size)]
-
-
-def device_window(first_frame: int) -> tuple[int, int]:
-    """Return the 48 kHz samples ``[first, end)`` that one 60 ms device frame is made of.
-
-    They begin before 0 for the first frame; what lies outside the session is zeros.
-    """
-    start = first_frame * _WIDE_FRAME_SAMPLES
-    return (start - DEVICE_MARGIN_SAMPLES, start + _WIDE_FRAME_SAMPLES + DEVICE_MARGIN_SAMPLES)
-
-
-def device_frame(window: Samples) -> Samples:
-    """Return 960 samples at 16 kHz from the 3840 of their ``device_window`` at 48 kHz.
-
-    A pure function of the window, so any worker can make any frame; side by side the frames equal
-    the whole session resampled at once, to the rounding.
-
-    Raises:
-        ValueError: the window has another length.
-    """
-    wanted = _WIDE_FRAME_SAMPLES + 2 * DEVICE_MARGIN_SAMPLES
-    if len(window) != wanted:
-        raise ValueError(f"a device window has {wanted} samples, not {len(window)}: pad it")
-    start = DEVICE_MARGIN_SAMPLES * DEVICE_RATE_HZ // SAMPLE_RATE_HZ
-    narrow = _resample(window.astype(np.float32), SAMPLE_RATE_HZ, DEVICE_RATE_HZ)
-    return to_int16(narrow[start : start + DEVICE_FRAME_SAMPLES])

@@ -1,27 +1,27 @@
-"""Opus packets for devices as a pure function of the log, and an Ogg file of what one heard.
+"""Opus packets for devices as a pure function of the log.
 
 As with AAC, a run of frames has an encoder of its own, opened a few frames early, so any worker
 can make any run again to the byte, given one libopus build. (It picks code by CPU features and has
-no switch for that; machines of one kind are safe.) ::
+no switch for that; at each of its five x86 levels 5000 packets were the same.) ::
 
     fed      [50r-4 .... 50r ............... 50r+50)
     dropped   |<- 4 ->|
     kept                [50r, 50r+50)     3 s of 60 ms frames
 """
 
-import struct
-from collections.abc import Iterable, Sequence
-from functools import cache
+from dataclasses import dataclass
 
-from ..audio.pcm import DEVICE_FRAME_SAMPLES, Samples, from_bytes, to_bytes
+from ..audio.pcm import Samples, from_bytes, to_bytes
 from ..libraries import opuslib
-from ..records import DEVICE_RATE_HZ
+
+DEVICE_RATE_HZ = 16_000
+DEVICE_FRAME_MS = 60
 
 RUN_FRAMES = 50
-"""Frames of 60 ms that share an encoder."""
+"""Frames of 60 ms that share an encoder; runs last 3 s whatever the frame's length."""
 
 PREROLL_FRAMES = 4
-"""Frames fed before a run's first one; measured, seams are then no worse than a running
+"""Frames of 60 ms fed before a run's first one; measured, seams are then no worse than a running
 encoder's."""
 
 BIT_RATE = 24_000
@@ -33,30 +33,75 @@ COMPLEXITY = 5
 PRE_SKIP_SAMPLES = 312
 """Samples at 48 kHz that the encoder looks ahead, to be dropped by the player (RFC 7845, 4.2)."""
 
-_OGG_SERIAL = 1
-_PACKETS_A_PAGE = 16
-_SAMPLES_48K = DEVICE_FRAME_SAMPLES * 48_000 // DEVICE_RATE_HZ
+_RATES_HZ = (8_000, 12_000, 16_000, 24_000, 48_000)
+_FRAMES_MS = (10, 20, 40, 60)
+_BIT_RATES = (6_000, 256_000)
 
 
 class OpusFormatError(ValueError):
-    """Bytes that are no Opus packet."""
+    """Bytes that are not an Opus packet."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFormat:
+    """The Opus stream that a session's devices get: mono, variable bit rate.
+
+    Raises:
+        ValueError: Opus has no such rate or frame length (RFC 6716, 2), or the bit rate is not
+            between 6 and 256 kb/s.
+    """
+
+    sample_rate_hz: int = DEVICE_RATE_HZ
+    frame_ms: int = DEVICE_FRAME_MS
+    bit_rate: int = BIT_RATE
+    """Bits a second."""
+
+    def __post_init__(self) -> None:
+        if self.sample_rate_hz not in _RATES_HZ:
+            raise ValueError(f"Opus has no {self.sample_rate_hz} Hz: choose one of {_RATES_HZ}")
+        if self.frame_ms not in _FRAMES_MS:
+            raise ValueError(f"frames of {self.frame_ms} ms: choose one of {_FRAMES_MS}")
+        if not _BIT_RATES[0] <= self.bit_rate <= _BIT_RATES[1]:
+            raise ValueError(f"{self.bit_rate} bit/s: choose {_BIT_RATES[0]} to {_BIT_RATES[1]}")
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples of a frame, 960 by default."""
+        return self.sample_rate_hz * self.frame_ms // 1000
+
+    @property
+    def run_frames(self) -> int:
+        """Frames that share an encoder, 3 s of them."""
+        return RUN_FRAMES * DEVICE_FRAME_MS // self.frame_ms
+
+    @property
+    def preroll_frames(self) -> int:
+        """Frames fed before a run's first one, 240 ms of them."""
+        return PREROLL_FRAMES * DEVICE_FRAME_MS // self.frame_ms
+
+
+DEVICE = DeviceFormat()
+"""What xiaozhi firmware asks for: 16 kHz, 60 ms."""
+
+DEVICE_FRAME_SAMPLES = DEVICE.frame_samples
 
 
 class RunEncoder:
-    """Encode the 60 ms frames of run ``run``: 16 kHz mono in, one Opus packet a frame out.
+    """Encode the frames of run ``run``: mono samples in, one Opus packet a frame out.
 
-    AUDIO application (CELT at this rate), 24 kb/s variable, complexity 5, no DTX (a device takes a
-    missing frame for a lost one), no FEC (it comes over TCP).
+    AUDIO application (CELT at 16 kHz), complexity 5, no DTX (a device takes a missing frame for a
+    lost one), no FEC (it comes over TCP).
     """
 
-    def __init__(self, run: int) -> None:
+    def __init__(self, run: int, form: DeviceFormat = DEVICE) -> None:
         if run < 0:
             raise ValueError(f"there is no run {run}")
-        self._first = run * RUN_FRAMES
-        self._next = max(0, self._first - PREROLL_FRAMES)
+        self._form = form
+        self._first = run * form.run_frames
+        self._next = max(0, self._first - form.preroll_frames)
         library = opuslib()
-        self._encoder = library.Encoder(DEVICE_RATE_HZ, 1, "audio")
-        self._encoder.bitrate = BIT_RATE
+        self._encoder = library.Encoder(form.sample_rate_hz, 1, "audio")
+        self._encoder.bitrate = form.bit_rate
         self._encoder.complexity = COMPLEXITY
         self._encoder.vbr = True
         # constrained, the default, comes out as constant at three 20 ms frames a packet
@@ -71,102 +116,39 @@ class RunEncoder:
         """Return the frame's packet; None for pre-roll frames, which only warm the encoder up.
 
         Raises:
-            ValueError: it is not the frame ``first_needed``, not of this run, or has not 960
-                samples.
+            ValueError: it is not the frame ``first_needed``, not of this run, or not a frame's
+                length.
         """
-        if frame_number != self._next or frame_number >= self._first + RUN_FRAMES:
+        size = self._form.frame_samples
+        if frame_number != self._next or frame_number >= self._first + self._form.run_frames:
             raise ValueError(
                 f"frame {frame_number} cannot be encoded, the next one of this run is {self._next}"
             )
-        if len(samples) != DEVICE_FRAME_SAMPLES:
-            raise ValueError(
-                f"a device frame has {DEVICE_FRAME_SAMPLES} samples, not {len(samples)}"
-            )
-        packet: bytes = self._encoder.encode(to_bytes(samples), DEVICE_FRAME_SAMPLES)
+        if len(samples) != size:
+            raise ValueError(f"a device frame has {size} samples, not {len(samples)}")
+        packet: bytes = self._encoder.encode(to_bytes(samples), size)
         self._next += 1
         return packet if frame_number >= self._first else None
 
 
 class Decoder:
-    """Decode the packets of one stream, in order, to 16 kHz mono."""
+    """Decode the packets of one stream, in order, to mono at the rate asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, sample_rate_hz: int = DEVICE_RATE_HZ) -> None:
         self._library = opuslib()
-        self._decoder = self._library.Decoder(DEVICE_RATE_HZ, 1)
+        self._decoder = self._library.Decoder(sample_rate_hz, 1)
+        self._most_samples = sample_rate_hz * 120 // 1000
 
     def decode(self, packet: bytes) -> Samples:
-        """Return the packet's samples (960 for ours).
+        """Return the packet's samples (960 of a 60 ms packet at 16 kHz).
 
         Raises:
-            OpusFormatError: it is no Opus packet, or longer than 120 ms.
+            OpusFormatError: it is not an Opus packet, or longer than 120 ms.
         """
         if not packet:
-            raise OpusFormatError("an empty packet stands for a lost one and has no sound")
+            raise OpusFormatError("an empty packet means a lost one and has no sound")
         try:
-            decoded: bytes = self._decoder.decode(packet, DEVICE_RATE_HZ * 120 // 1000)
+            decoded: bytes = self._decoder.decode(packet, self._most_samples)
         except self._library.OpusError as error:
-            raise OpusFormatError(f"{len(packet)} bytes are no Opus packet: {error}") from None
+            raise OpusFormatError(f"{len(packet)} bytes are not an Opus packet: {error}") from None
         return from_bytes(decoded)
-
-
-def ogg_opus(packets: Sequence[bytes], samples: int | None = None) -> bytes:
-    """Return the packets as an Ogg Opus file (RFC 7845), for saving what a device heard.
-
-    ``samples`` is the length of the sound at 16 kHz, by default all of the packets; the file's
-    last granule position trims what is beyond. The granule position of a page counts 48 kHz
-    samples to its end, pre-skip included.
-
-    Raises:
-        ValueError: the packets do not hold that many samples.
-    """
-    whole = DEVICE_FRAME_SAMPLES * len(packets)
-    samples = max(0, whole - PRE_SKIP_SAMPLES // 3) if samples is None else samples
-    end = PRE_SKIP_SAMPLES + samples * 48_000 // DEVICE_RATE_HZ
-    if not samples >= 0 or end > len(packets) * _SAMPLES_48K:
-        raise ValueError(f"{len(packets)} packets do not hold {samples} samples and the pre-skip")
-    head = b"OpusHead" + struct.pack("<BBHIhB", 1, 1, PRE_SKIP_SAMPLES, DEVICE_RATE_HZ, 0, 0)
-    vendor = b"rhapsode"
-    tags = b"OpusTags" + struct.pack("<I", len(vendor)) + vendor + struct.pack("<I", 0)
-    pages = [_page(0, 0, 2, [head]), _page(1, 0, 0, [tags])]
-    end = PRE_SKIP_SAMPLES + samples * 48_000 // DEVICE_RATE_HZ
-    for start in range(0, len(packets), _PACKETS_A_PAGE):
-        group = packets[start : start + _PACKETS_A_PAGE]
-        after = start + len(group)
-        last = after == len(packets)
-        granule = end if last else after * _SAMPLES_48K
-        pages.append(_page(len(pages), granule, 4 if last else 0, group))
-    return b"".join(pages)
-
-
-def _page(sequence: int, granule: int, flags: int, packets: Iterable[bytes]) -> bytes:
-    """Return an Ogg page of whole packets (RFC 3533, 6); flags: 2 first page, 4 last."""
-    lacing = bytearray()
-    for packet in packets:
-        # 255 means that the packet goes on, so a multiple of 255 ends with a 0
-        lacing += b"\xff" * (len(packet) // 255) + bytes((len(packet) % 255,))
-    if len(lacing) > 255:
-        raise ValueError(f"{len(lacing)} lacing values do not fit a page: packets are too large")
-    header = struct.pack("<4sBBQIII", b"OggS", 0, flags, granule, _OGG_SERIAL, sequence, 0)
-    page = bytearray(header + bytes((len(lacing),)) + lacing + b"".join(packets))
-    page[22:26] = struct.pack("<I", _checksum(page))
-    return bytes(page)
-
-
-@cache
-def _checksum_table() -> tuple[int, ...]:
-    table: list[int] = []
-    for value in range(256):
-        remainder = value << 24
-        for _ in range(8):
-            remainder = remainder << 1 ^ (0x04C11DB7 if remainder & 0x80000000 else 0)
-        table.append(remainder & 0xFFFFFFFF)
-    return tuple(table)
-
-
-def _checksum(page: bytes | bytearray) -> int:
-    """Return Ogg's CRC: polynomial 0x04c11db7, not reflected, from 0 (RFC 3533, 6, field 7)."""
-    table = _checksum_table()
-    remainder = 0
-    for byte in page:
-        remainder = (remainder << 8 & 0xFFFFFFFF) ^ table[remainder >> 24 ^ byte]
-    return remainder

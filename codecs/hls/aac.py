@@ -19,8 +19,7 @@ import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 
 from ..libraries import force_portable_cpu
-from ..records import SAMPLE_RATE_HZ
-from .grid import FRAME_SAMPLES, RUN_SEGMENTS, Grid
+from .grid import AAC_FRAME_SAMPLES, RUN_SEGMENTS, Grid
 
 WARM_UP_FRAMES = 8
 """Frames fed before a run's first one: seams are then no worse than a running encoder's."""
@@ -33,12 +32,12 @@ LOOK_AHEAD_FRAMES = 2
 # FFmpeg's manual says the same of rates from 64 kb/s a channel on.
 CODER = "fast"
 
-_FRAME_BYTES = 2 * FRAME_SAMPLES
+_FRAME_BYTES = 2 * AAC_FRAME_SAMPLES
 _SILENCE = bytes(_FRAME_BYTES)
 
 
 class RunEncoder:
-    """Encode run ``run`` of a session: 48 kHz mono s16 PCM in, AAC-LC packets by segment out.
+    """Encode run ``run`` of a session: mono s16 PCM at the grid's rate in, AAC-LC packets out.
 
     The packets are a pure function of (grid, run, bit_rate, PCM) on one architecture and PyAV
     build: how the PCM was cut into pushes, and whether it went on after the look-ahead, is not
@@ -62,12 +61,12 @@ class RunEncoder:
         self._first_packet = -1 if run == 0 else first
         self._packets: list[bytes] = []
         """Packets of the segments not taken yet."""
-        self._encoder = _open(bit_rate)
+        self._encoder = _open(grid.sample_rate_hz, bit_rate)
 
     @property
     def position(self) -> int:
         """The sample that the next push must begin with."""
-        return self._next_frame * FRAME_SAMPLES + len(self._pending) // 2
+        return self._next_frame * AAC_FRAME_SAMPLES + len(self._pending) // 2
 
     def needs(self, k: int) -> tuple[int, int]:
         """Return the samples ``[first, end)`` still to be pushed before segment ``k`` is ready.
@@ -77,7 +76,7 @@ class RunEncoder:
         if self._total_frames is not None:
             return (self.position, self.position)
         end_frame = self._grid.start(k + 1) + LOOK_AHEAD_FRAMES
-        return (self.position, max(self.position, end_frame * FRAME_SAMPLES))
+        return (self.position, max(self.position, end_frame * AAC_FRAME_SAMPLES))
 
     def push(self, first_sample: int, pcm: bytes) -> None:
         """Feed s16le mono PCM; what lies beyond the run's look-ahead is passed over.
@@ -145,28 +144,28 @@ class RunEncoder:
             return
         samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32) / np.float32(32768)
         frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="fltp", layout="mono")
-        frame.sample_rate = SAMPLE_RATE_HZ
-        frame.pts = self._next_frame * FRAME_SAMPLES
-        frame.time_base = Fraction(1, SAMPLE_RATE_HZ)
+        frame.sample_rate = self._grid.sample_rate_hz
+        frame.pts = self._next_frame * AAC_FRAME_SAMPLES
+        frame.time_base = Fraction(1, self._grid.sample_rate_hz)
         for packet in cast("list[av.Packet[Any]]", self._encoder.encode(frame)):
-            assert packet.pts == self._packet * FRAME_SAMPLES
+            assert packet.pts == self._packet * AAC_FRAME_SAMPLES
             if self._first_packet <= self._packet < self._end_frame:
                 self._packets.append(bytes(packet))
             self._packet += 1
         self._next_frame += 1
 
 
-def _open(bit_rate: int) -> AudioCodecContext:
+def _open(sample_rate_hz: int, bit_rate: int) -> AudioCodecContext:
     """Open a bit-exact one-thread encoder."""
     force_portable_cpu()
     encoder = av.CodecContext.create("aac", "w")
     assert isinstance(encoder, AudioCodecContext)
-    encoder.sample_rate = SAMPLE_RATE_HZ
+    encoder.sample_rate = sample_rate_hz
     encoder.layout = "mono"
     encoder.format = "fltp"
     encoder.bit_rate = bit_rate
     encoder.thread_count = 1
-    encoder.time_base = Fraction(1, SAMPLE_RATE_HZ)
+    encoder.time_base = Fraction(1, sample_rate_hz)
     encoder.options = {"flags": "+bitexact", "aac_coder": CODER}
     encoder.open()
     return encoder

@@ -1,8 +1,8 @@
-"""Check a finished session's files as a strict player would, and as most players do not.
+"""Check a finished session's files more strictly than any player does.
 
 Players forgive much (a decode time one frame off, an EXTINF of 2.1 for 2.048) until one does not,
-so every number is held against every other: playlist against boxes, boxes against the packets,
-packets against what a strict decoder gives. Input is hostile: problems are told, never raised.
+so every number is checked against every other: playlist against boxes, boxes against packets,
+packets against what a strict decoder gives. Input is hostile: problems are returned, not raised.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.error import FFmpegError
 
-from ..records import SAMPLE_RATE_HZ
+from ..audio.pcm import SAMPLE_RATE_HZ
 from .boxes import BoxError
 from .fmp4 import (
     PRIMING_SAMPLES,
@@ -28,7 +28,7 @@ from .fmp4 import (
     parse_init_segment,
     parse_media_segment,
 )
-from .grid import FRAME_SAMPLES
+from .grid import AAC_FRAME_SAMPLES
 from .m3u8 import MediaPlaylist, PlaylistError, bandwidths, parse
 
 _ONCE = (
@@ -47,18 +47,19 @@ def check(
     playlist: str = "audio.m3u8",
     master: str = "master.m3u8",
     sha256: Mapping[str, str] | None = None,
+    sample_rate_hz: int = SAMPLE_RATE_HZ,
 ) -> list[str]:
     """Return what is wrong with a finished session, one sentence each; nothing if all is well.
 
     ``files`` are the session's objects by name as the playlist names them; the master playlist is
-    checked where there is one. ``sha256`` are the digests that the log gives segments by name:
+    checked where there is one. ``sha256`` are the digests that the log holds, by name:
     damage that a decoder takes for sound (some 10 to 35 % of it, measured) shows only there.
     """
     if playlist not in files:
         return [f"{playlist} is missing"]
     problems = check_playlist(files[playlist])
     try:
-        listed = parse(files[playlist].decode())
+        listed = parse(files[playlist].decode(), sample_rate_hz)
     except (PlaylistError, UnicodeDecodeError) as error:
         return [*problems, f"{playlist}: {error}"]
     if listed.render().encode() != files[playlist]:
@@ -70,7 +71,7 @@ def check(
         if name.endswith((".m4s", ".ts", ".aac")) and name not in named
     ]
     problems += [
-        f"{name} is not what the log says: its sha256 differs"
+        f"{name} is not what the log names: its sha256 differs"
         for name, digest in (sha256 or {}).items()
         if name in files and hashlib.sha256(files[name]).hexdigest() != digest
     ]
@@ -80,14 +81,14 @@ def check(
         return [*problems, f"{listed.map_uri} is missing"]
     except BoxError as error:
         return [*problems, f"{listed.map_uri}: {error}"]
-    if init.rate_hz != SAMPLE_RATE_HZ:
-        problems.append(f"the sound has {init.rate_hz} Hz, EXTINF counts in {SAMPLE_RATE_HZ}")
-    if files[listed.map_uri] != init_segment():
+    if init.rate_hz != sample_rate_hz:
+        problems.append(f"the sound has {init.rate_hz} Hz, EXTINF counts in {sample_rate_hz}")
+    if files[listed.map_uri] != init_segment(sample_rate_hz):
         problems.append(f"{listed.map_uri} differs from the init segment that goes with it")
     segments = _segments(files, listed, problems)
     problems += _check_sound(init, segments)
     if len(segments) == len(listed.segments):
-        problems += _check_container(listed, [files[uri] for uri, _ in listed.segments])
+        problems += _check_container(listed, files)
     if master in files:
         problems += check_master(files[master], files, listed, init.codecs)
     return problems
@@ -101,7 +102,7 @@ def check_playlist(data: bytes) -> list[str]:
         return ["the playlist is not UTF-8"]
     lines = text.split("\n")
     tags = [line.partition(":")[0] for line in lines if line.startswith("#")]
-    problems = [f"{tag} stands {tags.count(tag)} times" for tag in _ONCE if tags.count(tag) != 1]
+    problems = [f"{tag} occurs {tags.count(tag)} times" for tag in _ONCE if tags.count(tag) != 1]
     problems += [f"a finished playlist still has {tag}" for tag in _LIVE_ONLY if tag in tags]
     if text.startswith("\ufeff"):
         problems.append("the playlist begins with a byte order mark")
@@ -133,23 +134,23 @@ def check_history(texts: Sequence[str]) -> list[str]:
 def check_master(
     data: bytes, files: Mapping[str, bytes], listed: MediaPlaylist, codecs: str
 ) -> list[str]:
-    """Return what a multivariant playlist with one stream says wrongly of it."""
+    """Return what a multivariant playlist with one stream gets wrong about it."""
     text = data.decode(errors="replace")
     streams = [line for line in text.split("\n") if line.startswith("#EXT-X-STREAM-INF:")]
     if not text.startswith("#EXTM3U\n") or len(streams) != 1:
         return [f"the master is no playlist with one stream: it has {len(streams)}"]
-    said = dict(_ATTRIBUTE.findall(streams[0].partition(":")[2]))
+    attributes = dict(_ATTRIBUTE.findall(streams[0].partition(":")[2]))
     problems = [
-        f"{tag} stands in the master and in the media playlist"
+        f"{tag} is in the master and in the media playlist"
         for tag in ("#EXT-X-INDEPENDENT-SEGMENTS", "#EXT-X-START")
         if tag in text
     ]
-    if said.get("CODECS") != f'"{codecs}"':
-        problems.append(f"the master says CODECS={said.get('CODECS')}, the sound is {codecs}")
+    if attributes.get("CODECS") != f'"{codecs}"':
+        problems.append(f"the master says CODECS={attributes.get('CODECS')}, the sound is {codecs}")
     sizes = [(len(files.get(uri, b"")), frames) for uri, frames in listed.segments]
-    peak, average = bandwidths(sizes, listed.target_duration_s)
+    peak, average = bandwidths(sizes, listed.target_duration_s, listed.sample_rate_hz)
     for name, most in (("BANDWIDTH", peak), ("AVERAGE-BANDWIDTH", average)):
-        value = said.get(name, "")
+        value = attributes.get(name, "")
         if _integer(value) < most:
             problems.append(f"the master says {name}={value}, measured are {most} bit/s")
     return problems
@@ -158,7 +159,7 @@ def check_master(
 def _segments(
     files: Mapping[str, bytes], listed: MediaPlaylist, problems: list[str]
 ) -> list[MediaSegment]:
-    """Read the listed segments that can be read, and hold each to its place."""
+    """Read the listed segments that can be read, and check each against its position."""
     segments: list[MediaSegment] = []
     sequence = 0
     starts = accumulate((frames for _, frames in listed.segments), initial=0)
@@ -174,21 +175,21 @@ def _segments(
         expected = frames + (number == 0)
         if len(segment.packets) != expected:
             problems.append(f"{uri} has {len(segment.packets)} packets, EXTINF says {expected}")
-        # the priming packet stands before all but itself
-        decode_time = (start + (number > 0)) * FRAME_SAMPLES
+        # the priming packet comes before all but itself
+        decode_time = (start + (number > 0)) * AAC_FRAME_SAMPLES
         if segment.decode_time != decode_time:
             problems.append(f"{uri} begins at {segment.decode_time}, not at {decode_time}")
         if segment.sequence <= sequence:
             problems.append(f"{uri} has sequence number {segment.sequence} after {sequence}")
         if segment.packets and files[uri] != media_segment(number, start, segment.packets):
-            problems.append(f"{uri} differs from what its place and packets make of it")
+            problems.append(f"{uri} differs from what its position and packets make of it")
         sequence = segment.sequence
         segments.append(segment)
     return segments
 
 
 def _check_sound(init: InitSegment, segments: Sequence[MediaSegment]) -> list[str]:
-    """Decode every packet strictly; tell errors, lost samples and repeated sound."""
+    """Decode every packet strictly; return errors, lost samples and repeated sound."""
     decoder = av.CodecContext.create("aac", "r")
     assert isinstance(decoder, AudioCodecContext)
     decoder.extradata = init.asc
@@ -201,7 +202,7 @@ def _check_sound(init: InitSegment, segments: Sequence[MediaSegment]) -> list[st
         except FFmpegError as error:
             problems.append(f"segment {number} does not decode: {error}")
             continue
-        wanted = len(segment.packets) * FRAME_SAMPLES
+        wanted = len(segment.packets) * AAC_FRAME_SAMPLES
         if samples != wanted:
             problems.append(f"segment {number} decodes to {samples} samples, not {wanted}")
         if peak > _TOO_LOUD:
@@ -230,17 +231,18 @@ def _integer(value: str) -> int:
     return int(value) if _DECIMAL.fullmatch(value) else -1
 
 
-def _check_container(listed: MediaPlaylist, segments: Sequence[bytes]) -> list[str]:
-    """Let FFmpeg read the segments end to end; tell where its view differs."""
-    if not segments:
+def _check_container(listed: MediaPlaylist, files: Mapping[str, bytes]) -> list[str]:
+    """Let FFmpeg read the segments end to end; return where its view differs."""
+    if not listed.segments:
         return []
-    data = io.BytesIO(init_segment() + b"".join(segments))
+    segments = [files[uri] for uri, _ in listed.segments]
+    data = io.BytesIO(init_segment(listed.sample_rate_hz) + b"".join(segments))
     try:
         with av.open(data, "r", options={"err_detect": "explode"}) as container:
             times = [packet.pts for packet in container.demux(audio=0) if packet.size]
     except FFmpegError as error:
         return [f"FFmpeg does not read the segments: {error}"]
-    wanted = [n * FRAME_SAMPLES - PRIMING_SAMPLES for n in range(listed.frames + 1)]
+    wanted = [n * AAC_FRAME_SAMPLES - PRIMING_SAMPLES for n in range(listed.frames + 1)]
     if times == wanted:
         return []
     return [

@@ -15,23 +15,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from ..records import SAMPLE_RATE_HZ
+from ..audio.pcm import SAMPLE_RATE_HZ
 from .boxes import Box, BoxError, box, find_boxes, full_box, parse_boxes
-from .grid import FRAME_SAMPLES
+from .grid import AAC_FRAME_SAMPLES, AAC_RATES_HZ
 
-PRIMING_SAMPLES = FRAME_SAMPLES
+PRIMING_SAMPLES = AAC_FRAME_SAMPLES
 """Samples FFmpeg's AAC encoder puts in front of the sound; the edit list skips them."""
 
 PARTS_A_SEGMENT = 64
 """Sequence numbers set aside for each segment, so that parts could be numbered too."""
 
 TRACK_ID = 1
-
-_RATES_HZ = (
-    *(96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000),
-    *(22_050, 16_000, 12_000, 11_025, 8_000, 7_350),
-)
-"""ISO/IEC 14496-3, table 1.18: samplingFrequencyIndex."""
 
 _SEGMENT_BRANDS = b"cmfs" + bytes(4) + b"cmfscmffcmfliso6"
 _MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
@@ -50,11 +44,11 @@ def audio_specific_config(rate_hz: int = SAMPLE_RATE_HZ, channels: int = 1) -> b
     Raises:
         ValueError: the rate has no index, or there are not 1 to 6 channels.
     """
-    if rate_hz not in _RATES_HZ:
-        raise ValueError(f"AAC has no index for {rate_hz} Hz; it knows {_RATES_HZ}")
+    if rate_hz not in AAC_RATES_HZ:
+        raise ValueError(f"AAC has no index for {rate_hz} Hz; it knows {AAC_RATES_HZ}")
     if not 1 <= channels <= 6:
         raise ValueError(f"AAC-LC here has 1 to 6 channels, not {channels}")
-    return struct.pack(">H", 2 << 11 | _RATES_HZ.index(rate_hz) << 7 | channels << 3)
+    return struct.pack(">H", 2 << 11 | AAC_RATES_HZ.index(rate_hz) << 7 | channels << 3)
 
 
 def init_segment(rate_hz: int = SAMPLE_RATE_HZ, asc: bytes | None = None) -> bytes:
@@ -79,7 +73,7 @@ def init_segment(rate_hz: int = SAMPLE_RATE_HZ, asc: bytes | None = None) -> byt
         _track(rate_hz, asc),
         box(
             b"mvex",
-            full_box(b"trex", 0, 0, struct.pack(">IIIII", TRACK_ID, 1, FRAME_SAMPLES, 0, 0)),
+            full_box(b"trex", 0, 0, struct.pack(">IIIII", TRACK_ID, 1, AAC_FRAME_SAMPLES, 0, 0)),
         ),
     )
 
@@ -97,7 +91,7 @@ def media_segment(number: int, first_frame: int, packets: Sequence[bytes]) -> by
         raise ValueError(f"segment {number} has no packets: list no empty segment")
     if number < 0 or (number == 0) != (first_frame == 0):
         raise ValueError(f"segment {number} cannot begin at frame {first_frame}")
-    decode_time = 0 if number == 0 else (first_frame + 1) * FRAME_SAMPLES
+    decode_time = 0 if number == 0 else (first_frame + 1) * AAC_FRAME_SAMPLES
     # one sync sample a packet, so the data offset is known before the boxes are
     offset = len(_moof(number, decode_time, packets, 0)) + 8
     moof = _moof(number, decode_time, packets, offset)
@@ -117,7 +111,10 @@ def _moof(number: int, decode_time: int, packets: Sequence[bytes], data_offset: 
         box(
             b"traf",
             full_box(
-                b"tfhd", 0, _TFHD_FLAGS, struct.pack(">III", TRACK_ID, FRAME_SAMPLES, _SYNC_SAMPLE)
+                b"tfhd",
+                0,
+                _TFHD_FLAGS,
+                struct.pack(">III", TRACK_ID, AAC_FRAME_SAMPLES, _SYNC_SAMPLE),
             ),
             full_box(b"tfdt", 1, 0, struct.pack(">Q", decode_time)),
             full_box(b"trun", 0, _TRUN_FLAGS, struct.pack(">Ii", len(packets), data_offset), sizes),
@@ -229,12 +226,12 @@ def parse_init_segment(data: bytes) -> InitSegment:
             raise BoxError(f"the table {table.decode()} is not empty: the sound is in fragments")
     if _one(boxes, b"elst").read(">IIiI", 4) != (1, 0, PRIMING_SAMPLES, 0x10000):
         raise BoxError(f"the edit list does not skip the {PRIMING_SAMPLES} priming samples")
-    if _one(boxes, b"trex").read(">III", 4) != (TRACK_ID, 1, FRAME_SAMPLES):
-        raise BoxError(f"trex does not say {FRAME_SAMPLES} samples a packet")
+    if _one(boxes, b"trex").read(">III", 4) != (TRACK_ID, 1, AAC_FRAME_SAMPLES):
+        raise BoxError(f"trex does not say {AAC_FRAME_SAMPLES} samples a packet")
     entry = _inside(_one(boxes, b"stsd"), 8, b"mp4a")
     asc = _decoder_config(_inside(entry, 28, b"esds").payload[4:])
     rate_hz = _one(boxes, b"mdhd").read(">I", 12)[0]
-    if rate_hz not in _RATES_HZ or (asc, entry.read(">I", 24)[0] >> 16) != (
+    if rate_hz not in AAC_RATES_HZ or (asc, entry.read(">I", 24)[0] >> 16) != (
         audio_specific_config(rate_hz),
         rate_hz,
     ):
@@ -254,8 +251,8 @@ def parse_media_segment(data: bytes) -> MediaSegment:
     header, time, run = (_one(boxes, kind) for kind in (b"tfhd", b"tfdt", b"trun"))
     if (header.flags, time.version, run.flags) != (_TFHD_FLAGS, 1, _TRUN_FLAGS):
         raise BoxError("tfhd, tfdt or trun has other flags than ours, so offsets may be off")
-    if header.read(">III", 4) != (TRACK_ID, FRAME_SAMPLES, _SYNC_SAMPLE):
-        raise BoxError(f"tfhd does not say {FRAME_SAMPLES} samples a packet, each to begin at")
+    if header.read(">III", 4) != (TRACK_ID, AAC_FRAME_SAMPLES, _SYNC_SAMPLE):
+        raise BoxError(f"tfhd does not say {AAC_FRAME_SAMPLES} samples a packet, each to begin at")
     count, offset = run.read(">Ii", 4)
     moof, mdat = boxes[1:]
     if moof.start + offset != mdat.start + 8:

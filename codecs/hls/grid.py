@@ -1,26 +1,32 @@
-"""The fixed cut of a session into HLS segments and encoder runs.
+"""The fixed grid that cuts a session into HLS segments and encoder runs.
 
-Everything is counted in AAC frames of 1024 samples at 48 kHz and depends on the segment number
-and the configuration alone, never on arrival time: so any worker cuts where any other would.
+Everything is counted in AAC frames of 1024 samples and depends on the segment number and the grid
+alone, never on arrival time: so any worker cuts where any other would.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
 from math import floor
 
-from ..records import SAMPLE_RATE_HZ
+from ..audio.pcm import SAMPLE_RATE_HZ
 
-FRAME_SAMPLES = 1024
+AAC_FRAME_SAMPLES = 1024
 """Samples of one AAC access unit (ISO/IEC 14496-3, 4.5.2.1.1)."""
+
+AAC_RATES_HZ = (
+    *(96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000),
+    *(22_050, 16_000, 12_000, 11_025, 8_000, 7_350),
+)
+"""Sample rates in the order of samplingFrequencyIndex (ISO/IEC 14496-3, table 1.18)."""
 
 RUN_SEGMENTS = 8
 """Segments that share one encoder; a lost run is encoded again from its start."""
 
-RAMP_FIRST_FRAMES = 10
-"""Frames of segment 0 on a ramp: 0.213 s, about what a browser wants before it plays."""
+RAMP_FIRST_S = 10 * AAC_FRAME_SAMPLES / 48_000
+"""Length of segment 0 on a ramp: 0.213 s, about what a browser wants before it plays."""
 
-PART_FRAMES = 16
-"""Steady segments are a multiple of this, so that equal parts fit."""
+PART_S = 16 * AAC_FRAME_SAMPLES / 48_000
+"""Length of a part, 0.341 s; steady segments are a multiple of it, so that equal parts fit."""
 
 
 def round_half_up(value: float) -> int:
@@ -32,22 +38,25 @@ def round_half_up(value: float) -> int:
 class Grid:
     """How long each segment is.
 
-    On a ramp segments double from 10 frames (0.213 s) until they are steady, so that the first is
-    there at once; a source at twice real time or faster keeps ahead of the doubling.
+    On a ramp segments double from 0.213 s (10 frames at 48 kHz) until they are steady, so that the
+    first is there at once; a source at twice real time or faster keeps ahead of the doubling.
 
     Raises:
-        ValueError: ``segment_s`` is not between 0.3 and 10.
+        ValueError: ``segment_s`` is not between 0.3 and 10, or AAC knows no such sample rate.
     """
 
     segment_s: float = 2.0
-    """Wanted steady length in seconds. Longer: fewer objects, fewer requests; shorter: sooner
-    heard by those who join late."""
+    """Steady length wanted, in seconds. Longer: fewer objects and requests; shorter: who joins
+    late hears sound sooner."""
     ramp: bool = True
     """Begin with short segments. False: the first sound waits for a whole segment."""
+    sample_rate_hz: int = SAMPLE_RATE_HZ
 
     def __post_init__(self) -> None:
         if not 0.3 <= self.segment_s <= 10.0:
             raise ValueError(f"segment_s is {self.segment_s}: choose 0.3 to 10 seconds")
+        if self.sample_rate_hz not in AAC_RATES_HZ:
+            raise ValueError(f"AAC has no {self.sample_rate_hz} Hz: choose one of {AAC_RATES_HZ}")
 
     @cached_property
     def target_duration_s(self) -> int:
@@ -55,19 +64,32 @@ class Grid:
         return max(1, round_half_up(self.segment_s))
 
     @cached_property
+    def part_frames(self) -> int:
+        """Frames of a part: 16 at 48 kHz, 15 at 44.1 kHz."""
+        return self._frames_near(PART_S)
+
+    @cached_property
     def steady_frames(self) -> int:
-        """Frames of a segment after the ramp."""
-        parts = max(1, round_half_up(self.segment_s * SAMPLE_RATE_HZ / FRAME_SAMPLES / PART_FRAMES))
+        """Frames of a segment after the ramp, a multiple of ``part_frames``."""
+        frames_wanted = self.segment_s * self.sample_rate_hz / AAC_FRAME_SAMPLES
+        parts = max(1, round_half_up(frames_wanted / self.part_frames))
         # each EXTINF, rounded, must not exceed the target duration (RFC 8216, 4.3.3.1)
-        while round_half_up(duration_s(parts * PART_FRAMES)) > self.target_duration_s:
+        while round_half_up(self.duration_s(parts * self.part_frames)) > self.target_duration_s:
             parts -= 1
-        return parts * PART_FRAMES
+        return parts * self.part_frames
+
+    def duration_s(self, frames: int) -> float:
+        """Return how long AAC frames last, in seconds."""
+        return duration_s(frames, self.sample_rate_hz)
+
+    def _frames_near(self, seconds: float) -> int:
+        return max(1, round_half_up(seconds * self.sample_rate_hz / AAC_FRAME_SAMPLES))
 
     @cached_property
     def _ramp_starts(self) -> tuple[int, ...]:
         """First frames of the ramp's segments, and of the first steady one."""
         starts = [0]
-        frames = RAMP_FIRST_FRAMES
+        frames = self._frames_near(RAMP_FIRST_S)
         while self.ramp and frames < self.steady_frames:
             starts.append(starts[-1] + frames)
             frames *= 2
@@ -104,15 +126,15 @@ class Grid:
         return next(k for k in range(len(ramp) - 1) if frame < ramp[k + 1])
 
     def run_of(self, k: int) -> int:
-        """Return the number of the encoder run that segment ``k`` belongs to."""
+        """Return the number of the encoder run that segment ``k`` is in."""
         return k // RUN_SEGMENTS
 
 
-def duration_s(frames: int) -> float:
+def duration_s(frames: int, sample_rate_hz: int = SAMPLE_RATE_HZ) -> float:
     """Return how long AAC frames last, in seconds."""
-    return frames * FRAME_SAMPLES / SAMPLE_RATE_HZ
+    return frames * AAC_FRAME_SAMPLES / sample_rate_hz
 
 
 def frames_of(samples: int) -> int:
-    """Return how many frames a session of that many samples has; the last may be padded."""
-    return -(-samples // FRAME_SAMPLES)
+    """Return how many AAC frames a session of that many samples has; the last may be padded."""
+    return -(-samples // AAC_FRAME_SAMPLES)

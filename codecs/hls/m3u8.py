@@ -12,12 +12,11 @@ from itertools import accumulate
 from math import ceil
 from typing import Literal
 
-from .grid import duration_s, round_half_up
+from ..audio.pcm import SAMPLE_RATE_HZ
+from .grid import AAC_FRAME_SAMPLES, duration_s, round_half_up
 
 VERSION = 6
 """EXT-X-MAP in a playlist without I-frames-only needs 6 (RFC 8216, 7); nothing here needs more."""
-
-CONTENT_TYPE = "application/vnd.apple.mpegurl"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_MS = 32_503_680_000_000  # the year 3000
@@ -28,7 +27,7 @@ _INTEGER = re.compile(r"^[1-9]\d{0,5}$")
 
 
 class PlaylistError(ValueError):
-    """Text or fields that are no playlist of ours."""
+    """Text or fields that are not a playlist as this module writes it."""
 
 
 @dataclass(frozen=True)
@@ -43,25 +42,27 @@ class MediaPlaylist:
     target_duration_s: int
     map_uri: str
     segments: tuple[tuple[str, int], ...] = ()
-    """(URI, AAC frames of 1024 samples at 48 kHz) in order."""
+    """(URI, AAC frames of 1024 samples) in order."""
     program_date_time_ms: int = 0
     """When the session began, Unix milliseconds, as it was logged."""
     ended: bool = False
     kind: Literal["EVENT", "VOD"] = "EVENT"
-    """EVENT while it grows and after; a VOD copy belongs under a name of its own."""
+    """EVENT while it grows and after; a VOD copy needs a name of its own."""
+    sample_rate_hz: int = SAMPLE_RATE_HZ
+    """Of the sound: how long an AAC frame lasts."""
 
     def __post_init__(self) -> None:
         if self.target_duration_s < 1:
             raise PlaylistError(f"target duration {self.target_duration_s} is not at least 1 s")
         if not 0 <= self.program_date_time_ms <= _MAX_MS:
-            raise PlaylistError(f"{self.program_date_time_ms} ms is no date a playlist can say")
+            raise PlaylistError(f"{self.program_date_time_ms} ms is not a date a playlist can give")
         if self.kind == "VOD" and not self.ended:
-            raise PlaylistError("a VOD playlist has ended, or it is an EVENT")
+            raise PlaylistError("a VOD playlist must have ended: use EVENT while it grows")
         for uri in (self.map_uri, *(uri for uri, _ in self.segments)):
             if not _URI.match(uri):
-                raise PlaylistError(f"{uri[:80]!r} cannot stand in a playlist as a URI")
+                raise PlaylistError(f"{uri[:80]!r} cannot be a URI in a playlist")
         for uri, frames in self.segments:
-            if frames < 1 or round_half_up(duration_s(frames)) > self.target_duration_s:
+            if frames < 1 or round_half_up(self._duration_s(frames)) > self.target_duration_s:
                 raise PlaylistError(
                     f"{uri}: {frames} frames do not fit a target duration of "
                     f"{self.target_duration_s} s"
@@ -71,6 +72,13 @@ class MediaPlaylist:
     def frames(self) -> int:
         """AAC frames listed so far."""
         return sum(frames for _, frames in self.segments)
+
+    def _duration_s(self, frames: int) -> float:
+        return duration_s(frames, self.sample_rate_hz)
+
+    def date_of(self, frame: int) -> str:
+        """Return EXT-X-PROGRAM-DATE-TIME of a frame, counted from the session's first."""
+        return date_time(self.program_date_time_ms, frame, self.sample_rate_hz)
 
     def render(self) -> str:
         """Return the playlist's text.
@@ -94,8 +102,8 @@ class MediaPlaylist:
         before = 0
         for uri, frames in self.segments:
             lines += (
-                f"#EXT-X-PROGRAM-DATE-TIME:{date_time(self.program_date_time_ms, before)}",
-                f"#EXTINF:{duration_s(frames):.6f},",
+                f"#EXT-X-PROGRAM-DATE-TIME:{self.date_of(before)}",
+                f"#EXTINF:{self._duration_s(frames):.6f},",
                 uri,
             )
             before += frames
@@ -104,10 +112,11 @@ class MediaPlaylist:
         return "\n".join(lines) + "\n"
 
 
-def date_time(start_ms: int, frames: int) -> str:
-    """Return the ISO 8601 date, to the millisecond, of a frame of a session."""
-    # a frame is 64/3 ms
-    moment = _EPOCH + timedelta(milliseconds=start_ms + (frames * 64 + 1) // 3)
+def date_time(start_ms: int, frames: int, sample_rate_hz: int = SAMPLE_RATE_HZ) -> str:
+    """Return the ISO 8601 date, to the nearest millisecond, of a frame of a session."""
+    # in integers: a float would round otherwise after some hours
+    offset_ms = (2000 * frames * AAC_FRAME_SAMPLES + sample_rate_hz) // (2 * sample_rate_hz)
+    moment = _EPOCH + timedelta(milliseconds=start_ms + offset_ms)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -118,13 +127,13 @@ def render_master(
 
     ``bandwidth`` is the highest rate of any segment and ``average_bandwidth`` the mean, both in
     bits per second and container included (RFC 8216, 4.3.4.2). INDEPENDENT-SEGMENTS and START
-    stand in the media playlist and so not here.
+    are in the media playlist and so not here.
 
     Raises:
         PlaylistError: the URI could break the text, or a bandwidth is not positive.
     """
     if not _URI.match(uri):
-        raise PlaylistError(f"{uri[:80]!r} cannot stand in a playlist as a URI")
+        raise PlaylistError(f"{uri[:80]!r} cannot be a URI in a playlist")
     if not 0 < average_bandwidth <= bandwidth:
         raise PlaylistError(f"bandwidth {bandwidth} and average {average_bandwidth} do not match")
     return (
@@ -135,7 +144,11 @@ def render_master(
     )
 
 
-def bandwidths(segments: Sequence[tuple[int, int]], target_duration_s: int) -> tuple[int, int]:
+def bandwidths(
+    segments: Sequence[tuple[int, int]],
+    target_duration_s: int,
+    sample_rate_hz: int = SAMPLE_RATE_HZ,
+) -> tuple[int, int]:
     """Return the peak and average rate, in bit/s, of segments given as (bytes, AAC frames).
 
     The peak is the highest rate of any neighbours that together last 0.5 to 1.5 target durations
@@ -144,8 +157,11 @@ def bandwidths(segments: Sequence[tuple[int, int]], target_duration_s: int) -> t
     sizes = [0, *accumulate(size for size, _ in segments)]
     frames = [0, *accumulate(count for _, count in segments)]
 
+    def length_s(first: int, end: int) -> float:
+        return duration_s(frames[end] - frames[first], sample_rate_hz)
+
     def rate(first: int, end: int) -> int:
-        return ceil(8 * (sizes[end] - sizes[first]) / duration_s(frames[end] - frames[first]))
+        return ceil(8 * (sizes[end] - sizes[first]) / length_s(first, end))
 
     if not segments:
         return (0, 0)
@@ -153,16 +169,17 @@ def bandwidths(segments: Sequence[tuple[int, int]], target_duration_s: int) -> t
     peak = 0
     for first in range(len(segments)):
         for end in range(first + 1, len(segments) + 1):
-            length_s = duration_s(frames[end] - frames[first])
-            if length_s > 1.5 * target_duration_s:
+            if length_s(first, end) > 1.5 * target_duration_s:
                 break
-            if length_s >= 0.5 * target_duration_s:
+            if length_s(first, end) >= 0.5 * target_duration_s:
                 peak = max(peak, rate(first, end))
     return (max(peak, average), average)
 
 
-def parse(text: str) -> MediaPlaylist:
+def parse(text: str, sample_rate_hz: int = SAMPLE_RATE_HZ) -> MediaPlaylist:
     """Read back a media playlist; tags that are not known are passed over (RFC 8216, 6.3.1).
+
+    ``sample_rate_hz`` is that of the sound, which a playlist does not tell.
 
     Raises:
         PlaylistError: it is not one that ``render`` could have written, and why.
@@ -187,7 +204,7 @@ def parse(text: str) -> MediaPlaylist:
         elif line.startswith("#"):
             header[name] = value
         else:
-            segments.append((line, _frames(duration)))
+            segments.append((line, _frames(duration, sample_rate_hz)))
             duration = ""
     playlist = MediaPlaylist(
         target_duration_s=_target_duration_s(header),
@@ -196,9 +213,10 @@ def parse(text: str) -> MediaPlaylist:
         program_date_time_ms=_start_ms(dates),
         ended=bool(end_tag),
         kind=_kind(header),
+        sample_rate_hz=sample_rate_hz,
     )
     starts = accumulate((frames for _, frames in segments), initial=0)
-    wanted = [date_time(playlist.program_date_time_ms, frames) for frames in starts]
+    wanted = [playlist.date_of(frames) for frames in starts]
     if dates != wanted[:-1]:
         raise PlaylistError("a segment's date is not the start plus media time")
     return playlist
@@ -211,12 +229,12 @@ def _kind(header: dict[str, str]) -> Literal["EVENT", "VOD"]:
     return kind
 
 
-def _frames(value: str) -> int:
+def _frames(value: str, sample_rate_hz: int) -> int:
     found = _EXTINF.match(value)
     if not found:
         raise PlaylistError(f"EXTINF {value[:40]!r} is not seconds with six decimals and a comma")
-    frames = round_half_up(float(found[1]) / duration_s(1))
-    if f"{duration_s(frames):.6f}" != found[1]:
+    frames = round_half_up(float(found[1]) / duration_s(1, sample_rate_hz))
+    if f"{duration_s(frames, sample_rate_hz):.6f}" != found[1]:
         raise PlaylistError(f"EXTINF {found[1]} is no whole number of AAC frames")
     return frames
 
@@ -242,4 +260,4 @@ def _start_ms(dates: list[str]) -> int:
         moment = datetime.fromisoformat(dates[0])
         return (moment - _EPOCH) // timedelta(milliseconds=1)
     except (ValueError, TypeError):
-        raise PlaylistError(f"{dates[0][:40]!r} is no date with a time zone") from None
+        raise PlaylistError(f"{dates[0][:40]!r} is not a date with a time zone") from None

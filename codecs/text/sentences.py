@@ -7,8 +7,8 @@ in *units*, the time a Latin letter takes to say.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
-from ..records import Boundary
 from .breaks import Rank, is_sentence_end, rank_of
 from .lines import BLANK_LINE, MoreTextNeededError, View, line_kind, spoken
 from .scripts import (
@@ -19,6 +19,9 @@ from .scripts import (
     is_grapheme_start,
     units_of,
 )
+
+Boundary = Literal["clause", "sentence", "paragraph", "chapter", "end"]
+"""What a piece ends at; the pause after it follows from this."""
 
 UNITS_PER_S = 15.0
 """Letters a second of unhurried English speech."""

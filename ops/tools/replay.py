@@ -8,7 +8,8 @@ from ...agents.pack import INIT_NAME, Packer
 from ...agents.publish import MASTER_NAME, MEDIA_NAME, Publish
 from ...agents.session_audio import SessionAudio
 from ...codecs.audio.files import wav
-from ...codecs.device.opus import Decoder, ogg_opus
+from ...codecs.device.ogg import ogg_opus
+from ...codecs.device.opus import Decoder
 from ...codecs.hls.fmp4 import init_segment
 from ...codecs.records import (
     DEVICE_RATE_HZ,

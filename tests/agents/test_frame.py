@@ -7,7 +7,7 @@ import pytest
 from standins.rooms import Room, driven
 
 from rhapsode.agents.frame import FRAME_SAMPLES, GROUP_FRAMES, Frame
-from rhapsode.codecs.audio.pcm import DEVICE_MARGIN_SAMPLES
+from rhapsode.codecs.device.frames import margin_samples
 from rhapsode.codecs.device.opus import RUN_FRAMES, Decoder
 from rhapsode.codecs.records import AudioFrame, DeviceFrames
 
@@ -85,7 +85,7 @@ async def test_sentences_stand_at_the_frame_in_which_they_begin() -> None:
 
 
 async def test_packets_come_as_soon_as_their_audio_is_there() -> None:
-    wanted = GROUP_FRAMES * FRAME_SAMPLES + DEVICE_MARGIN_SAMPLES
+    wanted = GROUP_FRAMES * FRAME_SAMPLES + margin_samples()
     frames = audio(wanted, size=wanted - 1)
     room = Room()
     await room.append_at(frames[:1])

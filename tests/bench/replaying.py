@@ -15,7 +15,8 @@ from figures import Measured
 from servers import log_server
 
 from rhapsode.agents.frame import FRAME_SAMPLES
-from rhapsode.codecs.audio.pcm import device_frame, device_window, from_bytes
+from rhapsode.codecs.audio.pcm import from_bytes
+from rhapsode.codecs.device.frames import device_frame, device_window
 from rhapsode.codecs.device.opus import RUN_FRAMES, RunEncoder
 from rhapsode.codecs.records import AudioFrame
 from rhapsode.ops.metrics import PrometheusObserver

@@ -1,5 +1,6 @@
 import ctypes
 import ctypes.util
+import re
 from pathlib import Path
 
 import av
@@ -10,6 +11,7 @@ from rhapsode.codecs.libraries import (
     avutil_library,
     force_portable_cpu,
     opus_library,
+    opus_version,
     opuslib,
 )
 
@@ -31,10 +33,14 @@ def test_cpu_specific_code_is_off_for_the_whole_process():
     assert ctypes.CDLL(avutil_library()).av_get_cpu_flags() == 0
 
 
-def test_opuslib_stands_on_the_wheel_and_leaves_the_search_as_it_was():
+def test_opuslib_runs_on_the_wheel_and_leaves_the_search_as_it_was():
     search = ctypes.util.find_library
     assert opuslib().api.libopus._name == opus_library()
     assert ctypes.util.find_library is search
+
+
+def test_the_version_of_libopus_is_digits_and_dots():
+    assert re.fullmatch(r"[0-9]+(\.[0-9]+)+", opus_version())
 
 
 @pytest.mark.usefixtures("without_wheel")
@@ -44,12 +50,12 @@ def test_without_a_wheel_the_system_is_searched(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.usefixtures("without_wheel")
-def test_what_is_missing_is_said_with_the_remedy(monkeypatch: pytest.MonkeyPatch):
+def test_what_is_missing_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch):
     nothing: dict[str, str] = {}
     monkeypatch.setattr(ctypes.util, "find_library", nothing.get)
-    with pytest.raises(LibraryMissingError, match="libopus is not to be found: install PyAV"):
+    with pytest.raises(LibraryMissingError, match="libopus cannot be found: install PyAV"):
         opus_library()
-    with pytest.raises(LibraryMissingError, match="libavutil is not to be found: install PyAV"):
+    with pytest.raises(LibraryMissingError, match="libavutil cannot be found: install PyAV"):
         avutil_library()
 
 

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhapsode.codecs.audio.files import MAX_BYTES, decode, wav
-from rhapsode.codecs.encoding import MalformedError
+from rhapsode.codecs.audio.files import MAX_BYTES, AudioFormatError, decode, wav
 
 
 def tone(rate_hz: int, seconds: float = 1.0) -> np.ndarray:
@@ -76,7 +75,7 @@ def test_wav_is_a_44_byte_header_and_the_samples():
 def test_audio_that_is_longer_than_allowed_is_refused():
     data = encoded(tone(24_000, 3), 24_000, "mp3", "libmp3lame")
     assert len(decode(data, max_seconds=4)[0]) > 0
-    with pytest.raises(MalformedError, match="longer than 2 s"):
+    with pytest.raises(AudioFormatError, match="longer than 2 s"):
         decode(data, max_seconds=2)
 
 
@@ -99,8 +98,8 @@ def test_a_file_that_was_cut_short_gives_what_is_left():
     ],
     ids=["nothing", "text", "headers only", "empty", "1 Hz", "picture", "zeros"],
 )
-def test_what_is_no_audio_is_malformed(data):
-    with pytest.raises(MalformedError):
+def test_what_is_no_audio_is_refused(data):
+    with pytest.raises(AudioFormatError):
         decode(data)
 
 
@@ -115,12 +114,12 @@ def test_what_is_no_audio_is_malformed(data):
 def test_a_playlist_reads_no_file(tmp_path, playlist):
     other = tmp_path / "other.wav"
     other.write_bytes(wav(tone(24_000), 24_000))
-    with pytest.raises(MalformedError):
+    with pytest.raises(AudioFormatError):
         decode(playlist.format(path=other).encode())
 
 
 def test_too_many_bytes_are_refused_unread():
-    with pytest.raises(MalformedError, match="bytes is over"):
+    with pytest.raises(AudioFormatError, match="bytes is over"):
         decode(bytes(MAX_BYTES + 1))
 
 
@@ -131,7 +130,7 @@ def test_damage_anywhere_is_survived(data):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     try:
         samples, rate_hz = decode(bytes(whole), max_seconds=30)
-    except MalformedError:
+    except AudioFormatError:
         return
     assert 0 < len(samples) <= 30 * rate_hz
 

@@ -167,16 +167,16 @@ PLANTED: dict[str, tuple[Files, str]] = {
         "do not fit a target duration",
     ),
     "version 3 with a map": (replaced("VERSION:6", "VERSION:3"), "version 3 is too low"),
-    "no version": (replaced("#EXT-X-VERSION:6\n", ""), "VERSION stands 0 times"),
+    "no version": (replaced("#EXT-X-VERSION:6\n", ""), "VERSION occurs 0 times"),
     "no map": (replaced('#EXT-X-MAP:URI="init.mp4"\n', ""), "MAP is missing"),
-    "an event without end": (replaced("#EXT-X-ENDLIST\n", ""), "ENDLIST stands 0 times"),
+    "an event without end": (replaced("#EXT-X-ENDLIST\n", ""), "ENDLIST occurs 0 times"),
     "a VOD without end": (
         playlist(lambda t: t.replace(":EVENT", ":VOD").replace("#EXT-X-ENDLIST\n", "")),
-        "VOD playlist has ended",
+        "VOD playlist must have ended",
     ),
     "two target durations": (
         replaced("#EXT-X-ENDLIST", "#EXT-X-TARGETDURATION:1\n#EXT-X-ENDLIST"),
-        "TARGETDURATION stands 2 times",
+        "TARGETDURATION occurs 2 times",
     ),
     "a start at the live edge": (replaced("#EXT-X-START:TIME-OFFSET=0\n", ""), "join at the end"),
     "a media sequence that moved": (replaced("SEQUENCE:0", "SEQUENCE:4"), "media sequence 0"),
@@ -219,7 +219,7 @@ PLANTED: dict[str, tuple[Files, str]] = {
     "a decode time out of this world": (too_late(), "FFmpeg does not read"),
     "boxes written by another hand": (
         damaged(NAMES[4], b"stypcmfs", b"stypcmfX"),
-        "differs from what its place",
+        "differs from what its position",
     ),
     "an init segment written by another hand": (
         damaged("init.mp4", b"sound\0", b"noise\0"),
@@ -263,7 +263,7 @@ def test_damage_that_decodes_shows_in_the_digest():
     assert check(SESSION, sha256=logged) == []
     last_bit = bytearray(SESSION[NAMES[3]])
     last_bit[-1] ^= 1
-    assert f"{NAMES[3]} is not what the log says: its sha256 differs" in check(
+    assert f"{NAMES[3]} is not what the log names: its sha256 differs" in check(
         {**SESSION, NAMES[3]: bytes(last_bit)}, sha256=logged
     )
 
@@ -298,3 +298,22 @@ def test_a_growing_playlist_has_no_problem_and_a_rewritten_one_has():
         "state 13 of the playlist does not begin with the state before"
     ]
     assert len(check_history([texts[3], texts[2], texts[4]])) == 1
+
+
+def test_a_session_at_another_sample_rate_is_checked_at_that_rate():
+    grid = Grid(segment_s=1.0, sample_rate_hz=24_000)
+    encoder = RunEncoder(grid, 0)
+    t = np.arange(grid.start(3) * 1024) / 24_000
+    encoder.push(0, (8000 * np.sin(2 * np.pi * 300 * t * (1 + t / 9))).astype("<i2").tobytes())
+    encoder.finish()
+    listed = MediaPlaylist(
+        target_duration_s=grid.target_duration_s,
+        map_uri="init.mp4",
+        segments=tuple((NAMES[k], grid.frames(k)) for k in range(3)),
+        ended=True,
+        sample_rate_hz=24_000,
+    )
+    files = {"init.mp4": init_segment(24_000), "audio.m3u8": listed.render().encode()}
+    files |= {NAMES[k]: media_segment(k, grid.start(k), encoder.take(k)) for k in range(3)}
+    assert check(files, sample_rate_hz=24_000) == []
+    assert "the sound has 24000 Hz, EXTINF counts in 48000" in check(files)

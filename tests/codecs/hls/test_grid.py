@@ -2,9 +2,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhapsode.codecs.hls.grid import Grid, duration_s, frames_of, round_half_up
+from rhapsode.codecs.hls.grid import (
+    AAC_RATES_HZ,
+    Grid,
+    duration_s,
+    frames_of,
+    round_half_up,
+)
 
-grids = st.builds(Grid, segment_s=st.floats(0.3, 10.0), ramp=st.booleans())
+grids = st.builds(
+    Grid,
+    segment_s=st.floats(0.3, 10.0),
+    ramp=st.booleans(),
+    sample_rate_hz=st.sampled_from(AAC_RATES_HZ),
+)
 
 
 def test_two_second_segments_ramp_up_from_a_fifth_of_a_second():
@@ -22,14 +33,14 @@ def test_without_a_ramp_every_segment_is_steady():
 
 @given(grids, st.integers(0, 100_000))
 def test_no_segment_is_longer_than_the_target_duration(grid: Grid, k: int):
-    assert round_half_up(duration_s(grid.frames(k))) <= grid.target_duration_s
+    assert round_half_up(grid.duration_s(grid.frames(k))) <= grid.target_duration_s
     assert 0 < grid.frames(k) <= grid.steady_frames
 
 
 @given(grids)
 def test_the_steady_length_is_whole_parts_and_near_what_was_asked_for(grid: Grid):
-    assert grid.steady_frames % 16 == 0
-    assert abs(duration_s(grid.steady_frames) - grid.segment_s) < 16 * 1024 / 48000
+    assert grid.steady_frames % grid.part_frames == 0
+    assert abs(grid.duration_s(grid.steady_frames) - grid.segment_s) < 2 * 1024 * 16 / 48_000
 
 
 @given(grids, st.integers(0, 1_000_000))
@@ -60,7 +71,20 @@ def test_lengths_out_of_range_are_refused(segment_s: float):
         Grid(segment_s=segment_s)
 
 
-def test_negative_places_are_refused():
+def test_other_sample_rates_keep_the_lengths_in_seconds():
+    grid = Grid(sample_rate_hz=44_100)
+    assert [grid.frames(k) for k in range(6)] == [9, 18, 36, 72, 90, 90]
+    assert grid.part_frames == 15
+    assert duration_s(90, 44_100) == pytest.approx(2.089796, abs=1e-6)
+    assert [Grid(sample_rate_hz=24_000).frames(k) for k in range(5)] == [5, 10, 20, 40, 48]
+
+
+def test_a_sample_rate_that_aac_does_not_know_is_refused():
+    with pytest.raises(ValueError, match="AAC has no 47999 Hz: choose one of"):
+        Grid(sample_rate_hz=47_999)
+
+
+def test_negative_numbers_are_refused():
     with pytest.raises(ValueError, match="no segment -1"):
         Grid().start(-1)
     with pytest.raises(ValueError, match="no frame -1"):

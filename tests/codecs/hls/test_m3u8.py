@@ -145,14 +145,14 @@ def test_the_master_names_codec_and_rates():
     [
         ({"target_duration_s": 0}, "not at least 1"),
         ({"target_duration_s": 1}, "do not fit a target duration of 1 s"),
-        ({"map_uri": 'a"b'}, "cannot stand"),
-        ({"segments": (("a\n#EXT-X-ENDLIST", 5),)}, "cannot stand"),
-        ({"segments": (("#a", 5),)}, "cannot stand"),
-        ({"segments": (("", 5),)}, "cannot stand"),
+        ({"map_uri": 'a"b'}, "cannot be a URI"),
+        ({"segments": (("a\n#EXT-X-ENDLIST", 5),)}, "cannot be a URI"),
+        ({"segments": (("#a", 5),)}, "cannot be a URI"),
+        ({"segments": (("", 5),)}, "cannot be a URI"),
         ({"segments": (("a", 0),)}, "0 frames do not fit"),
-        ({"program_date_time_ms": -1}, "no date"),
-        ({"program_date_time_ms": 10**15}, "no date"),
-        ({"kind": "VOD"}, "has ended"),
+        ({"program_date_time_ms": -1}, "not a date"),
+        ({"program_date_time_ms": 10**15}, "not a date"),
+        ({"kind": "VOD"}, "must have ended"),
     ],
 )
 def test_fields_that_would_break_the_text_are_refused(fields: dict[str, object], message: str):
@@ -176,8 +176,8 @@ def test_fields_that_would_break_the_text_are_refused(fields: dict[str, object],
         ("#EXTINF:2.048000,\n", "", "EXTINF '' is not seconds"),
         ("T22:13:20.123Z", "T22:13:21.123Z", "start plus media time"),
         ("#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:20.336Z\n", "", "start plus media time"),
-        ("2023-11-14T22:13:20.123Z", "yesterday", "no date"),
-        ("2023-11-14T22:13:20.123Z", "2023-11-14T22:13:20.123", "no date"),
+        ("2023-11-14T22:13:20.123Z", "yesterday", "not a date"),
+        ("2023-11-14T22:13:20.123Z", "2023-11-14T22:13:20.123", "not a date"),
         ("#EXT-X-ENDLIST\n", "#EXT-X-ENDLIST\nmore.m4s\n", "follows EXT-X-ENDLIST"),
     ],
 )
@@ -197,7 +197,7 @@ def test_a_last_segment_without_date_is_named():
 def test_masters_that_lie_are_refused():
     with pytest.raises(PlaylistError, match="do not match"):
         render_master("audio.m3u8", 90_000, 98_000)
-    with pytest.raises(PlaylistError, match="cannot stand"):
+    with pytest.raises(PlaylistError, match="cannot be a URI"):
         render_master("a b", 98_000, 90_000)
 
 
@@ -219,3 +219,17 @@ def test_bandwidth_is_measured_over_about_a_target_duration():
 def test_a_short_session_has_one_rate_and_an_empty_one_none():
     assert bandwidths([(1000, 10)], 2) == (37_500, 37_500)
     assert bandwidths([], 2) == (0, 0)
+
+
+def test_a_playlist_counts_frames_at_its_sample_rate():
+    playlist = MediaPlaylist(
+        2, "init.mp4", (("a", 90), ("b", 45)), START_MS, ended=True, sample_rate_hz=44_100
+    )
+    text = playlist.render()
+    assert "#EXTINF:2.089796," in text
+    # 90 frames of 1024 samples at 44.1 kHz are 2089.80 ms
+    assert date_time(START_MS, 90, 44_100) == "2023-11-14T22:13:22.213Z"
+    assert parse(text, 44_100) == playlist
+    with pytest.raises(PlaylistError, match="no whole number of AAC frames"):
+        parse(text)
+    assert bandwidths([(1000, 90)], 2, 44_100) == (3829, 3829)

@@ -1,0 +1,39 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rhapsode.codecs.hls.names import (
+    INIT_NAME,
+    MASTER_NAME,
+    MEDIA_NAME,
+    PLAYLIST_TYPE,
+    SEGMENT_TYPE,
+    content_type,
+    segment_name,
+)
+
+
+def test_segments_have_three_digits_and_more_where_they_need_them():
+    assert [segment_name(k) for k in (0, 7, 999, 1000)] == [
+        "audio_000.m4s",
+        "audio_007.m4s",
+        "audio_999.m4s",
+        "audio_1000.m4s",
+    ]
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**9))
+def test_no_two_segments_share_a_name(one: int, other: int):
+    assert (segment_name(one) == segment_name(other)) == (one == other)
+
+
+def test_a_negative_number_is_refused():
+    with pytest.raises(ValueError, match="no segment -1"):
+        segment_name(-1)
+
+
+def test_every_name_has_its_content_type():
+    assert {content_type(name) for name in (MEDIA_NAME, MASTER_NAME)} == {PLAYLIST_TYPE}
+    assert {content_type(name) for name in (INIT_NAME, segment_name(5))} == {SEGMENT_TYPE}
+    with pytest.raises(ValueError, match="is not a name of an HLS object"):
+        content_type("notes.txt")
