@@ -20,10 +20,10 @@ from ..log import (
     TopicPartition,
     UnusableServerError,
 )
+from ..names import check_partitions, check_topic
 from .connection import RedisConnection
 from .entries import ForeignEntryError, entry_from, entry_id, words_of
 from .errors import foreign_entry
-from .keys import check_partitions, check_topic
 
 _REFUSALS: dict[bytes, type[LogError]] = {
     b"GAP": GapError,
@@ -54,7 +54,7 @@ class RedisLog:
             raise self._foreign(answer[1].decode())
         batch, following = batches[int(answer[1])], int(answer[2])
         raise _REFUSALS[word](
-            f"{batch.topic} of {batch.sequence} goes to {following}, "
+            f"{batch.topic} of {batch.sequence} ends at {following}, "
             f"the batch takes [{batch.start}, {batch.end})"
         )
 
@@ -123,6 +123,7 @@ class RedisLog:
                 batch.start,
                 batch.end,
                 int(batch.last),
+                int(batch.by_start),
                 batch.key,
                 len(batch.values),
                 *batch.values,
