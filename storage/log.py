@@ -197,13 +197,24 @@ class Log(Protocol):
         ...
 
     async def read_sequence(
-        self, topic: str, partition: int, sequence: str, start: int, end: int | None = None
+        self,
+        topic: str,
+        partition: int,
+        sequence: str,
+        start: int,
+        end: int | None = None,
+        *,
+        limit: int | None = None,
     ) -> list[Entry]:
         """Return, in order, the entries of the batches that touch ``[start, end)``.
 
         Batches come whole. ``end`` None reads to the sequence's end. A bare end mark takes no
         position: it is included where ``start <= mark < end``, or where ``end`` is None and
         ``start <= mark``. Trimmed entries are left out.
+
+        ``limit`` bounds what one call reads: batches are added while they have at most ``limit``
+        entries together, and the first comes whole even where it alone has more. So an empty list
+        means, with a limit as without, that nothing more is stored in the range.
         """
         ...
 

@@ -187,12 +187,19 @@ class MemoryLog:
         return SequenceState(known.next, known.closed)
 
     async def read_sequence(
-        self, topic: str, partition: int, sequence: str, start: int, end: int | None = None
+        self,
+        topic: str,
+        partition: int,
+        sequence: str,
+        start: int,
+        end: int | None = None,
+        *,
+        limit: int | None = None,
     ) -> list[Entry]:
         known = self._sequences.get((topic, partition, sequence), StoredSequence())
         stream = self._stream(topic, partition)
         found: list[Entry] = []
-        for batch in known.find(start, end, stream.first):
+        for batch in known.find(start, end, stream.first, limit):
             low = max(0, batch.first - stream.first)
             found += stream.entries[low : batch.last + 1 - stream.first]
         return found

@@ -20,7 +20,7 @@ class StoredBatch:
 
     @property
     def entries(self) -> int:
-        """How many entries it was stored with."""
+        """How many entries it was written with."""
         return self.last - self.first + 1
 
     def touches(self, start: int, end: int | None) -> bool:
@@ -43,11 +43,18 @@ class StoredSequence:
         self.batches.append(StoredBatch(batch.start, batch.end, first, last))
         self.next, self.closed = batch.end, batch.last
 
-    def find(self, start: int, end: int | None, first_offset: int) -> Iterator[StoredBatch]:
-        """Yield the batches that touch ``[start, end)`` and still have an entry."""
+    def find(
+        self, start: int, end: int | None, first_offset: int, limit: int | None
+    ) -> Iterator[StoredBatch]:
+        """Yield the batches in ``[start, end)`` that have an entry left, as `Log.read_sequence`."""
+        entries = 0
         for batch in self.batches:
-            if batch.last >= first_offset and batch.touches(start, end):
-                yield batch
+            if batch.last < first_offset or not batch.touches(start, end):
+                continue
+            if limit is not None and entries and entries + batch.entries > limit:
+                return
+            entries += batch.entries
+            yield batch
 
 
 def is_stored(batch: SequenceBatch, sequence: SequenceState) -> bool:

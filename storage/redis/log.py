@@ -184,24 +184,29 @@ class RedisLog:
         return SequenceState(int(following or 0), closed == b"1")
 
     async def read_sequence(
-        self, topic: str, partition: int, sequence: str, start: int, end: int | None = None
+        self,
+        topic: str,
+        partition: int,
+        sequence: str,
+        start: int,
+        end: int | None = None,
+        *,
+        limit: int | None = None,
     ) -> list[Entry]:
         if end is not None and end <= start:
             return []
-        index = self._keys.index(topic, partition, sequence)
-        top = "+inf" if end is None else f"({end}"
-        covering, following, line_end = await self._connection.pipeline(
-            [
-                # the batch that covers start may begin before it
-                ("ZREVRANGEBYSCORE", index, start, "-inf", "WITHSCORES", "LIMIT", 0, 1),
-                ("ZRANGEBYSCORE", index, f"({start}", top),
-                ("HGET", self._keys.sequence(topic, partition, sequence), "next"),
-            ],
-            atomic=True,
-        )
-        if covering and (start < int(line_end or 0) or float(covering[1]) == start):
-            following = [covering[0], *following]
-        return await self._fetch(self._keys.stream(topic, partition), following)
+        stream = self._keys.stream(topic, partition)
+        keys = [
+            stream,
+            self._keys.sequence(topic, partition, sequence),
+            self._keys.index(topic, partition, sequence),
+        ]
+        arguments = [start, "" if end is None else end, "" if limit is None else limit]
+        while True:
+            found = await self._connection.run("find_batches", keys, arguments)
+            entries = await self._fetch(stream, found)
+            if entries or not found:  # else they were trimmed meanwhile: look for what follows
+                return entries
 
     async def _fetch(self, stream: str, members: Sequence[bytes]) -> list[Entry]:
         ranges: list[list[int]] = []

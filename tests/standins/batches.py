@@ -26,8 +26,8 @@ def batch(
 
 
 async def values_in(
-    log: Log, start: int, end: int | None = None, *, sequence: str = "s"
+    log: Log, start: int, end: int | None = None, *, sequence: str = "s", limit: int | None = None
 ) -> list[bytes | None]:
     """Return the values that a read of a sequence in partition 0 of ``t`` finds."""
-    entries = await log.read_sequence("t", 0, sequence, start, end)
+    entries = await log.read_sequence("t", 0, sequence, start, end, limit=limit)
     return [entry.value for entry in entries]

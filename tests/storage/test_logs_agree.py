@@ -173,11 +173,19 @@ class LogsAgree(RuleBasedStateMachine):
         sequence=SEQUENCES,
         start=POSITIONS,
         end=st.none() | st.integers(0, 14),
+        limit=st.none() | st.integers(1, 6),
     )
     def read_sequence(
-        self, topic: str, partition: int, sequence: str, start: int, end: int | None
+        self,
+        topic: str,
+        partition: int,
+        sequence: str,
+        start: int,
+        end: int | None,
+        limit: int | None,
     ) -> None:
-        self.both(lambda log, _: _read_sequence(log, topic, partition, sequence, start, end))
+        where = (topic, partition, sequence, start, end)
+        self.both(lambda log, _: _read_sequence(log, *where, limit=limit))
 
     @rule(topic=TOPICS, partition=PARTITIONS, timestamp_ms=st.integers(0, 6001))
     def find_a_time(self, topic: str, partition: int, timestamp_ms: int) -> None:
@@ -224,5 +232,5 @@ async def _read(log: Log, positions: dict[tuple[str, int], int], limit: int) -> 
     return {where: _without_servers_time(entries) for where, entries in found.items()}
 
 
-async def _read_sequence(log: Log, *where: Any) -> Any:
-    return _without_servers_time(await log.read_sequence(*where))
+async def _read_sequence(log: Log, *where: Any, limit: int | None) -> Any:
+    return _without_servers_time(await log.read_sequence(*where, limit=limit))

@@ -1,5 +1,6 @@
 """The contract of reading a sequence, for the log on the server and the one in memory."""
 
+import pytest
 from standins.batches import batch, values_in
 
 from rhapsode.storage.log import Log, NewEntry, SequenceState, Span
@@ -58,3 +59,56 @@ async def test_records_of_64_kb_come_back_whole(log: Log):
     large = [bytes([n]) * 65_536 for n in range(12)]
     await log.append_at(0, [batch(n, n + 1, value) for n, value in enumerate(large)])
     assert await values_in(log, 0) == large
+
+
+# -- by steps
+
+
+async def test_a_limit_returns_whole_batches_that_have_no_more_entries_together(log: Log):
+    await log.append_at(0, [batch(0, 10, b"a1", b"a2"), batch(10, 11, b"b"), batch(11, 12, b"c")])
+    await log.append_at(0, [batch(12, 12, b"end", last=True)])
+    assert await values_in(log, 0, limit=2) == [b"a1", b"a2"]
+    assert await values_in(log, 0, limit=3) == [b"a1", b"a2", b"b"]
+    assert await values_in(log, 5, limit=4) == [b"a1", b"a2", b"b", b"c"]
+    assert await values_in(log, 10, limit=1) == [b"b"]
+    assert await values_in(log, 10, limit=100) == [b"b", b"c", b"end"]
+    assert await values_in(log, 0, 10, limit=100) == [b"a1", b"a2"]
+    assert await values_in(log, 12, limit=1) == [b"end"]
+    assert await values_in(log, 13, limit=1) == []
+    assert await values_in(log, 5, 5, limit=1) == []
+
+
+@pytest.mark.parametrize("limit", [0, 1, 2])
+async def test_a_first_batch_larger_than_the_limit_comes_whole_and_alone(log: Log, limit: int):
+    await log.append_at(0, [batch(0, 3, b"1", b"2", b"3"), batch(3, 4)])
+    assert await values_in(log, 0, limit=limit) == [b"1", b"2", b"3"]
+
+
+@pytest.mark.parametrize("limit", [1, 7, 64, 1000])
+async def test_a_sequence_read_by_steps_is_the_sequence(log: Log, limit: int):
+    sizes = [1 + n % 3 for n in range(100)]
+    for n, size in enumerate(sizes):
+        values = [b"%d" % n] * size
+        await log.append_at(0, [batch(n, n + 1, *values), batch(n, n + 1, sequence="other")])
+    read: list[bytes | None] = []
+    position = 0
+    while step := await values_in(log, position, limit=limit):
+        assert len(step) <= max(limit, 3)
+        read += step
+        position = int(step[-1] or b"") + 1
+    assert read == [b"%d" % n for n, size in enumerate(sizes) for _ in range(size)]
+
+
+async def test_a_limit_does_not_count_batches_that_were_trimmed(log: Log):
+    for n in range(50):
+        await log.append_at(0, [batch(n, n + 1, b"%d" % n, b"+"), batch(n, n + 1, sequence="m")])
+    await log.trim("t", 0, 90)
+    assert await values_in(log, 0, limit=2) == [b"30", b"+"]
+    assert await values_in(log, 0, 31, limit=2) == [b"30", b"+"]
+    assert await values_in(log, 0, 30, limit=2) == []
+    assert await values_in(log, 29, limit=5) == [b"30", b"+", b"31", b"+"]
+    await log.trim("t", 0, 91)
+    assert await values_in(log, 0, limit=4) == [b"+", b"31", b"+"]
+    await log.trim("t", 0, 149)
+    assert await values_in(log, 0, limit=1) == []
+    assert await values_in(log, 49, limit=1) == []
