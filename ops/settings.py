@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from ..codecs.records import Mode
-from ..storage.redis.keys import check_namespace
+from ..storage.names import check_namespace
 
 PREFIX = "RHAPSODE_"
 

@@ -1,12 +1,12 @@
-"""The log: partitioned, append-only, replayable; what Redis and memory both promise.
+"""The log: partitioned, append-only, replayable; the contract of the Redis and the memory log.
 
-A *topic* has a fixed number of *partitions*; a partition is a sequence of entries with contiguous
-offsets from 0. On top stand *sequences*: an ordered sequence inside one partition of one topic, named
-by its producer (a session, say), whose entries each take a half-open range of positions. Appending
-*by place* is idempotent: what already stands is dropped, a gap is refused.
+A *topic* has a fixed number of *partitions*; a partition holds entries with contiguous *offsets*
+from 0. Within one partition of one topic a producer may keep *sequences*, each named by it (after a
+session, say): batches of entries that take half-open ranges of *positions* from 0. An append at a
+position is idempotent: what is already stored is not written again, and a gap is refused.
 
-Writers that own a partition for a consumer group may carry a *fence*: the generation in which
-they claimed it. A call with an older generation than the partition's newest claim changes nothing.
+A writer that owns a partition for a consumer group may pass a *fence*: the generation in which it
+claimed the partition. A call whose generation is older than the newest claim changes nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +28,7 @@ from .errors import (
     UnusableServerError,
 )
 from .groups import Beat, Groups, GroupTimings, Heartbeat, Members
+from .sequences import MOST_POSITION, SequenceBatch, SequenceState
 
 __all__ = [
     "MOST_POSITION",
@@ -58,17 +59,14 @@ __all__ = [
 
 _murmur2 = cast("Callable[[bytes], int]", murmur2)
 
-MOST_POSITION = 1 << 53
-"""Positions on a sequence are exact up to here, on the server too (Lua counts in doubles)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What stands at one offset."""
+    """What is stored at one offset."""
 
     offset: int
     timestamp_ms: int
-    """Unix milliseconds: the writer's where it gave one, the server's otherwise."""
+    """Unix milliseconds: the writer's if it gave any, otherwise the server's."""
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
@@ -76,58 +74,21 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """What is to be appended at the end of a partition."""
+    """An entry to append at the end of a partition."""
 
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
     timestamp_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SequenceBatch:
-    """Entries that take ``[start, end)`` on a sequence, visible all or none."""
-
-    topic: str
-    sequence: str
-    start: int
-    end: int
-    """May equal ``start`` for a bare end mark only."""
-    key: bytes
-    values: tuple[bytes, ...]
-    """One entry each, at least one."""
-    last: bool = False
-    """True for the sequence's end mark: nothing may follow."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.start <= self.end <= MOST_POSITION:
-            raise ValueError(
-                f"[{self.start}, {self.end}) on {self.sequence!r} is no range of positions"
-            )
-        if not self.values:
-            raise ValueError(f"[{self.start}, {self.end}) on {self.sequence!r} holds no entry")
-        if self.start == self.end and not self.last:
-            # it would leave no trace on its sequence, so saying it twice would write it twice
-            raise ValueError(
-                f"an empty range at {self.start} on {self.sequence!r} must close its sequence"
-            )
+    """Unix milliseconds; None takes the server's clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """The right to write to a partition, won by `Groups.claim`."""
+    """The right to write to a partition, obtained by `Groups.claim`."""
 
     group: str
     generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class SequenceState:
-    """How far a sequence goes."""
-
-    next: int = 0
-    """Position after the last one taken; 0 for a sequence that does not exist."""
-    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +101,12 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class IngressEntry:
-    """What a foreign producer left on an ingress key."""
+    """What a foreign program wrote to an ingress key."""
 
     id: str
-    """The server's entry id, such as ``1526919030474-55``: unique, and never reused."""
+    """The server's entry id, such as ``1526919030474-55``: unique and never reused."""
     timestamp_ms: int
+    """Unix milliseconds of the server."""
     fields: Mapping[bytes, bytes]
 
 
@@ -152,7 +114,7 @@ TopicPartition = tuple[str, int]
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """Return the partition of a key, the same as Kafka's default partitioner gives."""
+    """Return the partition of a key, ``0 <= p < partitions``, as Kafka's default partitioner."""
     return (_murmur2(key) & 0x7FFFFFFF) % partitions
 
 
@@ -160,13 +122,13 @@ class Log(Protocol):
     """Partitioned, append-only, replayable. All methods may raise `UnreachableError`."""
 
     async def declare(self, topic: str, partitions: int) -> int:
-        """Create the topic unless it stands; return its number of partitions.
+        """Create the topic unless it exists; return its number of partitions.
 
         Raises:
-            PartitionsMismatchError: it stands with another number.
+            PartitionsMismatchError: it exists with another number of partitions.
             UnusableServerError: the server cannot hold a log; the message says what to do.
-            ValueError: the name is not 1 to 249 letters, digits, ``.``, ``_`` or ``-`` (as on
-                Kafka), or the number is not positive.
+            ValueError: the name is not 1 to 249 letters, digits, ``.``, ``_`` or ``-`` (as in
+                Kafka), or the number is not 1 to 100,000.
         """
         ...
 
@@ -192,17 +154,19 @@ class Log(Protocol):
     async def append_at(
         self, partition: int, batches: Sequence[SequenceBatch], *, fence: Fence | None = None
     ) -> list[bool]:
-        """Append by place, all or none, into the same partition number of one or more topics.
+        """Append batches at their positions, all or none, in one partition number of any topics.
 
-        Returns, for each batch, True where it was written and False where its whole range
-        stood there already (or its sequence is closed at or beyond it); then nothing of it is written.
-        SequenceBatch are judged in order, so several may follow each other on one sequence.
+        Returns True for each batch that was written, and False for each that was already stored:
+        it ends at or before the end of its sequence, or starts before it where it is judged by
+        its start (`SequenceBatch.by_start`). A bare end mark is already stored where the sequence
+        goes beyond it or was closed at it. Batches are judged in order, so several may follow one
+        another in one sequence.
 
         Raises:
             FencedError: the fence is older than the partition's newest claim.
             GapError: a batch starts beyond the end of its sequence.
             OverlapError: it starts before the end of its sequence and ends after it.
-            ClosedError: it lies beyond its sequence's end mark.
+            ClosedError: it is not stored yet and its sequence is closed.
         """
         ...
 
@@ -213,15 +177,15 @@ class Log(Protocol):
         limit: int = 500,
         timeout_s: float = 0.0,
     ) -> dict[TopicPartition, list[Entry]]:
-        """Return entries at or after each position, at most ``limit`` a partition.
+        """Return entries at or after each offset, at most ``limit`` for each partition.
 
-        Waits up to ``timeout_s`` for the first one; partitions with nothing are left out. A
-        position that was trimmed away yields the first entry that still stands.
+        Waits up to ``timeout_s`` for the first entry; partitions that have none are left out.
+        Where an offset was trimmed, the first entry still stored comes first.
         """
         ...
 
     async def span(self, topic: str, partition: int) -> Span:
-        """Return the offsets that stand; of an empty partition, first equals next."""
+        """Return the offsets still stored; in an empty partition first equals next."""
         ...
 
     async def offset_at(self, topic: str, partition: int, timestamp_ms: int) -> int:
@@ -229,17 +193,28 @@ class Log(Protocol):
         ...
 
     async def sequence_state(self, topic: str, partition: int, sequence: str) -> SequenceState:
-        """Return how far a sequence goes; an unknown sequence goes nowhere."""
+        """Return where a sequence ends; an unknown one ends at 0."""
         ...
 
     async def read_sequence(
-        self, topic: str, partition: int, sequence: str, start: int, end: int | None = None
+        self,
+        topic: str,
+        partition: int,
+        sequence: str,
+        start: int,
+        end: int | None = None,
+        *,
+        limit: int | None = None,
     ) -> list[Entry]:
         """Return, in order, the entries of the batches that touch ``[start, end)``.
 
-        A batch is returned whole. ``end`` None means to the sequence's end. A bare end mark takes
-        no position but is found at its own: it is included where ``start <= mark < end``, or with
-        ``end`` None. Entries that were trimmed are left out.
+        Batches come whole. ``end`` None reads to the sequence's end. A bare end mark takes no
+        position: it is included where ``start <= mark < end``, or where ``end`` is None and
+        ``start <= mark``. Trimmed entries are left out.
+
+        ``limit`` bounds what one call reads: batches are added while they have at most ``limit``
+        entries together, and the first comes whole even where it alone has more. So an empty list
+        means, with a limit as without, that nothing more is stored in the range.
         """
         ...
 
@@ -248,7 +223,7 @@ class Log(Protocol):
         ...
 
     async def trim(self, topic: str, partition: int, before: int) -> int:
-        """Remove entries below the offset ``before``; return the first offset that stands."""
+        """Remove entries below the offset ``before``; return the first offset still stored."""
         ...
 
     async def commit(
@@ -271,17 +246,17 @@ class Log(Protocol):
         ...
 
     async def lag(self, group: str, topic: str) -> dict[int, int]:
-        """Return, by partition, how many entries the group has yet to commit."""
+        """Return, by partition, how many stored entries the group has yet to commit."""
         ...
 
     async def read_ingress(self, topic: str, *, limit: int = 100) -> list[IngressEntry]:
-        """Return the oldest entries on the topic's ingress key, without removing them."""
+        """Return the oldest entries of the topic's ingress key, without removing them."""
         ...
 
     async def drop_ingress(self, topic: str, ids: Sequence[str]) -> None:
-        """Remove entries from the topic's ingress key once they stand in the topic."""
+        """Remove entries from the topic's ingress key, once they are appended to the topic."""
         ...
 
     async def close(self) -> None:
-        """Let go of every connection; the log itself stays."""
+        """Close every connection; the log itself stays."""
         ...

@@ -1,4 +1,4 @@
-"""The log in memory: the same promises, for flows and tests."""
+"""The log in memory, under the same contract: for flows and tests."""
 
 import asyncio
 import time
@@ -6,21 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..log import (
-    ClosedError,
     Entry,
     Fence,
     FencedError,
-    GapError,
     IngressEntry,
     NewEntry,
-    OverlapError,
     PartitionsMismatchError,
     SequenceBatch,
     SequenceState,
     Span,
     TopicPartition,
 )
-from ..redis.keys import check_partitions, check_topic
+from ..names import check_partitions, check_topic
+from .sequences import StoredSequence, is_stored
 
 
 def _wall_clock_ms() -> int:
@@ -38,27 +36,6 @@ class _Stream:
         return self.first + len(self.entries)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    start: int
-    end: int
-    first: int
-    """Offset of its first entry."""
-    last: int
-
-    def touches(self, start: int, end: int | None) -> bool:
-        if end is not None and (end <= start or self.start >= end):
-            return False
-        return self.end > start or self.start == self.end == start
-
-
-@dataclass(slots=True)
-class _Sequence:
-    next: int = 0
-    closed: bool = False
-    batches: list[_Place] = field(default_factory=list[_Place])
-
-
 class MemoryLog:
     """`storage.log.Log` in one process."""
 
@@ -66,7 +43,7 @@ class MemoryLog:
         self._clock_ms = clock_ms
         self._topics: dict[str, int] = {}
         self._streams: dict[TopicPartition, _Stream] = {}
-        self._sequences: dict[tuple[str, int, str], _Sequence] = {}
+        self._sequences: dict[tuple[str, int, str], StoredSequence] = {}
         self._offsets: dict[tuple[str, str, int], int] = {}
         self._ingress: dict[str, list[IngressEntry]] = {}
         self._ingress_count = 0
@@ -94,12 +71,12 @@ class MemoryLog:
     # -- topics
 
     async def declare(self, topic: str, partitions: int) -> int:
-        standing = self._topics.setdefault(check_topic(topic), check_partitions(partitions))
-        if standing != partitions:
+        stored = self._topics.setdefault(check_topic(topic), check_partitions(partitions))
+        if stored != partitions:
             raise PartitionsMismatchError(
-                f"topic {topic} has {standing} partitions, not {partitions}"
+                f"topic {topic} has {stored} partitions, not {partitions}"
             )
-        return standing
+        return stored
 
     async def topics(self) -> dict[str, int]:
         return dict(self._topics)
@@ -135,21 +112,20 @@ class MemoryLog:
     ) -> list[bool]:
         self._check(fence, partition)
         ends: dict[tuple[str, int, str], SequenceState] = {}
-        new: list[bool] = []
+        written: list[bool] = []
         for batch in batches:
             where = (batch.topic, partition, batch.sequence)
             if where not in ends:
-                sequence = self._sequences.get(where, _Sequence())
+                sequence = self._sequences.get(where, StoredSequence())
                 ends[where] = SequenceState(sequence.next, sequence.closed)
-            stands = _stands(batch, ends[where])
-            new.append(not stands)
-            if not stands:
+            written.append(not is_stored(batch, ends[where]))
+            if written[-1]:
                 ends[where] = SequenceState(batch.end, batch.last)
-        for batch, is_new in zip(batches, new, strict=True):
+        for batch, is_new in zip(batches, written, strict=True):
             if is_new:
                 self._write(partition, batch)
         self._wake()
-        return new
+        return written
 
     def _write(self, partition: int, batch: SequenceBatch) -> None:
         stream = self._stream(batch.topic, partition)
@@ -157,9 +133,8 @@ class MemoryLog:
         for value in batch.values:
             stream.entries.append(Entry(stream.next, now, batch.key, value))
         where = (batch.topic, partition, batch.sequence)
-        sequence = self._sequences.setdefault(where, _Sequence())
-        sequence.batches.append(_Place(batch.start, batch.end, first, stream.next - 1))
-        sequence.next, sequence.closed = batch.end, batch.last
+        sequence = self._sequences.setdefault(where, StoredSequence())
+        sequence.append(batch, first, stream.next - 1)
 
     # -- reading
 
@@ -174,21 +149,21 @@ class MemoryLog:
         while True:
             grown = self._grown
             found = {
-                place: entries
-                for place, position in positions.items()
-                if (entries := self._from(place, position, limit))
+                where: entries
+                for where, position in positions.items()
+                if (entries := self._from(where, position, limit))
             }
             left = end - time.monotonic()
             if found or left <= 0:
-                await asyncio.sleep(0)  # as a server would: who reads in a loop lets others run
+                await asyncio.sleep(0)  # as with a server, a loop of reads lets others run
                 return found
             try:
                 await asyncio.wait_for(grown.wait(), left)
             except TimeoutError:
                 return {}
 
-    def _from(self, place: TopicPartition, position: int, limit: int) -> list[Entry]:
-        stream = self._streams.get(place)
+    def _from(self, where: TopicPartition, position: int, limit: int) -> list[Entry]:
+        stream = self._streams.get(where)
         if stream is None:
             return []
         start = max(0, position - stream.first)
@@ -208,19 +183,25 @@ class MemoryLog:
     # -- sequences
 
     async def sequence_state(self, topic: str, partition: int, sequence: str) -> SequenceState:
-        known = self._sequences.get((topic, partition, sequence), _Sequence())
+        known = self._sequences.get((topic, partition, sequence), StoredSequence())
         return SequenceState(known.next, known.closed)
 
     async def read_sequence(
-        self, topic: str, partition: int, sequence: str, start: int, end: int | None = None
+        self,
+        topic: str,
+        partition: int,
+        sequence: str,
+        start: int,
+        end: int | None = None,
+        *,
+        limit: int | None = None,
     ) -> list[Entry]:
-        known = self._sequences.get((topic, partition, sequence), _Sequence())
+        known = self._sequences.get((topic, partition, sequence), StoredSequence())
         stream = self._stream(topic, partition)
         found: list[Entry] = []
-        for place in known.batches:
-            if place.touches(start, end):
-                low = max(0, place.first - stream.first)
-                found += stream.entries[low : max(low, place.last + 1 - stream.first)]
+        for batch in known.find(start, end, stream.first, limit):
+            low = max(0, batch.first - stream.first)
+            found += stream.entries[low : batch.last + 1 - stream.first]
         return found
 
     async def forget_sequence(self, topic: str, partition: int, sequence: str) -> None:
@@ -261,7 +242,7 @@ class MemoryLog:
     # -- ingress
 
     def leave_at_ingress(self, topic: str, fields: Mapping[bytes, bytes]) -> str:
-        """Leave an entry as a foreign program would; return its id."""
+        """Append an entry to the ingress key as a foreign program would; return its id."""
         self._ingress_count += 1
         now = self._clock_ms()
         entry = IngressEntry(f"{now}-{self._ingress_count}", now, dict(fields))
@@ -276,21 +257,4 @@ class MemoryLog:
         self._ingress[topic] = [e for e in self._ingress.get(topic, []) if e.id not in gone]
 
     async def close(self) -> None:
-        """Hold nothing open."""
-
-
-def _stands(batch: SequenceBatch, sequence: SequenceState) -> bool:
-    if batch.end > batch.start:
-        stands = batch.end <= sequence.next
-    else:  # a bare end mark takes no position: it stands if the sequence went on, or is closed there
-        stands = batch.end < sequence.next or (sequence.closed and batch.end == sequence.next)
-    if stands:
-        return True
-    said = f"{batch.sequence} goes to {sequence.next}, the batch starts at {batch.start}"
-    if sequence.closed:
-        raise ClosedError(said)
-    if batch.start > sequence.next:
-        raise GapError(said)
-    if batch.start < sequence.next:
-        raise OverlapError(said)
-    return False
+        """Do nothing: no connection is held."""

@@ -14,8 +14,9 @@ import redis.asyncio
 from redis.exceptions import NoScriptError, RedisError
 
 from ..errors import UnreachableError, UnusableServerError
+from ..names import check_namespace
 from .errors import explained, failed_probe
-from .keys import Keys, check_namespace
+from .keys import Keys
 
 CONNECT_TIMEOUT_S = 3.0
 COMMAND_TIMEOUT_S = 10.0

@@ -1,58 +1,18 @@
-"""Every key there is, in one place.
+"""Every key that the log uses.
 
 The hash tag is namespace and partition *number*, so everything of one partition number, of all
-topics, shares a slot of a Cluster: entries, sequence states, indexes, offsets and fences change
-together in one server-side function.
+topics, shares a slot of a Cluster: entries, sequences, indexes, offsets and fences change together
+in one server-side function.
 """
 
-import re
-from functools import lru_cache
-
-_NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_TOPIC = re.compile(r"[A-Za-z0-9_.-]{1,249}")
-
-
-def check_namespace(namespace: str) -> str:
-    """Return the namespace if it is one.
-
-    Raises:
-        ValueError: it is not 1 to 64 letters, digits, ``.``, ``_`` or ``-``.
-    """
-    if not _NAMESPACE.fullmatch(namespace):
-        raise ValueError(
-            f"namespace {namespace[:80]!r} is not 1 to 64 letters, digits, '.', '_' or '-'"
-        )
-    return namespace
-
-
-@lru_cache(maxsize=1024)  # keys are made for every record
-def check_topic(topic: str) -> str:
-    """Return the topic's name if it is one, by Kafka's rule; a colon would mix up keys.
-
-    Raises:
-        ValueError: it is not 1 to 249 letters, digits, ``.``, ``_`` or ``-``.
-    """
-    if not _TOPIC.fullmatch(topic):
-        raise ValueError(f"topic {topic[:80]!r} is not 1 to 249 letters, digits, '.', '_' or '-'")
-    return topic
-
-
-def check_partitions(partitions: int) -> int:
-    """Return the number of partitions if a topic can have it.
-
-    Raises:
-        ValueError: it is not 1 to 100,000.
-    """
-    if not 1 <= partitions <= 100_000:
-        raise ValueError(f"a topic has 1 to 100,000 partitions, not {partitions}")
-    return partitions
+from ..names import check_namespace, check_topic
 
 
 class Keys:
     """The keys of one namespace.
 
     Raises:
-        ValueError: the namespace, or later a topic, has a name that is none.
+        ValueError: the namespace, or a topic given to a method, has an invalid name.
     """
 
     def __init__(self, namespace: str) -> None:
@@ -66,7 +26,7 @@ class Keys:
         return f"{self._slot(partition)}:log:{check_topic(topic)}"
 
     def times(self, topic: str, partition: int) -> str:
-        """Sorted set: at most one offset a second, by timestamp."""
+        """Sorted set: offsets by timestamp, at most one a second."""
         return f"{self._slot(partition)}:time:{check_topic(topic)}"
 
     def sequence(self, topic: str, partition: int, sequence: str) -> str:
@@ -82,15 +42,15 @@ class Keys:
         return f"{self._slot(partition)}:offsets:{group}"
 
     def fence(self, group: str, partition: int) -> str:
-        """The newest generation of a group that claimed the partition."""
+        """String: the newest generation of a group that claimed the partition."""
         return f"{self._slot(partition)}:fence:{group}"
 
     def topics(self) -> str:
-        """Hash of declared topics and their numbers of partitions."""
+        """Hash of the number of partitions by declared topic."""
         return f"{{{self.namespace}}}:topics"
 
     def probe(self) -> str:
-        """A stream that lives for the length of one script, to see what the server can do."""
+        """Stream that lives for the length of one script, to see what the server can do."""
         return f"{{{self.namespace}}}:probe"
 
     def ingress(self, topic: str) -> str:
@@ -98,5 +58,5 @@ class Keys:
         return f"{self.namespace}:in:{check_topic(topic)}"
 
     def group(self, group: str, part: str) -> str:
-        """A part of a group's state; all parts of a group share a slot."""
+        """Part of a group's state; all parts of a group share a slot."""
         return f"{{{self.namespace}:group:{group}}}:{part}"

@@ -20,10 +20,10 @@ from ..log import (
     TopicPartition,
     UnusableServerError,
 )
+from ..names import check_partitions, check_topic
 from .connection import RedisConnection
 from .entries import ForeignEntryError, entry_from, entry_id, words_of
 from .errors import foreign_entry
-from .keys import check_partitions, check_topic
 
 _REFUSALS: dict[bytes, type[LogError]] = {
     b"GAP": GapError,
@@ -54,7 +54,7 @@ class RedisLog:
             raise self._foreign(answer[1].decode())
         batch, following = batches[int(answer[1])], int(answer[2])
         raise _REFUSALS[word](
-            f"{batch.topic} of {batch.sequence} goes to {following}, "
+            f"{batch.topic} of {batch.sequence} ends at {following}, "
             f"the batch takes [{batch.start}, {batch.end})"
         )
 
@@ -123,6 +123,7 @@ class RedisLog:
                 batch.start,
                 batch.end,
                 int(batch.last),
+                int(batch.by_start),
                 batch.key,
                 len(batch.values),
                 *batch.values,
@@ -183,24 +184,29 @@ class RedisLog:
         return SequenceState(int(following or 0), closed == b"1")
 
     async def read_sequence(
-        self, topic: str, partition: int, sequence: str, start: int, end: int | None = None
+        self,
+        topic: str,
+        partition: int,
+        sequence: str,
+        start: int,
+        end: int | None = None,
+        *,
+        limit: int | None = None,
     ) -> list[Entry]:
         if end is not None and end <= start:
             return []
-        index = self._keys.index(topic, partition, sequence)
-        top = "+inf" if end is None else f"({end}"
-        covering, following, line_end = await self._connection.pipeline(
-            [
-                # the batch that covers start may begin before it
-                ("ZREVRANGEBYSCORE", index, start, "-inf", "WITHSCORES", "LIMIT", 0, 1),
-                ("ZRANGEBYSCORE", index, f"({start}", top),
-                ("HGET", self._keys.sequence(topic, partition, sequence), "next"),
-            ],
-            atomic=True,
-        )
-        if covering and (start < int(line_end or 0) or float(covering[1]) == start):
-            following = [covering[0], *following]
-        return await self._fetch(self._keys.stream(topic, partition), following)
+        stream = self._keys.stream(topic, partition)
+        keys = [
+            stream,
+            self._keys.sequence(topic, partition, sequence),
+            self._keys.index(topic, partition, sequence),
+        ]
+        arguments = [start, "" if end is None else end, "" if limit is None else limit]
+        while True:
+            found = await self._connection.run("find_batches", keys, arguments)
+            entries = await self._fetch(stream, found)
+            if entries or not found:  # else they were trimmed meanwhile: look for what follows
+                return entries
 
     async def _fetch(self, stream: str, members: Sequence[bytes]) -> list[Entry]:
         ranges: list[list[int]] = []

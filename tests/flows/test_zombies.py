@@ -39,14 +39,21 @@ class ShakyLog(MemoryLog):
         await self.shake()
         return answer
 
-    async def line(self, topic: str, partition: int, sequence: str) -> SequenceState:
+    async def sequence_state(self, topic: str, partition: int, sequence: str) -> SequenceState:
         await self.shake()
         return await super().sequence_state(topic, partition, sequence)
 
     async def read_sequence(
-        self, topic: str, partition: int, sequence: str, start: int, end: int | None = None
+        self,
+        topic: str,
+        partition: int,
+        sequence: str,
+        start: int,
+        end: int | None = None,
+        *,
+        limit: int | None = None,
     ) -> list[Entry]:
-        found = await super().read_sequence(topic, partition, sequence, start, end)
+        found = await super().read_sequence(topic, partition, sequence, start, end, limit=limit)
         await self.shake()
         return found
 

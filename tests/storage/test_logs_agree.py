@@ -1,4 +1,4 @@
-"""The server's log and its twin in memory answer alike, whatever is asked of them."""
+"""The log on the server and the one in memory reply alike, whatever is asked of them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -26,7 +26,7 @@ from rhapsode.storage.redis.log import RedisLog
 
 TOPICS = st.sampled_from(["t", "u"])
 PARTITIONS = st.integers(0, 1)
-LINES = st.sampled_from(["a", "b"])
+SEQUENCES = st.sampled_from(["a", "b"])
 POSITIONS = st.integers(0, 12)
 FENCES = st.none() | st.builds(Fence, st.just("g"), st.integers(1, 4))
 MAYBE_BYTES = st.none() | st.binary(max_size=4)
@@ -46,12 +46,14 @@ def batches(draw: st.DrawFn) -> SequenceBatch:
     last = draw(st.sampled_from([False] * 5 + [True]))
     end = start + draw(st.integers(0 if last else 1, 4))
     values = tuple(draw(st.lists(st.binary(max_size=4), min_size=1, max_size=3)))
-    sequence = draw(LINES)
-    return SequenceBatch(draw(TOPICS), sequence, start, end, sequence.encode(), values, last)
+    sequence = draw(SEQUENCES)
+    by_start = draw(st.booleans())
+    key = sequence.encode()
+    return SequenceBatch(draw(TOPICS), sequence, start, end, key, values, last, by_start)
 
 
 class LogsAgree(RuleBasedStateMachine):
-    """Says the same to both logs and compares what they answer."""
+    """Makes the same calls to both logs and compares what they return or raise."""
 
     url = ""
 
@@ -69,15 +71,15 @@ class LogsAgree(RuleBasedStateMachine):
         self.loop.run_until_complete(self.redis.close())
         self.loop.close()
 
-    def both(self, ask: Callable[[Log, Any], Awaitable[Any]]) -> Any:
-        answers: list[Any] = []
+    def both(self, call: Callable[[Log, Any], Awaitable[Any]]) -> Any:
+        replies: list[Any] = []
         for log, groups in ((self.redis, self.redis_groups), (self.memory, self.memory_groups)):
             try:
-                answers.append(self.loop.run_until_complete(_run(ask(log, groups))))
+                replies.append(self.loop.run_until_complete(_run(call(log, groups))))
             except LogError as error:
-                answers.append(type(error))
-        assert answers[0] == answers[1]
-        return answers[0]
+                replies.append(type(error))
+        assert replies[0] == replies[1]
+        return replies[0]
 
     @initialize()
     def declare(self) -> None:
@@ -90,35 +92,65 @@ class LogsAgree(RuleBasedStateMachine):
     ) -> None:
         self.both(lambda log, _: log.append(topic, partition, entries, fence=fence))
 
-    @rule(partition=PARTITIONS, batch=st.lists(batches(), max_size=4), fence=FENCES)
-    def place(self, partition: int, batch: list[SequenceBatch], fence: Fence | None) -> None:
-        self.both(lambda log, _: log.append_at(partition, batch, fence=fence))
+    @rule(partition=PARTITIONS, batches=st.lists(batches(), max_size=4), fence=FENCES)
+    def append_at(self, partition: int, batches: list[SequenceBatch], fence: Fence | None) -> None:
+        self.both(lambda log, _: log.append_at(partition, batches, fence=fence))
 
     @rule(
         topic=TOPICS,
-        sequence=LINES,
+        sequence=SEQUENCES,
         partition=PARTITIONS,
         sizes=st.lists(st.integers(1, 3), max_size=4),
         last=st.sampled_from([False, False, True]),
+        by_start=st.booleans(),
     )
-    def place_what_follows(
-        self, topic: str, sequence: str, partition: int, sizes: list[int], last: bool
+    def append_what_follows(
+        self,
+        topic: str,
+        sequence: str,
+        partition: int,
+        sizes: list[int],
+        last: bool,
+        by_start: bool,
     ) -> None:
         state = self.both(lambda log, _: log.sequence_state(topic, partition, sequence))
-        start, batch = state.next, list[SequenceBatch]()
+        start, made = state.next, list[SequenceBatch]()
+
+        def add(size: int, values: tuple[bytes, ...], *, last: bool = False) -> None:
+            made.append(
+                SequenceBatch(topic, sequence, start, start + size, b"", values, last, by_start)
+            )
+
         for size in sizes:
-            value = b"%d" % start
-            batch.append(SequenceBatch(topic, sequence, start, start + size, b"", (value,) * size))
+            add(size, (b"%d" % start,) * size)
             start += size
         if last:
-            batch.append(SequenceBatch(topic, sequence, start, start, b"", (b"end",), last=True))
-        self.both(lambda log, _: log.append_at(partition, batch))
+            add(0, (b"end",), last=True)
+        self.both(lambda log, _: log.append_at(partition, made))
+
+    @rule(
+        topic=TOPICS,
+        sequence=SEQUENCES,
+        partition=PARTITIONS,
+        before=st.integers(-2, 3),
+        size=st.integers(1, 6),
+        last=st.sampled_from([False, False, True]),
+    )
+    def append_by_start_near_the_end(
+        self, topic: str, sequence: str, partition: int, before: int, size: int, last: bool
+    ) -> None:
+        state = self.both(lambda log, _: log.sequence_state(topic, partition, sequence))
+        start = max(0, state.next - before)
+        batch = SequenceBatch(
+            topic, sequence, start, start + size, b"", (b"spoken",), last, by_start=True
+        )
+        self.both(lambda log, _: log.append_at(partition, [batch]))
 
     @rule(topic=TOPICS, partition=PARTITIONS, before=st.integers(0, 60))
     def trim(self, topic: str, partition: int, before: int) -> None:
         self.both(lambda log, _: log.trim(topic, partition, before))
 
-    @rule(topic=TOPICS, partition=PARTITIONS, sequence=LINES)
+    @rule(topic=TOPICS, partition=PARTITIONS, sequence=SEQUENCES)
     def forget(self, topic: str, partition: int, sequence: str) -> None:
         self.both(lambda log, _: log.forget_sequence(topic, partition, sequence))
 
@@ -138,21 +170,29 @@ class LogsAgree(RuleBasedStateMachine):
     @rule(
         topic=TOPICS,
         partition=PARTITIONS,
-        sequence=LINES,
+        sequence=SEQUENCES,
         start=POSITIONS,
         end=st.none() | st.integers(0, 14),
+        limit=st.none() | st.integers(1, 6),
     )
     def read_sequence(
-        self, topic: str, partition: int, sequence: str, start: int, end: int | None
+        self,
+        topic: str,
+        partition: int,
+        sequence: str,
+        start: int,
+        end: int | None,
+        limit: int | None,
     ) -> None:
-        self.both(lambda log, _: _read_line(log, topic, partition, sequence, start, end))
+        where = (topic, partition, sequence, start, end)
+        self.both(lambda log, _: _read_sequence(log, *where, limit=limit))
 
     @rule(topic=TOPICS, partition=PARTITIONS, timestamp_ms=st.integers(0, 6001))
-    def look_for_a_time(self, topic: str, partition: int, timestamp_ms: int) -> None:
+    def find_a_time(self, topic: str, partition: int, timestamp_ms: int) -> None:
         self.both(lambda log, _: log.offset_at(topic, partition, timestamp_ms))
 
     @invariant()
-    def holds_the_same(self) -> None:
+    def both_hold_the_same(self) -> None:
         for topic in ("t", "u"):
             self.both(lambda log, _, topic=topic: log.lag("g", topic))
             for partition in (0, 1):
@@ -162,7 +202,7 @@ class LogsAgree(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(300)
-def test_the_servers_log_and_the_one_in_memory_agree(valkey: EmbeddedValkey):
+def test_the_log_on_the_server_and_the_one_in_memory_agree(valkey: EmbeddedValkey):
     LogsAgree.url = valkey.url
     run_state_machine_as_test(
         LogsAgree,
@@ -175,12 +215,12 @@ def test_the_servers_log_and_the_one_in_memory_agree(valkey: EmbeddedValkey):
     )
 
 
-async def _run(answer: Awaitable[Any]) -> Any:
-    return await answer
+async def _run(call: Awaitable[Any]) -> Any:
+    return await call
 
 
 def _without_servers_time(found: Any) -> Any:
-    # where no time was given, each log took its own clock's
+    # where no time was given, each log took that of its own clock
     return [
         (e.offset, e.key, e.value, e.headers, e.timestamp_ms if e.timestamp_ms <= 6000 else None)
         for e in found
@@ -189,8 +229,8 @@ def _without_servers_time(found: Any) -> Any:
 
 async def _read(log: Log, positions: dict[tuple[str, int], int], limit: int) -> Any:
     found = await log.read(positions, limit=limit)
-    return {place: _without_servers_time(entries) for place, entries in found.items()}
+    return {where: _without_servers_time(entries) for where, entries in found.items()}
 
 
-async def _read_line(log: Log, *where: Any) -> Any:
-    return _without_servers_time(await log.read_sequence(*where))
+async def _read_sequence(log: Log, *where: Any, limit: int | None) -> Any:
+    return _without_servers_time(await log.read_sequence(*where, limit=limit))

@@ -1,11 +1,21 @@
--- Append by place within one slot: every batch is judged, in order, before the first is written.
+-- Append at positions within one slot: every batch is judged, in order, before the first is written.
 -- KEYS: fence (or any key of the slot), then per batch: stream, sequence, index, time index
--- ARGV: generation or '', then per batch: start, end, last (0/1), key, count, values...
--- Answer: OK and 1 (written) or 0 (stood there) for each | FENCED and the owner | FOREIGN and the
---   stream | GAP, OVERLAP or CLOSED, the batch's number from 0, and where its sequence goes to
+-- ARGV: generation or '', then per batch: start, end, last (0/1), by start (0/1), key, count, values...
+-- Reply: OK and 1 (written) or 0 (already stored) for each | FENCED and the owner | FOREIGN and the
+--   stream | GAP, OVERLAP or CLOSED, the batch's number from 0, and where its sequence ends
+local FIELDS = 6 -- of a batch in ARGV, before its values
 if ARGV[1] ~= '' then
   local owner = redis.call('GET', KEYS[1])
   if owner and tonumber(owner) > tonumber(ARGV[1]) then return { 'FENCED', owner } end
+end
+
+local function is_stored(first, last, by_start, ending)
+  if first == last then -- a bare end mark takes no position, so it needs one after it, or a closed sequence
+    return first < ending.next or (ending.closed and first == ending.next)
+  elseif by_start then
+    return first < ending.next
+  end
+  return last <= ending.next
 end
 
 local ends, plan = {}, {}
@@ -18,14 +28,9 @@ while at <= #ARGV do
     ending = { next = tonumber(stored[1] or '0'), closed = stored[2] == '1' }
     ends[sequence] = ending
   end
-  local first, last, count = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 4])
-  local stands
-  if last > first then
-    stands = last <= ending.next
-  else -- a bare end mark takes no position: it stands if the sequence went on, or is closed there
-    stands = last < ending.next or (ending.closed and last == ending.next)
-  end
-  if not stands then
+  local first, last, count = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 5])
+  local stored = is_stored(first, last, ARGV[at + 3] == '1', ending)
+  if not stored then
     local refusal
     if ending.closed then refusal = 'CLOSED'
     elseif first > ending.next then refusal = 'GAP'
@@ -34,8 +39,8 @@ while at <= #ARGV do
     ending.next = last
     ending.closed = ARGV[at + 2] == '1'
   end
-  plan[#plan + 1] = { key = key, at = at, new = not stands, count = count }
-  at = at + 5 + count
+  plan[#plan + 1] = { key = key, at = at, new = not stored, count = count }
+  at = at + FIELDS + count
   key = key + 4
 end
 
@@ -43,7 +48,7 @@ local clock = redis.call('TIME')
 local now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local now = string.format('%.0f', now_ms)
 
-local clean = {} -- streams without ids other than 0-n; after such, ours would be refused
+local clean = {} -- streams without ids other than 0-n; after such an id, ours would be refused
 for _, step in ipairs(plan) do
   local stream = KEYS[step.key]
   if step.new and not clean[stream] then
@@ -54,8 +59,8 @@ end
 
 local function write(step)
   local stream, at = KEYS[step.key], step.at
-  for v = at + 5, at + 4 + step.count do
-    local id = redis.pcall('XADD', stream, '0-*', 't', now, 'k', ARGV[at + 3], 'v', ARGV[v])
+  for v = at + FIELDS, at + FIELDS - 1 + step.count do
+    local id = redis.pcall('XADD', stream, '0-*', 't', now, 'k', ARGV[at + 4], 'v', ARGV[v])
     if type(id) == 'table' then return id end
     step.last = tonumber(string.sub(id, 3))
     step.first = step.first or step.last
@@ -72,20 +77,20 @@ end
 
 for _, step in ipairs(plan) do
   local failed = step.new and write(step)
-  if failed then -- a foreign id that is gone still is the stream's last: leave no half of a batch
+  if failed then -- a foreign id that was deleted is still the stream's last: leave no half of a batch
     unwrite()
     if string.find(failed.err, 'target stream top item', 1, true) then return { 'FOREIGN', KEYS[step.key] } end
     return failed
   end
 end
 
-local answer, indexed = { 'OK' }, {}
+local reply, indexed = { 'OK' }, {}
 for i, step in ipairs(plan) do
   if step.new then
     local sequence, index, times = KEYS[step.key + 1], KEYS[step.key + 2], KEYS[step.key + 3]
     redis.call('HSET', sequence, 'next', ARGV[step.at + 1], 'closed', ARGV[step.at + 2])
     redis.call('ZADD', index, ARGV[step.at], string.format('%.0f-%.0f', step.first - 1, step.last - 1))
-    if not indexed[times] then -- all of one call have one time: the first entry is enough
+    if not indexed[times] then -- all entries of one call have one time: the first one is enough
       indexed[times] = true
       local newest = redis.call('ZREVRANGE', times, 0, 0, 'WITHSCORES')
       if not newest[2] or now_ms >= tonumber(newest[2]) + 1000 then
@@ -93,6 +98,6 @@ for i, step in ipairs(plan) do
       end
     end
   end
-  answer[i + 1] = step.new and 1 or 0
+  reply[i + 1] = step.new and 1 or 0
 end
-return answer
+return reply

@@ -96,9 +96,16 @@ class ShakyLog(MemoryLog):
         self.chance = chance
 
     async def read_sequence(
-        self, topic: str, partition: int, sequence: str, start: int, end: int | None = None
+        self,
+        topic: str,
+        partition: int,
+        sequence: str,
+        start: int,
+        end: int | None = None,
+        *,
+        limit: int | None = None,
     ) -> list[Entry]:
-        found = await super().read_sequence(topic, partition, sequence, start, end)
+        found = await super().read_sequence(topic, partition, sequence, start, end, limit=limit)
         for _ in range(self.chance.randrange(6)):
             await asyncio.sleep(0)
         return found
@@ -144,12 +151,19 @@ class Faltering(MemoryLog):
     failures = 0
 
     async def read_sequence(
-        self, topic: str, partition: int, sequence: str, start: int, end: int | None = None
+        self,
+        topic: str,
+        partition: int,
+        sequence: str,
+        start: int,
+        end: int | None = None,
+        *,
+        limit: int | None = None,
     ) -> list[Entry]:
         if self.failures:
             self.failures -= 1
             raise UnreachableError("nobody answers")
-        return await super().read_sequence(topic, partition, sequence, start, end)
+        return await super().read_sequence(topic, partition, sequence, start, end, limit=limit)
 
     async def read(
         self,
@@ -177,7 +191,9 @@ async def test_events_that_came_while_the_log_was_out_of_reach_are_seen_after() 
 async def test_what_is_no_event_is_passed_over() -> None:
     room = await accepted("s")
     tail = Tail(room.log, PARTITIONS)
-    alien = SequenceBatch(topic="event", sequence="x", start=0, end=1, key=b"\xff", values=(b"\xc1",))
+    alien = SequenceBatch(
+        topic="event", sequence="x", start=0, end=1, key=b"\xff", values=(b"\xc1",)
+    )
     async with tail.running():
         await room.log.append_at(partition_of(b"s", PARTITIONS), [alien])
         change = tail.next_change("s")
