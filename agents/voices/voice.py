@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from ...codecs.records import VoiceSettings, Word
 
+ANY_LANGUAGE = "*"
+"""The language range that every tag matches (RFC 4647, section 2.1)."""
 TARGET_LUFS = -16.0
 """Loudness of mastered mono speech (BS.1770-4, gated). A voice's ``gain_db`` leads there."""
 

@@ -2,9 +2,9 @@
 
 import pytest
 from standins.rooms import Room, driven
-from standins.tones import Reciter
 
 from rhapsode.agents.expand import DELTA_CHARS, PASSAGE_CHARS, Expand
+from rhapsode.agents.models.reciter import Reciter
 from rhapsode.codecs.encoding import MAX_RECORD_BYTES, MalformedError, pack
 from rhapsode.codecs.records import Event, Mode, Passage, Text, VoiceSettings
 

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from standins.rooms import PARTITIONS, Room, driven
-from standins.tones import LEAD_S, ToneVoice
 
 from rhapsode.agents.journal import History
 from rhapsode.agents.master import EDGE_KEEP_S, Master, chunk_audio
@@ -21,6 +20,7 @@ from rhapsode.agents.speak import Speak
 from rhapsode.agents.turns import Turns
 from rhapsode.agents.voices.espeak import EspeakVoice
 from rhapsode.agents.voices.piper import PiperVoice
+from rhapsode.agents.voices.tone import LEAD_S, ToneVoice
 from rhapsode.agents.voices.voice import TARGET_LUFS, Voice
 from rhapsode.codecs.audio import pcm
 from rhapsode.codecs.encoding import MAX_RECORD_BYTES, pack

@@ -5,10 +5,10 @@ import asyncio
 import numpy as np
 import pytest
 from standins.rooms import PARTITIONS, Room, contents, driven
-from standins.tones import ToneVoice
 
 from rhapsode.agents.speak import Speak
 from rhapsode.agents.turns import Turns
+from rhapsode.agents.voices.tone import ToneVoice
 from rhapsode.agents.voices.voice import Spoken, Utterance, VoiceUnreachableError
 from rhapsode.codecs.encoding import MAX_RECORD_BYTES, pack, unpack
 from rhapsode.codecs.records import Boundary, Chunk, Speech, VoiceSettings

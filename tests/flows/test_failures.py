@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 import pytest
 from standins.rooms import PARTITIONS, Room
-from standins.tones import Reciter, ToneVoice, audible
 
+from rhapsode.agents.models.reciter import Reciter
+from rhapsode.agents.voices.tone import ToneVoice, audible
 from rhapsode.codecs.hls.m3u8 import parse
 from rhapsode.codecs.records import DeadLetter, DeviceFrames
 from rhapsode.ops.progress import load_progress

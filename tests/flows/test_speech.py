@@ -9,8 +9,9 @@ import pytest
 from av.container import InputContainer
 from numpy.typing import NDArray
 from standins.rooms import PARTITIONS, Room, last_event
-from standins.tones import Reciter, ToneVoice, audible, pitch_hz
 
+from rhapsode.agents.models.reciter import Reciter
+from rhapsode.agents.voices.tone import ToneVoice, audible, pitch_hz
 from rhapsode.codecs.device.opus import Decoder
 from rhapsode.codecs.hls.m3u8 import parse
 from rhapsode.codecs.records import (

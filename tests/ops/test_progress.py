@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from standins.rooms import PARTITIONS, Room
-from standins.tones import ToneVoice
 
+from rhapsode.agents.voices.tone import ToneVoice
 from rhapsode.codecs.records import Event, Text
 from rhapsode.ops.progress import Progress, load_progress
 

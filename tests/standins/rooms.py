@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from rhapsode.agents.journal import History
 from rhapsode.agents.models.model import Model
+from rhapsode.agents.models.reciter import Reciter
 from rhapsode.agents.turns import Turns
+from rhapsode.agents.voices.tone import ToneVoice
 from rhapsode.agents.voices.voice import Voice
 from rhapsode.codecs.encoding import unpack
 from rhapsode.codecs.hls import check as hls_check
@@ -27,7 +29,6 @@ from rhapsode.topologies.speech import SPEECH
 from rhapsode.topologies.stage import Agent, Parts, Topology
 
 from .kept_objects import KeptObjects
-from .tones import Reciter, ToneVoice
 
 PARTITIONS = 2
 DEADLINE_S = 30.0

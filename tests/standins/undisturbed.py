@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from rhapsode.agents.models.reciter import Reciter
+from rhapsode.agents.voices.tone import ToneVoice
 from rhapsode.codecs.records import Text
 from rhapsode.storage.log import SequenceBatch
 from rhapsode.topologies.speech import SPEECH
@@ -12,7 +14,6 @@ from rhapsode.topologies.stage import Stage
 
 from .deaths import as_placed
 from .rooms import Contents, Room, contents
-from .tones import Reciter, ToneVoice
 
 STORY = """# One
 

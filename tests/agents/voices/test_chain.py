@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from standins.openai_server import openai_standin
-from standins.tones import ToneVoice
 
 from rhapsode.agents.voices.chain import COOL_DOWN_S, Chain, calibrate
 from rhapsode.agents.voices.espeak import EspeakVoice
 from rhapsode.agents.voices.openai import OpenAIVoice
 from rhapsode.agents.voices.piper import PiperVoice
+from rhapsode.agents.voices.tone import ToneVoice
 from rhapsode.agents.voices.voice import (
     Spoken,
     Utterance,

@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 import pytest
 from standins.rooms import Room
-from standins.tones import ToneVoice
 
+from rhapsode.agents.voices.tone import ToneVoice
 from rhapsode.codecs.records import AudioFrame, DeviceFrames, Segment, SequenceRecord, Text
 from rhapsode.ops.tools.replay import ReplayError, differences, replay, write
 from rhapsode.storage.log import partition_of
