@@ -97,7 +97,9 @@ class Fetch:
             raise ObjectMissingError(f"there is no object {chunk.object[:200]!r}")
         wanted = cursor.etag or chunk.etag
         if wanted and info.etag != wanted:
-            raise ObjectChangedError(f"object {chunk.object[:200]!r} has changed since it was asked")
+            raise ObjectChangedError(
+                f"object {chunk.object[:200]!r} has changed since it was asked"
+            )
         cursor.etag = info.etag
         file = ObjectFile(self.objects, chunk.object, info, asyncio.get_running_loop())
         decoder = PieceDecoder(

@@ -82,9 +82,7 @@ class Sequences(Generic[R]):
 
     async def state(self, sequence: str) -> SequenceState:
         """Return how far the sequence goes."""
-        return await self.log.sequence_state(
-            self.kind.TOPIC, self.partition(sequence), sequence
-        )
+        return await self.log.sequence_state(self.kind.TOPIC, self.partition(sequence), sequence)
 
     async def entries(
         self, sequence: str, start: int, end: int | None = None, *, limit: int | None = None
@@ -132,9 +130,7 @@ class Journal:
         topics: The topics that may be read and written; None allows all.
     """
 
-    def __init__(
-        self, log: Log, partitions: int, *, topics: Collection[str] | None = None
-    ) -> None:
+    def __init__(self, log: Log, partitions: int, *, topics: Collection[str] | None = None) -> None:
         self.log = log
         self.partitions = partitions
         self._topics = None if topics is None else frozenset(topics) | {Session.TOPIC}
@@ -222,4 +218,3 @@ def _share_position(batch: SequenceBatch, record: SequenceRecord) -> bool:
         and (batch.start, batch.end) == (record.start, record.end)
         and record.end > record.start
     )
-

@@ -5,7 +5,16 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from time import monotonic
 
-from ..codecs.records import AudioFrame, Chunk, Control, Event, ObjectAudio, SequenceRecord, Speech
+from ..codecs.records import (
+    AudioFrame,
+    Chunk,
+    Control,
+    Event,
+    ObjectAudio,
+    SequenceRecord,
+    Speech,
+    Word,
+)
 from .idle import Idle
 from .journal import Description, Sequences
 from .mastering import Cursor, closing_silence, ending, frames_of_chunk, frames_of_piece, silence
@@ -120,9 +129,10 @@ class Master:
                 return
             run.degraded = run.degraded or head.degraded
             _begin(session, run)
-            frames, at = await asyncio.to_thread(frames_of_chunk, session, run.at, parts)
-            run.at = at
-            yield (*frames, self._event(session, run, head))
+            start = run.at.sample
+            frames, run.at = await asyncio.to_thread(frames_of_chunk, session, run.at, parts)
+            words = frames[0].words if frames else ()
+            yield (*frames, self._event(session, run, head, start=start, words=words))
 
     async def _next(self, session: Description, run: _Run) -> list[Speech]:
         if run.parts:
@@ -198,6 +208,8 @@ class Master:
         run: _Run,
         head: Speech | None,
         *,
+        start: int = 0,
+        words: tuple[Word, ...] = (),
         error: str = "",
         last: bool = False,
     ) -> Event:
@@ -212,6 +224,12 @@ class Master:
             audio_s=run.at.sample / session.form.sample_rate_hz,
             count=seq + (0 if last else 1),
             degraded=run.degraded,
+            text=head.text if head else "",
+            item=head.item if head else 0,
+            start_char=head.start_char if head else 0,
+            end_char=head.end_char if head else 0,
+            start_s=start / session.form.sample_rate_hz,
+            words=words,
             error=error,
             last=last,
         )

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codecs.audio import pcm
-from ..codecs.hls.grid import FRAME_SAMPLES as AAC_FRAME_SAMPLES
-from ..codecs.hls.grid import Grid
+from ..codecs.hls.grid import AAC_FRAME_SAMPLES, Grid
 from ..codecs.records import AudioFrame, ObjectAudio, Speech, Word
 from .journal import Description
 
@@ -113,9 +112,7 @@ def silence(
     return _frames(session, at, at, np.zeros(samples, np.int16), _Label(-1))
 
 
-def closing_silence(
-    session: Description, at: Cursor
-) -> tuple[tuple[AudioFrame, ...], Cursor]:
+def closing_silence(session: Description, at: Cursor) -> tuple[tuple[AudioFrame, ...], Cursor]:
     """Return the silence that completes the segment and the device packets of the last words."""
     if at.sample == 0:
         return (), at
@@ -195,9 +192,7 @@ def _frames(
     return tuple(frames), replace(behind, sample=at.sample + len(audio))
 
 
-def chunk_audio(
-    session: Description, parts: list[Speech]
-) -> tuple[NDArray[np.int16], float]:
+def chunk_audio(session: Description, parts: list[Speech]) -> tuple[NDArray[np.int16], float]:
     """Return a chunk's speech at the form's rate and target loudness, limited.
 
     The second value is the seconds that were cut at its start.

@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import Buffer
+from typing import Any
 
 from ..storage.objects.source import ObjectInfo, ObjectSource
 
@@ -50,7 +50,7 @@ class ObjectFile(io.RawIOBase):
         self._position = max(0, origin[whence] + offset)
         return self._position
 
-    def readinto(self, buffer: Buffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         """Read up to the end of the block at hand."""
         target = memoryview(buffer).cast("B")
         data = self._at_hand()[: len(target)]

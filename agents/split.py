@@ -60,23 +60,35 @@ class Split:
         cursor: _Cursor | None = None
         async for received in inputs:
             if isinstance(received, Idle):
-                if cursor is not None:
-                    for output in _cut_idle(session, cursor, received.seconds):
-                        yield output
+                outputs = _cut_idle(session, cursor, received.seconds) if cursor else []
+            elif not isinstance(received, wanted):
                 continue
-            if not isinstance(received, wanted):
-                continue
-            if cursor is None:
-                cursor = await self._resume(session)
-                source = self.passages if wanted is Passage else self.items
-                missed = source.stream(session.session, cursor.next_input[0], received.seq + 1)
-                async for earlier in missed:
-                    for output in _take(session, cursor, earlier):
-                        yield output
-            for output in _take(session, cursor, received):
+            else:
+                if cursor is None:
+                    cursor = await self._resume(session)
+                    outputs = await self._missed(session, cursor, received.seq)
+                else:
+                    outputs = []
+                outputs += _take(session, cursor, received)
+            for output in outputs:
                 yield output
-            if cursor.closed and not (await self.events.state(f"{session.session}/split")).closed:
+            if (
+                cursor
+                and cursor.closed
+                and not (await self.events.state(f"{session.session}/split")).closed
+            ):
                 yield (_event(session, cursor.chars),)
+
+    async def _missed(
+        self, session: Description, cursor: _Cursor, seq: int
+    ) -> list[tuple[SequenceRecord, ...]]:
+        """Take in what is stored up to an input and is not cut; it may not be delivered again."""
+        source: Sequences[Item] | Sequences[Passage]
+        source = self.passages if session.mode == "expand" else self.items
+        outputs: list[tuple[SequenceRecord, ...]] = []
+        async for earlier in source.stream(session.session, cursor.next_input[0], seq + 1):
+            outputs += _take(session, cursor, earlier)
+        return outputs
 
     async def _resume(self, session: Description) -> _Cursor:
         cursor = _Cursor()

@@ -15,6 +15,8 @@ class Turns:
     """
 
     def __init__(self, at_once: int) -> None:
+        self.at_once = at_once
+        """Turns there are in all."""
         self._free = at_once
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._arrival = count()

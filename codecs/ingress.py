@@ -4,7 +4,7 @@ The fields are documented in docs/topics.md. Values are UTF-8 text.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .encoding import MalformedError
 from .records import check_session
@@ -28,7 +28,7 @@ class IngressItem:
     object: str = ""
     silence_s: float = 0.0
     mode: Mode = "narrate"
-    voice: VoiceSettings = VoiceSettings()
+    voice: VoiceSettings = field(default_factory=VoiceSettings)
 
 
 def parse_ingress(fields: Mapping[bytes, bytes]) -> IngressItem:
@@ -127,6 +127,7 @@ def _seconds(value: str) -> float:
 
 
 def _mode(value: str) -> Mode:
-    if value == "narrate" or value == "expand":
-        return value
+    modes: dict[str, Mode] = {"narrate": "narrate", "expand": "expand"}
+    if value in modes:
+        return modes[value]
     raise MalformedError(f"mode {value[:40]!r} is neither 'narrate' nor 'expand'")

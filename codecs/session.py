@@ -66,7 +66,6 @@ class PausePolicy(Description, frozen=True, kw_only=True, omit_defaults=True):
             if not 0.0 <= getattr(self, name) <= 10.0:
                 raise ValueError(f"a pause of {getattr(self, name)} s is not between 0 and 10 s")
 
-
     def after_s(self, boundary: str) -> float:
         """Return the seconds of silence after a boundary; none after the session's end."""
         lasting = {
@@ -112,7 +111,9 @@ class Mastering(Description, frozen=True, kw_only=True, omit_defaults=True):
         if not 0.0 <= self.edge_keep_s <= 1.0 or not 0.0 <= self.fade_ms <= 100.0:
             raise ValueError("edges keep 0 to 1 s and fade over 0 to 100 ms")
         if not -90.0 <= self.edge_threshold_dbfs <= -20.0:
-            raise ValueError(f"an edge at {self.edge_threshold_dbfs} dBFS is not between -90 and -20")
+            raise ValueError(
+                f"an edge at {self.edge_threshold_dbfs} dBFS is not between -90 and -20"
+            )
 
 
 class Rendition(Description, frozen=True, kw_only=True, omit_defaults=True):

@@ -3,10 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..agents.journal import History
-from ..codecs.encoding import unpack
-from ..codecs.records import Event, Text
-from ..storage.log import Log, partition_of
+from ..agents.journal import Journal, UnknownSessionError
+from ..codecs.encoding import decode
+from ..codecs.records import Event
 
 State = Literal["PENDING", "PROGRESS", "SUCCESS", "FAILURE"]
 
@@ -17,6 +16,10 @@ class Progress:
 
     session: str
     created_ms: int = 0
+    target_duration_s: int = 2
+    """Of its playlists."""
+    open: bool = False
+    """True where the session was accepted open; it may be finished by now."""
     chars: int = 0
     chars_total: int = 0
     chunks: int = 0
@@ -98,24 +101,24 @@ class Progress:
             "first_audio_s": self.first_audio_s,
             "stage_ms": self.extra,
             "degraded": self.degraded,
+            "open": self.open,
             "error": self.error,
         }
 
 
-async def load_progress(log: Log, partitions: int, session: str) -> Progress | None:
+async def load_progress(journal: Journal, session: str) -> Progress | None:
     """Return the progress of a session from the log, None if it was never accepted."""
-    text = await History(log, Text, partitions).last(session)
-    if text is None:
+    try:
+        description = await journal.describe(session)
+    except UnknownSessionError:
         return None
-    progress = Progress(session, created_ms=text.created_ms)
-    partition = partition_of(session.encode(), partitions)
-    for stage in ("expand", "master", "publish"):
-        line = f"{session}/{stage}"
-        state = await log.sequence_state(Event.TOPIC, partition, line)
+    progress = Progress(session, created_ms=description.created_ms, open=description.record.open)
+    events = journal.of(Event)
+    for stage in ("split", "master", "publish"):
+        sequence = f"{session}/{stage}"
+        state = await events.state(sequence)
         # the first event dates a stage's start, the last has the totals
         for position in sorted({0, max(0, state.next - 1)}):
-            for entry in await log.read_sequence(
-                Event.TOPIC, partition, line, position, position + 1
-            ):
-                progress.apply(unpack(entry.value or b"", Event), entry.timestamp_ms)
+            for entry in await events.entries(sequence, position, position + 1):
+                progress.apply(decode(entry.value or b"", Event), entry.timestamp_ms)
     return progress

@@ -1,16 +1,29 @@
-"""Accepting texts, and listing the sessions they became."""
+"""The door through which sessions and their items enter: durable before the answer."""
 
 import secrets
-import time
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-from ..agents.journal import History
-from ..codecs.encoding import MalformedError, check_text, unpack
-from ..codecs.records import Mode, Text, VoiceSettings
-from ..storage.log import Log
-from ..topologies.keyed_runner import batches
+from ..agents.journal import Description, Journal, UnknownSessionError
+from ..codecs.build import codec_build
+from ..codecs.encoding import MalformedError
+from ..codecs.ingress import check_text
+from ..codecs.records import Control, Item, Session, check_session, text_items
+from ..codecs.session import Form, Mode, VoiceSettings, not_made_yet, pauses_for
+from ..storage.errors import ClosedError, GapError, OverlapError
+from ..storage.objects.source import ObjectSource
 from .progress import Progress, load_progress
+
+APPEND_TRIES = 20
+"""Several producers may add to one session; each try loses to one of them."""
+
+
+class SessionClosedError(ValueError):
+    """The session takes no more items."""
+
+
+class ConflictError(ValueError):
+    """The position holds another item, or those before it are missing."""
 
 
 def new_session_id() -> str:
@@ -18,66 +31,277 @@ def new_session_id() -> str:
     return secrets.token_hex(16)
 
 
-def new_text(
-    text: str,
-    *,
-    mode: Mode = "narrate",
-    settings: VoiceSettings | None = None,
-    session: str | None = None,
-) -> Text:
-    """Return the record of a text that is accepted now.
-
-    Raises:
-        MalformedError: it is out of bounds; the message says what is allowed.
-    """
-    return check_text(
-        Text(
-            session=session or new_session_id(),
-            text=text,
-            mode=mode,
-            settings=settings or VoiceSettings(),
-            created_ms=time.time_ns() // 1_000_000,
-        )
-    )
+def _any_voice(settings: VoiceSettings) -> None:
+    """Accept any voice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """The door through which texts enter: durable before the answer."""
+    """Accepts sessions and items, and lists what they became."""
 
-    log: Log
-    partitions: int
+    journal: Journal
+    objects: ObjectSource | None = None
+    """Where object items are looked up; None refuses them."""
+    form: Form = field(default_factory=Form)
+    """What a session gets that asks for no form of its own."""
+    check_voice: Callable[[VoiceSettings], None] = _any_voice
+    """Raises ValueError for a voice or language that nobody here can speak."""
 
-    async def start(
+    def described(
         self,
-        text: str,
         *,
-        mode: Mode = "narrate",
-        settings: VoiceSettings | None = None,
         session: str | None = None,
-    ) -> Text:
-        """Append the text to the log and return its record.
+        mode: Mode = "narrate",
+        voice: VoiceSettings | None = None,
+        form: Form | None = None,
+        open_: bool = False,
+        idle_close_s: float = 600.0,
+        owner: str = "",
+    ) -> Session:
+        """Return the record of a session that could be accepted now.
 
         Raises:
-            MalformedError: it is out of bounds; the message says what is allowed.
+            MalformedError: in one sentence, what is out of bounds or cannot be made yet.
+        """
+        voice = voice or VoiceSettings()
+        form = form or self.form
+        refusal = not_made_yet(form)
+        if refusal:
+            raise MalformedError(refusal)
+        try:
+            self.check_voice(voice)
+            return Session(
+                session=session or new_session_id(),
+                mode=mode,
+                voice=voice,
+                form=form,
+                pauses=pauses_for(voice.language),
+                open=open_,
+                idle_close_s=idle_close_s,
+                owner=owner,
+                codec_build=codec_build(),
+                last=True,
+            )
+        except ValueError as error:
+            raise MalformedError(str(error)) from None
+
+    async def start(self, text: str, described: Session | None = None) -> Session:
+        """Accept a whole session of one text; return its record.
+
+        Raises:
+            MalformedError: the text is out of bounds; the message says what is allowed.
+            ConflictError: there is a session of that id with another text.
             UnreachableError: the log does not answer.
         """
-        record = new_text(text, mode=mode, settings=settings, session=session)
-        history = History(self.log, Text, self.partitions)
-        await self.log.append_at(history.partition(record.sequence), batches((record,)))
-        return record
+        session = described or self.described()
+        if not text.strip():
+            raise MalformedError("the text is empty: send at least one word")
+        items = text_items(session.session, 0, _checked(text), item_end=True, last=True)
+        await self._begin(session, items)
+        return session
+
+    async def open(self, described: Session) -> Session:
+        """Accept an open session, to which items are added later.
+
+        Raises:
+            ConflictError: there is a session of that id already, and it is not open.
+        """
+        if not all(await self.journal.append(described)):
+            stored = await self.journal.describe(described.session)
+            if not stored.record.open:
+                raise ConflictError(f"session {described.session} exists and is not open")
+        return described
+
+    async def _begin(self, session: Session, items: Sequence[Item]) -> None:
+        try:
+            if all(await self.journal.append(session, *items)):
+                return
+        except (ClosedError, OverlapError, GapError):
+            pass  # it exists, and is longer or shorter
+        await self._compare(session.session, items)
+
+    async def _compare(self, session: str, items: Sequence[Item]) -> None:
+        """Accept what is stored already; refuse what differs from it."""
+        stored = await self.journal.of(Item).records(session, items[0].start, items[-1].end)
+        if list(items) != [item for item in stored if item.seq == items[0].seq]:
+            raise ConflictError(
+                f"session {session} has another item at position {items[0].seq}: a session's items "
+                "do not change; use a new session"
+            )
+
+    async def add_text(
+        self,
+        session: str,
+        text: str,
+        *,
+        item_end: bool = False,
+        last: bool = False,
+        seq: int | None = None,
+    ) -> int:
+        """Add text to an open session, joined to the text before it; return its position.
+
+        Raises:
+            MalformedError: the text is out of bounds.
+            UnknownSessionError, SessionClosedError, ConflictError: the session does not take it.
+        """
+        checked = _checked(text)
+        description = await self._open_session(session)
+        # what a model writes from is complete with each call
+        ends = item_end or description.mode == "expand"
+        return await self._add(
+            session, seq, lambda at: text_items(session, at, checked, item_end=ends, last=last)
+        )
+
+    async def add_silence(
+        self, session: str, seconds: float, *, last: bool = False, seq: int | None = None
+    ) -> int:
+        """Add silence to an open session; return its position.
+
+        Raises:
+            MalformedError: it is not longer than 0 s and at most 600 s.
+            UnknownSessionError, SessionClosedError, ConflictError: the session does not take it.
+        """
+        await self._open_session(session)
+        try:
+            Item(session=session, seq=0, kind="silence", seconds=seconds)
+        except ValueError as error:
+            raise MalformedError(str(error)) from None
+        return await self._add(
+            session,
+            seq,
+            lambda at: (Item(session=session, seq=at, kind="silence", seconds=seconds, last=last),),
+        )
+
+    async def add_object(
+        self, session: str, name: str, *, last: bool = False, seq: int | None = None
+    ) -> int:
+        """Add an audio object to an open session, in the version it has now; return its position.
+
+        Raises:
+            MalformedError: there is no such object, or the name is not one.
+            UnknownSessionError, SessionClosedError, ConflictError: the session does not take it.
+        """
+        await self._open_session(session)
+        if self.objects is None:
+            raise MalformedError("there is no object source here: set RHAPSODE_OBJECTS to a folder")
+        try:
+            info = await self.objects.stat(name)
+        except ValueError as error:
+            raise MalformedError(str(error)) from None
+        if info is None:
+            raise MalformedError(f"there is no object {name[:200]!r}")
+        return await self._add(
+            session,
+            seq,
+            lambda at: (
+                Item(
+                    session=session, seq=at, kind="object", object=name, etag=info.etag, last=last
+                ),
+            ),
+        )
+
+    async def finish(self, session: str, *, seq: int | None = None) -> None:
+        """Close an open session: what it has is heard to its end. Finishing again is harmless.
+
+        Raises:
+            UnknownSessionError: there is no such session.
+        """
+        check_session(session)
+        await self.journal.describe(session)
+        if not (await self.journal.of(Item).state(session)).closed:
+            await self._add(
+                session, seq, lambda at: (Item(session=session, seq=at, kind="end", last=True),)
+            )
+
+    async def cancel(self, session: str) -> None:
+        """End a session where its audio is. Cancelling again, or after its end, is harmless.
+
+        Raises:
+            UnknownSessionError: there is no such session.
+        """
+        await self.control(session, "cancel")
+
+    async def control(self, session: str, verb: str) -> None:
+        """Append to a session's control sequence, unless it is cancelled already.
+
+        Raises:
+            UnknownSessionError: there is no such session.
+        """
+        check_session(session)
+        await self.journal.describe(session)
+        for _ in range(APPEND_TRIES):
+            state = await self.journal.of(Control).state(session)
+            if state.closed:
+                return
+            record = Control(
+                session=session,
+                seq=state.next,
+                verb="cancel" if verb == "cancel" else "listening",
+                last=verb == "cancel",
+            )
+            if all(await self.journal.append(record)):
+                return
+
+    async def _open_session(self, session: str) -> Description:
+        try:
+            check_session(session)
+        except ValueError as error:
+            raise UnknownSessionError(str(error)) from None
+        description = await self.journal.describe(session)
+        if not description.record.open:
+            raise SessionClosedError(
+                f"session {session} was accepted whole and takes no more items"
+            )
+        if (await self.journal.of(Control).state(session)).closed:
+            raise SessionClosedError(f"session {session} was cancelled")
+        return description
+
+    async def _add(
+        self, session: str, seq: int | None, made: Callable[[int], Sequence[Item]]
+    ) -> int:
+        for _ in range(APPEND_TRIES):
+            state = await self.journal.of(Item).state(session)
+            at = state.next if seq is None else seq
+            if state.closed and seq is None:
+                raise SessionClosedError(f"session {session} is finished and takes no more items")
+            try:
+                if all(await self.journal.append(*made(at))):
+                    return at
+            except ClosedError:
+                raise SessionClosedError(
+                    f"session {session} is finished and takes no more items"
+                ) from None
+            except GapError:
+                raise ConflictError(
+                    f"item {at} cannot follow: session {session} has items up to {state.next}"
+                ) from None
+            except OverlapError:
+                continue  # another producer was first: look again where the session ends
+            if seq is not None:
+                await self._compare(session, made(at))
+                return at
+        raise ConflictError(f"too many producers add to session {session} at once: try again")
 
     async def recent(self, limit: int = 50) -> list[Progress]:
         """Return the newest sessions, newest first."""
-        texts: list[tuple[int, str]] = []
-        for number in range(self.partitions):
-            span = await self.log.span(Text.TOPIC, number)
+        found: list[tuple[int, str]] = []
+        log, partitions = self.journal.log, self.journal.partitions
+        for number in range(partitions):
+            span = await log.span(Session.TOPIC, number)
             first = max(span.first, span.next - limit)
-            found = await self.log.read({(Text.TOPIC, number): first}, limit=limit)
-            for entry in (entry for entries in found.values() for entry in entries):
-                with suppress(MalformedError):  # what is no text is in the dead letters
-                    text = unpack(entry.value or b"", Text)
-                    texts.append((entry.timestamp_ms, text.session))
-        newest = sorted(texts, reverse=True)[:limit]
-        loaded = [await load_progress(self.log, self.partitions, session) for _, session in newest]
+            read = await log.read({(Session.TOPIC, number): first}, limit=limit)
+            found += [
+                (entry.timestamp_ms, (entry.key or b"").decode(errors="replace"))
+                for entries in read.values()
+                for entry in entries
+            ]
+        newest = sorted(found, reverse=True)[:limit]
+        loaded = [await load_progress(self.journal, session) for _, session in newest]
         return [progress for progress in loaded if progress is not None]
+
+
+def _checked(text: str) -> str:
+    try:
+        return check_text(text)
+    except ValueError as error:
+        raise MalformedError(str(error)) from None

@@ -34,7 +34,7 @@ MAKERS: dict[str, Callable[[Settings], Voice]] = {
 }
 
 
-def voice_from(settings: Settings) -> Voice:
+def voice_from(settings: Settings) -> Chain:
     """Return the chain of voices the settings ask for, best first.
 
     ``auto``: an OpenAI-compatible server where one is configured, then Piper, then espeak-ng; gTTS

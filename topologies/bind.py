@@ -10,7 +10,7 @@ import structlog
 from ..storage.log import Fence, Groups
 from .engine.transport import Transport
 from .keyed_runner import Delivery, KeyedRunner, Observer
-from .stage import Parts, Stage
+from .stage import Resources, Stage, group_id
 
 LEASE_S = 2.0
 HEARTBEAT_S = 0.5
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 def bind(
     stage: Stage,
-    parts: Parts,
+    resources: Resources,
     groups: Groups,
     *,
     namespace: str,
@@ -35,11 +35,11 @@ def bind(
     """
     (data / stage.name).mkdir(parents=True, exist_ok=True)
     app = faust.App(
-        f"{namespace}-{stage.name}",
+        group_id(namespace, stage.name),
         broker="redis://",
         datadir=str(data / stage.name),
         autodiscover=False,
-        topic_partitions=parts.partitions,
+        topic_partitions=resources.journal.partitions,
         topic_disable_leader=True,
         web_enabled=False,
         stream_wait_empty=False,
@@ -50,24 +50,25 @@ def bind(
         broker_commit_interval=COMMIT_S,
         cython_optimizations=True,
     )
-    Transport.on(app, parts.log, groups)
-    source = app.topic(stage.source, key_serializer="raw", value_serializer="raw")
+    Transport.on(app, resources.journal.log, groups)
+    source = app.topic(*stage.sources, key_serializer="raw", value_serializer="raw")
 
     def crash(error: BaseException) -> None:
         log.error("a bug stopped the stage", stage=stage.name, exc_info=error)
         asyncio.ensure_future(app.crash(error))  # noqa: RUF006 - Faust keeps what it crashes with
 
-    lanes = KeyedRunner(
-        stage, stage.build(parts), parts.log, parts.partitions, observer=observer, crash=crash
+    runner = KeyedRunner(
+        stage, stage.agent(resources), resources.journal, observer=observer, crash=crash
     )
 
     async def run(stream: Any) -> None:
         async for event in stream.noack().events():
             message = event.message
-            await lanes.offer(
+            await runner.offer(
                 Delivery(
                     key=message.key or b"",
                     value=message.value or b"",
+                    topic=message.topic,
                     partition=message.partition,
                     offset=message.offset,
                     fence=Fence(app.conf.id, message.generation_id),
@@ -75,9 +76,9 @@ def bind(
                 )
             )
 
-    async def drop_lanes(*_: Any, **__: Any) -> None:
-        await lanes.drop()
+    async def drop_keys(*_: Any, **__: Any) -> None:
+        await runner.drop()
 
     app.agent(source, name=stage.name)(run)
-    app.on_partitions_revoked.connect(drop_lanes, weak=False)
+    app.on_partitions_revoked.connect(drop_keys, weak=False)
     return app

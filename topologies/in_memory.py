@@ -1,13 +1,14 @@
-"""A topology run in one event loop straight on a log, without Faust: for flows and replay."""
+"""Stages run in one event loop straight on a log, without Faust: for tests and demonstrations."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from ..codecs.records import TOPICS
 from ..storage.log import Log
 from .keyed_runner import Delivery, KeyedRunner, Observer
-from .stage import Parts, Stage, Topology
+from .stage import Resources, Stage
 
 
 async def declare_topics(log: Log, partitions: int) -> None:
@@ -18,28 +19,28 @@ async def declare_topics(log: Log, partitions: int) -> None:
 
 @asynccontextmanager
 async def running(
-    topology: Topology, parts: Parts, observer: Observer
+    stages: Sequence[Stage], resources: Resources, observer: Observer
 ) -> AsyncGenerator[asyncio.Future[None]]:
-    """Run every stage until the block is left.
+    """Run the stages until the block is left.
 
     Yields a future that fails with the first bug a stage stops at.
     """
-    await declare_topics(parts.log, parts.partitions)
+    journal = resources.journal
+    await declare_topics(journal.log, journal.partitions)
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def crash(error: BaseException) -> None:
         if not failed.done():
             failed.set_exception(error)
 
-    lanes = {
-        stage.name: KeyedRunner(
-            stage, stage.build(parts), parts.log, parts.partitions, observer=observer, crash=crash
-        )
-        for stage in topology
-    }
+    runners = [
+        KeyedRunner(stage, stage.agent(resources), journal, observer=observer, crash=crash)
+        for stage in stages
+    ]
     stopping = asyncio.Event()
     tasks = [
-        asyncio.create_task(_feed(stage, parts, lanes[stage.name], stopping)) for stage in topology
+        asyncio.create_task(_feed(stage, resources, runner, stopping))
+        for stage, runner in zip(stages, runners, strict=True)
     ]
 
     def fed(task: asyncio.Task[None]) -> None:
@@ -56,28 +57,32 @@ async def running(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for stage_lanes in lanes.values():
-            await stage_lanes.drop()
+        for runner in runners:
+            await runner.drop()
         if failed.done():
             failed.exception()
         else:
             failed.cancel()
 
 
-async def _feed(stage: Stage, parts: Parts, lanes: KeyedRunner, stopping: asyncio.Event) -> None:
-    positions = {(stage.source, number): 0 for number in range(parts.partitions)}
+async def _feed(
+    stage: Stage, resources: Resources, runner: KeyedRunner, stopping: asyncio.Event
+) -> None:
+    journal = resources.journal
+    positions = {
+        (source, number): 0 for source in stage.sources for number in range(journal.partitions)
+    }
     # a cancellation that meets the end of a `wait_for` is lost (before Python 3.12)
     while not stopping.is_set():
-        found = await parts.log.read(positions, limit=100, timeout_s=0.5)
+        found = await journal.log.read(positions, limit=100, timeout_s=0.5)
         for (topic, partition), entries in found.items():
+            delivered = partial(Delivery, topic=topic, partition=partition, fence=None)
             for entry in entries:
-                await lanes.offer(
-                    Delivery(
+                await runner.offer(
+                    delivered(
                         key=entry.key or b"",
                         value=entry.value or b"",
-                        partition=partition,
                         offset=entry.offset,
-                        fence=None,
                         done=_nothing,
                     )
                 )

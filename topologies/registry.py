@@ -28,8 +28,3 @@ def processes() -> tuple[tuple[str, ...], ...]:
     alone = tuple((stage.name,) for stage in STAGES if stage.dedicated)
     together = tuple(stage.name for stage in STAGES if not stage.dedicated)
     return (*alone, together) if together else alone
-
-
-def group_id(namespace: str, stage: str) -> str:
-    """Return the consumer group of a stage: its offsets and members go by this name."""
-    return f"{namespace}-{stage}"

@@ -1,73 +1,116 @@
-"""The flow: from a text to live HLS and to paced Opus."""
+"""From texts and audio objects to live HLS and to paced Opus."""
 
 from ..agents.expand import Expand
+from ..agents.fetch import Fetch
 from ..agents.frame import Frame
+from ..agents.journal import Journal
 from ..agents.master import Master
 from ..agents.pack import Pack
 from ..agents.publish import Publish
 from ..agents.speak import Speak
-from ..agents.split import Split
-from ..codecs.records import AudioFrame, Chunk, DeviceFrames, Passage, Segment, Speech, Text
-from .stage import Parts, Stage, Topology
-
-
-def _expand(parts: Parts) -> Expand:
-    return Expand(parts.model, parts.history(Passage))
-
-
-def _split(parts: Parts) -> Split:
-    return Split(parts.history(Passage), parts.history(Chunk))
-
-
-def _speak(parts: Parts) -> Speak:
-    return Speak(parts.voice, parts.history(Speech), parts.turns)
-
-
-def _master(parts: Parts) -> Master:
-    return Master(parts.history(Speech), parts.history(AudioFrame))
-
-
-def _pack(parts: Parts) -> Pack:
-    return Pack(
-        parts.grid,
-        parts.bit_rate,
-        parts.store,
-        parts.history(AudioFrame),
-        parts.history(Segment),
-    )
-
-
-def _publish(parts: Parts) -> Publish:
-    return Publish(
-        parts.grid, parts.bit_rate, parts.store, parts.history(Text), parts.history(Segment)
-    )
-
-
-def _frame(parts: Parts) -> Frame:
-    return Frame(parts.history(AudioFrame), parts.history(DeviceFrames))
-
-
-SPEECH: Topology = (
-    Stage("expand", source="text", sinks=("passage", "event"), build=_expand),
-    Stage("split", source="passage", sinks=("chunk",), build=_split),
-    Stage("speak", source="chunk", sinks=("speech",), build=_speak),
-    Stage("master", source="speech", sinks=("audio-frame", "event"), build=_master),
-    Stage("pack", source="audio-frame", sinks=("segment",), build=_pack),
-    Stage("publish", source="segment", sinks=("event",), build=_publish),
-    Stage("frame", source="audio-frame", sinks=("device",), build=_frame),
+from ..agents.split import ALL_IDLE_S, SENTENCE_IDLE_S, Split
+from ..codecs.records import (
+    AudioFrame,
+    Chunk,
+    Control,
+    DeviceFrames,
+    Event,
+    Item,
+    ObjectAudio,
+    Passage,
+    Segment,
+    Speech,
 )
-"""Stages in the order a text walks through them; ``frame`` is the second reader of the audio."""
-
-STAGE_NAMES = tuple(stage.name for stage in SPEECH)
+from .stage import IdleTicks, Resources, Stage, Topology
 
 
-def stages_named(names: tuple[str, ...]) -> Topology:
-    """Return the named stages, in the flow's order.
+def _expand(resources: Resources, journal: Journal) -> Expand:
+    return Expand(resources.model, journal.of(Item), journal.of(Passage))
 
-    Raises:
-        ValueError: a name is no stage; the message lists those there are.
-    """
-    unknown = sorted(set(names) - set(STAGE_NAMES))
-    if unknown:
-        raise ValueError(f"{unknown[0]!r} is no stage; the stages are {', '.join(STAGE_NAMES)}")
-    return tuple(stage for stage in SPEECH if stage.name in names)
+
+def _split(resources: Resources, journal: Journal) -> Split:
+    return Split(journal.of(Item), journal.of(Passage), journal.of(Chunk), journal.of(Event))
+
+
+def _speak(resources: Resources, journal: Journal) -> Speak:
+    return Speak(
+        resources.voice,
+        resources.turns,
+        journal.of(Chunk),
+        journal.of(Speech),
+        journal.of(Control),
+    )
+
+
+async def _prepare_voice(resources: Resources) -> None:
+    await resources.voice.prepare()
+
+
+def _fetch(resources: Resources, journal: Journal) -> Fetch:
+    return Fetch(resources.objects, journal.of(ObjectAudio), journal.of(Control))
+
+
+def _master(resources: Resources, journal: Journal) -> Master:
+    return Master(
+        journal.of(Speech),
+        journal.of(ObjectAudio),
+        journal.of(AudioFrame),
+        journal.of(Event),
+        journal.of(Control),
+        journal.of(Chunk),
+    )
+
+
+def _pack(resources: Resources, journal: Journal) -> Pack:
+    return Pack(resources.store, journal.of(AudioFrame), journal.of(Segment))
+
+
+def _publish(resources: Resources, journal: Journal) -> Publish:
+    return Publish(resources.store, journal.of(Segment), journal.of(Event))
+
+
+def _frame(resources: Resources, journal: Journal) -> Frame:
+    return Frame(journal.of(AudioFrame), journal.of(DeviceFrames))
+
+
+SPEECH = Topology(
+    "speech",
+    (
+        Stage("expand", sources=("text",), sinks=("passage",), build=_expand),
+        Stage(
+            "split",
+            sources=("text", "passage"),
+            sinks=("chunk", "event"),
+            build=_split,
+            idle=IdleTicks(every_s=SENTENCE_IDLE_S, settled_s=ALL_IDLE_S + SENTENCE_IDLE_S),
+        ),
+        Stage(
+            "speak",
+            sources=("chunk",),
+            sinks=("speech",),
+            reads=("control",),
+            build=_speak,
+            prepare=_prepare_voice,
+            dedicated=True,
+        ),
+        Stage(
+            "fetch",
+            sources=("chunk",),
+            sinks=("object-audio",),
+            reads=("control",),
+            build=_fetch,
+        ),
+        Stage(
+            "master",
+            sources=("speech", "object-audio", "control"),
+            sinks=("audio-frame", "event"),
+            reads=("chunk",),
+            build=_master,
+            idle=IdleTicks(every_s=0.25, settled_s=2.0),
+        ),
+        Stage("pack", sources=("audio-frame",), sinks=("segment",), build=_pack),
+        Stage("publish", sources=("segment",), sinks=("event",), build=_publish),
+        Stage("frame", sources=("audio-frame",), sinks=("device",), build=_frame),
+    ),
+)
+"""Stages in the order in which a session's records go through them."""

@@ -103,3 +103,8 @@ class Topology:
 
     name: str
     stages: tuple[Stage, ...]
+
+
+def group_id(namespace: str, stage: str) -> str:
+    """Return the consumer group of a stage: its offsets and members go by this name."""
+    return f"{namespace}-{stage}"

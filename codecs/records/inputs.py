@@ -73,7 +73,9 @@ class Item(SequenceRecord, tag="text/2", frozen=True, kw_only=True, omit_default
         if self.kind == "silence" and not 0.0 < self.seconds <= 600.0:
             raise ValueError(f"a silence of {self.seconds} s is not between 0 and 600 s")
         if len(self.text) > MAX_PIECE_CHARS:
-            raise ValueError(f"{len(self.text)} characters in one record are over {MAX_PIECE_CHARS}")
+            raise ValueError(
+                f"{len(self.text)} characters in one record are over {MAX_PIECE_CHARS}"
+            )
 
     @property
     def start(self) -> int:

@@ -3,6 +3,7 @@
 from typing import ClassVar, Literal
 
 from .record import Record, SequenceRecord, check_session
+from .sound import Word
 
 
 class Event(SequenceRecord, tag="event/1", frozen=True, kw_only=True, omit_defaults=True):
@@ -21,6 +22,15 @@ class Event(SequenceRecord, tag="event/1", frozen=True, kw_only=True, omit_defau
     count: int = 0
     """Chunks or segments so far."""
     degraded: bool = False
+    text: str = ""
+    """With ``item``, ``start_char``, ``end_char``, ``start_s`` and ``words``: the chunk whose
+    audio was made, reported by ``master``."""
+    item: int = 0
+    start_char: int = 0
+    end_char: int = 0
+    start_s: float = 0.0
+    words: tuple[Word, ...] = ()
+    """Seconds from the start of the session."""
     error: str = ""
 
     @property

@@ -139,7 +139,7 @@ class ObjectAudio(
     """Version of the object that was decoded; a resumed decoding reads the same one."""
     first_sample: int = 0
     """Samples of this object before this piece."""
-    rate_hz: int = SAMPLE_RATE_HZ
+    rate_hz: int = 48_000
     pcm: bytes = b""
     """Signed 16-bit little-endian mono."""
     object_end: bool = False

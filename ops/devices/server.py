@@ -1,24 +1,25 @@
 """Voice devices over WebSocket: the xiaozhi protocol, version 1, paced from the log.
 
-The socket's process reads the session's ``device`` line itself, without a group, with a cursor
+The socket's process reads the session's ``device`` sequence itself, without a group, with a cursor
 for each listener. Killing it loses a connection and nothing else.
 """
 
 import asyncio
 import json
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import structlog
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from ...agents.journal import History
+from ...agents.journal import UnknownSessionError
+from ...codecs.device.opus import DEVICE_FRAME_MS, DEVICE_RATE_HZ
 from ...codecs.device.pacing import Pacer
-from ...codecs.encoding import MalformedError, check_session
-from ...codecs.records import DEVICE_FRAME_MS, DEVICE_RATE_HZ, DeviceFrames
-from ...storage.log import Log
-from ..gateway.follower import Tail
+from ...codecs.encoding import MalformedError
+from ...codecs.records import DeviceFrames, check_session
+from ..gateway.follower import Follower
 from ..metrics import DEVICE_FRAMES, DEVICES
 from ..sessions import Sessions
 
@@ -29,6 +30,7 @@ DRAIN_S = 0.42
 """``tts stop`` cuts what the device still holds: five frames of lead and two in play-out."""
 LATE_S = 0.020
 MAX_MESSAGE_CHARS = 16_000
+PATIENCE_S = 3.0
 STALLED_S = 30.0
 """A session that gives a listener nothing for so long has failed."""
 AUDIO_PARAMS = {
@@ -60,10 +62,15 @@ class _Device:
 class DeviceServer:
     """Accepts devices and plays sessions to them."""
 
-    def __init__(self, log: Log, partitions: int, sessions: Sessions, tail: Tail) -> None:
-        self._frames = History(log, DeviceFrames, partitions)
+    def __init__(
+        self,
+        sessions: Sessions,
+        follower: Follower,
+        heard: Callable[[str], Awaitable[None]],
+    ) -> None:
         self._sessions = sessions
-        self._tail = tail
+        self._follower = follower
+        self._heard = heard
 
     def router(self) -> APIRouter:
         """Return the WebSocket route, with and without a closing slash."""
@@ -124,10 +131,11 @@ class DeviceServer:
     async def _play(self, device: _Device, session: str) -> None:
         try:
             check_session(session)
-            known = await self._tail.progress(session)
-        except MalformedError:
-            known = None
-        if known is None:
+            known = True
+            await self._sessions.journal.describe(session)
+        except (UnknownSessionError, ValueError):
+            known = False
+        if not known:
             await device.say(
                 "alert", status="error", message=f"no session {session[:64]}", emotion="sad"
             )
@@ -162,29 +170,37 @@ class DeviceServer:
     async def _send_frames(self, device: _Device, session: str) -> None:
         pacer = Pacer()
         cursor = 0
-        clock = asyncio.get_running_loop().time
-        while True:
-            change = self._tail.next_change(session)
-            runs = await self._frames.records(session, cursor)
-            for run in runs:
-                sentences = dict(run.sentences)
-                for number, packet in enumerate(run.packets, start=run.first_frame):
-                    if number < cursor:
-                        continue
-                    await asyncio.sleep(pacer.due(number, clock()) - clock())
-                    if number in sentences:
-                        await device.say("tts", state="sentence_start", text=sentences[number])
-                    async with device.sending:
-                        await device.socket.send_bytes(packet)
-                    now = clock()
-                    late = now - pacer.deadline(number) > LATE_S
-                    DEVICE_FRAMES.labels("late" if late else "on time").inc()
-                    pacer.sent(now)
-                    cursor = number + 1
-                if run.last:
+        following = self._follower.follow(DeviceFrames, session, patience_s=PATIENCE_S)
+        description = await self._sessions.journal.describe(session)
+        stalled_s = 0.0
+        async for run in following:
+            if description.record.open:
+                await self._heard(session)
+            if run is None:
+                stalled_s += PATIENCE_S
+                if not description.record.open and stalled_s >= STALLED_S:
                     return
-            if not runs and not await self._tail.wait(change, STALLED_S):
-                return
+                continue
+            stalled_s = 0.0
+            cursor = await self._send_run(device, run, cursor, pacer)
+
+    async def _send_run(self, device: _Device, run: DeviceFrames, cursor: int, pacer: Pacer) -> int:
+        clock = asyncio.get_running_loop().time
+        sentences = dict(run.sentences)
+        for number, packet in enumerate(run.packets, start=run.first_frame):
+            if number < cursor:
+                continue
+            await asyncio.sleep(pacer.due(number, clock()) - clock())
+            if number in sentences:
+                await device.say("tts", state="sentence_start", text=sentences[number])
+            async with device.sending:
+                await device.socket.send_bytes(packet)
+            now = clock()
+            late = now - pacer.deadline(number) > LATE_S
+            DEVICE_FRAMES.labels("late" if late else "on time").inc()
+            pacer.sent(now)
+            cursor = number + 1
+        return cursor
 
 
 def _parsed(message: Any) -> dict[str, Any]:

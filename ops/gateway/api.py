@@ -1,182 +1,198 @@
-"""The HTTP API: the seed's two endpoints as they were, and a modern one beside them."""
+"""The HTTP API: sessions, their items and their progress."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Response
-from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi.responses import JSONResponse
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from pydantic import Field
 
-from ...agents.publish import MASTER_NAME, MEDIA_NAME
-from ...codecs.encoding import MalformedError, check_session
-from ...codecs.records import MAX_TEXT_CHARS, Mode, VoiceSettings
+from ...agents.journal import UnknownSessionError
+from ...codecs.encoding import MalformedError
+from ...codecs.hls.names import MASTER_NAME, MEDIA_NAME
+from ...codecs.records import Session, check_session
 from ..metrics import STARTED
 from ..progress import Progress
-from ..sessions import Sessions
-from .follower import Tail
-from .media import refused
+from ..sessions import ConflictError, SessionClosedError, Sessions
+from .answers import refused
+from .follower import Follower
+from .requests import NewItem, NewSession, NewText, SessionRequest
 
 KEEP_ALIVE_S = 15.0
-
-
-class NewSession(BaseModel):
-    """What ``POST /v1/sessions`` takes."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARS)]
-    mode: Literal["narrate", "expand"] = "narrate"
-    lang: str = "en"
-    voice: str = "auto"
-    speed: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
-    accent: str = "com"
-
-
-class Prompt(BaseModel):
-    """What the seed's ``POST /audiostream/start/`` takes; more than it knew is optional."""
-
-    prompt: str
-    lang: str = "en"
-    mode: Literal["narrate", "expand"] | None = None
-    voice: str = "auto"
+NOT_YET = {
+    "upload": "uploads cannot be taken yet: put the file into the object source and name it",
+    "live": "live input cannot be taken yet",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The JSON endpoints."""
+    """The JSON endpoints below ``/v1``."""
 
     sessions: Sessions
-    tail: Tail
+    follower: Follower
     media_prefix: str
-    default_mode: Mode
-    """What a seed client's prompt means where it does not say."""
 
     def router(self) -> APIRouter:
         """Return the routes."""
         router = APIRouter()
-        router.add_api_route("/audiostream/start/", self.start, methods=["POST"])
-        router.add_api_route("/audiostream/task-status/{task_id}/", self.status, methods=["GET"])
+        session = "/v1/sessions/{session}"
         router.add_api_route("/v1/sessions", self.create, methods=["POST"], status_code=201)
         router.add_api_route("/v1/sessions", self.recent, methods=["GET"])
-        router.add_api_route("/v1/sessions/{session}", self.show, methods=["GET"])
+        router.add_api_route(session, self.show, methods=["GET"])
+        router.add_api_route(f"{session}/items", self.add_item, methods=["POST"])
+        router.add_api_route(f"{session}/text", self.add_text, methods=["POST"])
+        router.add_api_route(f"{session}/finish", self.finish, methods=["POST"])
+        router.add_api_route(f"{session}/cancel", self.cancel, methods=["POST"])
         router.add_api_route(
-            "/v1/sessions/{session}/events",
+            f"{session}/events",
             self.events,
             methods=["GET"],
-            response_class=StreamingResponse,
+            response_class=EventSourceResponse,
         )
         return router
 
-    def _playlist(self, session: str, name: str = MEDIA_NAME) -> str:
+    def playlist(self, session: str, name: str = MEDIA_NAME) -> str:
+        """Return the URL path of a session's playlist."""
         return f"{self.media_prefix}/{session}/{name}"
 
-    async def start(self, prompt: Prompt) -> Response:
-        """Accept a prompt as the seed's page sends it; it is durable before the answer."""
+    def describe(self, request: SessionRequest, *, open_: bool) -> Session:
+        """Return the record of the session that a request asks for.
+
+        Raises:
+            MalformedError: it asks for what is out of bounds or cannot be made yet.
+        """
         try:
-            record = await self.sessions.start(
-                prompt.prompt,
-                mode=prompt.mode or self.default_mode,
-                settings=VoiceSettings(language=prompt.lang, voice=prompt.voice),
+            return self.sessions.described(
+                mode=request.mode,
+                voice=request.voice_settings(),
+                form=request.form.applied_to(self.sessions.form),
+                open_=open_,
+                idle_close_s=request.idle_close_s,
             )
-        except MalformedError as error:
-            return refused(400, str(error))
-        STARTED.inc()
-        return JSONResponse(
-            {
-                "session_id": record.session,
-                "playlist": self._playlist(record.session),
-                "task_id": record.session,
-            }
-        )
-
-    async def status(self, task_id: str) -> Response:
-        """Say how far a prompt is, in the seed's words."""
-        progress = await self._known(task_id)
-        if isinstance(progress, Response):
-            return progress
-        return JSONResponse(self._seed_status(progress))
-
-    def _seed_status(self, progress: Progress) -> dict[str, Any]:
-        playlist = self._playlist(progress.session)
-        if progress.state == "FAILURE":
-            return {"state": "FAILURE", "status": "Task failed", "error": progress.error}
-        if progress.state == "SUCCESS":
-            return {
-                "state": "SUCCESS",
-                "status": "Task completed successfully",
-                "result": {"playlist": playlist},
-                "playlist": playlist,
-            }
-        if progress.state == "PENDING":
-            return {"state": "PENDING", "status": "Task is pending"}
-        return {
-            "state": "PROGRESS",
-            "status": "Task is in progress",
-            "event": "chunk",
-            "chunk_count": progress.chunks,
-        }
+        except ValueError as error:
+            raise MalformedError(str(error)) from None
 
     async def create(self, body: NewSession) -> Response:
-        """Accept a text; it is durable before the answer."""
-        settings = VoiceSettings(
-            voice=body.voice, language=body.lang, speed=body.speed, accent=body.accent
-        )
+        """Accept a session of one text, or open one; it is durable before the answer."""
+        if body.open == (body.text is not None):
+            return refused(400, "give either a text, or open: true and add items later")
         try:
-            record = await self.sessions.start(body.text, mode=body.mode, settings=settings)
+            described = self.describe(body, open_=body.open)
+            if body.text is None:
+                await self.sessions.open(described)
+            else:
+                await self.sessions.start(body.text, described)
         except MalformedError as error:
             return refused(400, str(error))
         STARTED.inc()
-        return JSONResponse(self._described(Progress(record.session)), status_code=201)
+        return JSONResponse(self.summary(Progress(described.session)), status_code=201)
+
+    async def add_item(self, session: str, body: NewItem) -> Response:
+        """Add a text, a silence or an audio object to an open session."""
+        given = body.model_dump(
+            exclude_none=True, include={"text", "silence_s", "object", "upload", "live"}
+        )
+        if len(given) != 1:
+            return refused(400, "give exactly one of text, silence_s and object")
+        (kind,) = given
+        if kind in NOT_YET:
+            return refused(400, NOT_YET[kind])
+        try:
+            if body.text is not None:
+                at = await self.sessions.add_text(
+                    session, body.text, item_end=body.end, last=body.last, seq=body.seq
+                )
+            elif body.silence_s is not None:
+                at = await self.sessions.add_silence(
+                    session, body.silence_s, last=body.last, seq=body.seq
+                )
+            else:
+                at = await self.sessions.add_object(
+                    session, body.object or "", last=body.last, seq=body.seq
+                )
+        except (MalformedError, UnknownSessionError, SessionClosedError, ConflictError) as error:
+            return refusal(error)
+        return JSONResponse({"session_id": session, "seq": at})
+
+    async def add_text(self, session: str, body: NewText) -> Response:
+        """Add text to an open session, joined to the text before it."""
+        return await self.add_item(session, NewItem(**body.model_dump()))
+
+    async def finish(self, session: str) -> Response:
+        """Close an open session: what it has is heard to its end."""
+        try:
+            await self.sessions.finish(session)
+        except (UnknownSessionError, ConflictError, ValueError) as error:
+            return refusal(error)
+        return JSONResponse({"session_id": session})
+
+    async def cancel(self, session: str) -> Response:
+        """End a session where its audio is."""
+        try:
+            await self.sessions.cancel(session)
+        except (UnknownSessionError, ValueError) as error:
+            return refusal(error)
+        return JSONResponse({"session_id": session})
 
     async def recent(self, limit: Annotated[int, Field(ge=1, le=200)] = 50) -> Response:
         """List the newest sessions."""
         found = await self.sessions.recent(limit)
-        return JSONResponse({"sessions": [self._described(progress) for progress in found]})
+        return JSONResponse({"sessions": [self.summary(progress) for progress in found]})
 
     async def show(self, session: str) -> Response:
         """Describe one session."""
-        progress = await self._known(session)
+        progress = await self.known(session)
         if isinstance(progress, Response):
             return progress
-        return JSONResponse(self._described(progress))
+        return JSONResponse(self.summary(progress))
 
-    def _described(self, progress: Progress) -> dict[str, object]:
+    def summary(self, progress: Progress) -> dict[str, object]:
+        """Return a session's progress with its addresses."""
         return progress.as_json() | {
-            "playlist": self._playlist(progress.session),
-            "master": self._playlist(progress.session, MASTER_NAME),
+            "playlist": self.playlist(progress.session),
+            "master": self.playlist(progress.session, MASTER_NAME),
             "events": f"/v1/sessions/{progress.session}/events",
         }
 
     async def events(self, session: str) -> Response:
         """Stream the session's progress as server-sent events until it ends."""
-        progress = await self._known(session)
+        progress = await self.known(session)
         if isinstance(progress, Response):
             return progress
-        return StreamingResponse(
-            self._stream(progress),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
-        )
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        return EventSourceResponse(self._stream(progress), headers=headers)
 
     async def _stream(self, progress: Progress) -> AsyncIterator[bytes]:
-        said = b""
+        sent = ""
         while True:  # a client that goes away cancels this
-            change = self.tail.next_change(progress.session)
-            now = msgspec.json.encode(self._described(progress))
-            if now != said:
-                said = now
-                yield b"event: progress\ndata: " + now + b"\n\n"
+            change = self.follower.next_change(progress.session)
+            now = msgspec.json.encode(self.summary(progress)).decode()
+            if now != sent:
+                sent = now
+                yield format_sse_event(data_str=now, event="progress")
             if progress.done:
                 return
-            if not await self.tail.wait(change, KEEP_ALIVE_S):
-                yield b": still here\n\n"
+            if not await self.follower.wait(change, KEEP_ALIVE_S):
+                yield KEEPALIVE_COMMENT
 
-    async def _known(self, session: str) -> Progress | Response:
+    async def known(self, session: str) -> Progress | Response:
+        """Return a session's progress, or the answer that there is none."""
         try:
             check_session(session)
-        except MalformedError as error:
+        except ValueError as error:
             return refused(400, str(error))
-        progress = await self.tail.progress(session)
+        progress = await self.follower.progress(session)
         return progress or refused(404, f"there is no session {session}")
+
+
+def refusal(error: Exception) -> Response:
+    """Return the answer to what a session does not take."""
+    if isinstance(error, UnknownSessionError):
+        return refused(404, str(error))
+    if isinstance(error, SessionClosedError | ConflictError):
+        return refused(409, str(error))
+    return refused(400, str(error))

@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -11,9 +10,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse, JSONResponse
 from prometheus_client import generate_latest
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from ... import __version__
-from ...codecs.records import Event, Mode
+from ...codecs.records import Event
 from ...storage.log import UnreachableError
 from ...storage.objects.store import ObjectsUnreachableError
 from ..devices.server import DeviceServer
@@ -21,28 +21,33 @@ from ..metrics import FINISHED, FIRST_AUDIO, REGISTRY, SECONDS_AHEAD
 from ..progress import Progress
 from ..run.readiness import stages_waiting
 from ..services import Services
-from ..sessions import Sessions
+from .answers import refused
 from .api import Api
-from .body_limit import BodyLimit
-from .follower import Tail
-from .media import Origin, refused
+from .follower import Follower
+from .input_stream import InputStream
+from .media import Origin
+from .open_sessions import OpenSessions
 from .pump import Pump
+from .seed_api import SeedApi
 
+MAX_BODY_BYTES = 1_000_000
+"""More than the largest text in any encoding."""
 PAGE = Path(__file__).parent / "page"
 
 
 def gateway(services: Services) -> FastAPI:
     """Return the gateway's application; its lifespan opens and closes what it needs."""
     settings = services.settings
-    tail = Tail(services.log, settings.partitions)
-    sessions = Sessions(services.log, settings.partitions)
-    tail.on_event.append(_measure)
-    devices = DeviceServer(services.log, settings.partitions, sessions, tail)
-    pump = Pump(services.log, settings.partitions)
+    follower = Follower(services.journal)
+    sessions = services.sessions
+    follower.on_event.append(_measure)
+    open_sessions = OpenSessions(sessions)
+    devices = DeviceServer(sessions, follower, open_sessions.heard)
+    pump = Pump(sessions)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        async with tail.running(), pump.running():
+        async with follower.running(), pump.running(), open_sessions.running():
             yield
         await services.close()
 
@@ -50,16 +55,20 @@ def gateway(services: Services) -> FastAPI:
     app.add_middleware(
         CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"]
     )
-    app.add_middleware(BodyLimit)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(UnreachableError, _unreachable)
     app.add_exception_handler(ObjectsUnreachableError, _unreachable)
-    app.include_router(
-        Api(sessions, tail, settings.media_prefix, cast("Mode", settings.default_mode)).router()
-    )
-    origin = Origin(services.store, tail, services.grid.target_duration_s)
-    app.include_router(origin.router(settings.media_prefix))
-    app.include_router(devices.router())
+    api = Api(sessions, follower, settings.media_prefix)
+    origin = Origin(services.store, follower, open_sessions.heard)
+    for part in (
+        api.router(),
+        SeedApi(api, settings.default_mode).router(),
+        InputStream(api).router(),
+        origin.router(settings.media_prefix),
+        devices.router(),
+    ):
+        app.include_router(part)
     _add_page(app)
 
     async def healthz() -> Response:

@@ -4,29 +4,31 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
 import structlog
 
-from ...codecs.encoding import MalformedError, unpack
-from ...codecs.records import DeviceFrames, Event
-from ...storage.log import Entry, Log, LogError, UnreachableError
+from ...agents.journal import STEP_ENTRIES, Journal
+from ...codecs.encoding import MalformedError, decode
+from ...codecs.records import DeviceFrames, Event, SequenceRecord
+from ...storage.log import Entry, LogError, UnreachableError
 from ..progress import Progress, load_progress
 
 KEPT_SESSIONS = 2_000
+R = TypeVar("R", bound=SequenceRecord)
 log = structlog.get_logger()
 
 
-class Tail:
+class Follower:
     """Reads ``event`` and ``device`` from their ends and wakes who waits for a session.
 
-    Here is no group and no offset to keep: whoever listens has a cursor of its own, and a
+    There is no group and no offset to keep: whoever listens has a cursor of its own, and a
     process that dies loses its connections and nothing else.
     """
 
-    def __init__(self, log: Log, partitions: int) -> None:
-        self._log = log
-        self._partitions = partitions
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
         # who waits holds the event: sessions that nobody waits for any more are forgotten
         self._changed: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
         self._progress: OrderedDict[str, Progress] = OrderedDict()
@@ -39,10 +41,11 @@ class Tail:
     async def running(self) -> AsyncGenerator[None]:
         """Follow until the block is left."""
         positions: dict[tuple[str, int], int] = {}
+        log_, partitions = self.journal.log, self.journal.partitions
         for topic in (Event.TOPIC, DeviceFrames.TOPIC):
-            await self._log.declare(topic, self._partitions)
-            for number in range(self._partitions):
-                positions[topic, number] = (await self._log.span(topic, number)).next
+            await log_.declare(topic, partitions)
+            for number in range(partitions):
+                positions[topic, number] = (await log_.span(topic, number)).next
         task = asyncio.create_task(self._follow(positions))
         try:
             yield
@@ -57,7 +60,7 @@ class Tail:
         assert task is not None
         while not task.cancelling():  # a cancellation may be lost in wait_for before Python 3.12
             try:
-                found = await self._log.read(positions, limit=100, timeout_s=1.0)
+                found = await self.journal.log.read(positions, limit=100, timeout_s=1.0)
                 for place, entries in found.items():
                     for entry in entries:
                         await self._see(place[0], entry)
@@ -72,10 +75,10 @@ class Tail:
         session = (entry.key or b"").decode(errors="replace")
         if topic == Event.TOPIC:
             try:
-                event = unpack(entry.value or b"", Event)
+                event = decode(entry.value or b"", Event)
                 progress = await self.progress(session)
             except MalformedError as error:
-                log.warning("no event, passed over", offset=entry.offset, error=str(error))
+                log.warning("not an event, ignored", offset=entry.offset, error=str(error))
                 return
             if progress is not None:
                 progress.apply(event, entry.timestamp_ms)
@@ -89,7 +92,7 @@ class Tail:
         """Return how far the session is, None if it was never accepted."""
         known = self._looked_at.get(session)
         if known is None:
-            loaded = await load_progress(self._log, self._partitions, session)
+            loaded = await load_progress(self.journal, session)
             if loaded is None:
                 return None
             # another may have loaded it meanwhile: events must all fall on one object
@@ -101,7 +104,7 @@ class Tail:
         return known
 
     def next_change(self, session: str) -> asyncio.Event:
-        """Return what is set at the session's next word.
+        """Return what is set when the session next changes.
 
         To miss nothing, take it before looking at the progress, and wait for it after.
         """
@@ -116,3 +119,24 @@ class Tail:
         except TimeoutError:
             return False
         return True
+
+    async def follow(
+        self, kind: type[R], sequence: str, start: int = 0, *, patience_s: float
+    ) -> AsyncGenerator[R | None]:
+        """Yield a sequence's records as they come, in bounded steps, to its last one.
+
+        Yields None where nothing came for ``patience_s``, so that the caller may give up. Only
+        topics that the follower reads wake it.
+        """
+        session = sequence.partition("/")[0]
+        sequences = self.journal.of(kind)
+        while True:
+            change = self.next_change(session)
+            found = await sequences.records(sequence, start, limit=STEP_ENTRIES)
+            for record in found:
+                start = record.end
+                yield record
+                if record.last:
+                    return
+            if not found and not await self.wait(change, patience_s):
+                yield None

@@ -2,24 +2,22 @@
 
 import asyncio
 import gzip
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
 
-from ...agents.publish import MASTER_NAME, MEDIA_NAME
-from ...codecs.encoding import MalformedError, check_session
+from ...codecs.hls.names import MASTER_NAME, MEDIA_NAME
+from ...codecs.records import check_session
 from ...storage.objects.names import cache_control_of, check_name
 from ...storage.objects.store import Objects, StoredObject
-from .follower import Tail
+from .answers import refused
+from .follower import Follower
 
 FAR_SEGMENTS = 2
 """A request further ahead than this is refused at once (rfc8216bis 6.2.5.2)."""
-
-
-def refused(status: int, message: str) -> JSONResponse:
-    """Return an error of one sentence."""
-    return JSONResponse({"error": message}, status_code=status)
+HELD_TARGET_DURATIONS = 3
+"""A request is held for so many target durations at most (rfc8216bis 6.2.5.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +25,9 @@ class Origin:
     """Serves what the store holds; a playlist request may wait for a segment to come."""
 
     store: Objects
-    tail: Tail
-    target_duration_s: int
+    follower: Follower
+    heard: Callable[[str], Awaitable[None]]
+    """Called with a session whose playlist is asked for: somebody listens."""
 
     def router(self, prefix: str) -> APIRouter:
         """Return the routes below the prefix."""
@@ -46,7 +45,7 @@ class Origin:
         try:
             check_session(session)
             check_name(name)
-        except (MalformedError, ValueError) as error:
+        except ValueError as error:
             return refused(404, str(error))
         if name in (MEDIA_NAME, MASTER_NAME):
             trouble = await self._wait_for_playlist(session, name, request)
@@ -60,7 +59,7 @@ class Origin:
     async def _wait_for_playlist(
         self, session: str, name: str, request: Request
     ) -> Response | None:
-        progress = await self.tail.progress(session)
+        progress = await self.follower.progress(session)
         if progress is None:
             return refused(404, f"there is no session {session}")
         wanted = 0
@@ -69,13 +68,16 @@ class Origin:
             if isinstance(wanted_or_refusal, Response):
                 return wanted_or_refusal
             wanted = wanted_or_refusal
-        deadline = asyncio.get_running_loop().time() + 3 * self.target_duration_s
+            if progress.open and not progress.done:
+                await self.heard(session)
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + HELD_TARGET_DURATIONS * progress.target_duration_s
         while not progress.done and progress.segments <= wanted:
-            change = self.tail.next_change(session)
+            change = self.follower.next_change(session)
             if progress.done or progress.segments > wanted:
                 break
-            left = deadline - asyncio.get_running_loop().time()
-            if left <= 0 or not await self.tail.wait(change, left):
+            left = deadline - clock()
+            if left <= 0 or not await self.follower.wait(change, left):
                 return Response(
                     status_code=503,
                     headers={"Retry-After": "1", "Access-Control-Allow-Origin": "*"},

@@ -1,4 +1,4 @@
-"""The pump: what foreign programs left on the ingress key gets its place in ``text``."""
+"""The pump: what foreign programs left on the ingress key becomes sessions and items."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -6,32 +6,32 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from ...codecs.encoding import MalformedError, check_session, pack, text_from_fields
-from ...codecs.records import DeadLetter, Text
-from ...storage.log import (
-    IngressEntry,
-    Log,
-    LogError,
-    NewEntry,
-    UnreachableError,
-    partition_of,
-)
-from ...topologies.keyed_runner import batches
+from ...agents.journal import UnknownSessionError
+from ...codecs.encoding import MalformedError, encode
+from ...codecs.ingress import IngressItem, parse_ingress
+from ...codecs.records import DeadLetter, Item
+from ...storage.log import IngressEntry, Log, LogError, NewEntry, UnreachableError
+from ..sessions import ConflictError, SessionClosedError, Sessions
 
 IDLE_S = 0.05
+REFUSALS = (MalformedError, ConflictError, SessionClosedError, UnknownSessionError)
 log = structlog.get_logger()
 
 
 class Pump:
-    """Moves entries from ``<namespace>:in:text`` to the topic.
+    """Moves entries from ``<namespace>:in:text`` into the log.
 
     Any number may run at once: the session id of an entry that names none follows from the
-    entry's id, so an entry that is pumped twice falls on the place it took before.
+    entry's id, and a numbered item has its position, so an entry that is moved twice is stored
+    once.
     """
 
-    def __init__(self, log: Log, partitions: int) -> None:
-        self._log = log
-        self._partitions = partitions
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    @property
+    def _log(self) -> Log:
+        return self._sessions.journal.log
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -52,40 +52,70 @@ class Pump:
                 moved = await self.pump_once()
                 pause = IDLE_S
             except (UnreachableError, LogError) as error:
-                log.warning("the log takes no texts, trying again", error=str(error))
+                log.warning("the log takes no items, trying again", error=str(error))
                 moved, pause = 0, min(2 * pause, 2.0)
             if not moved:
                 await asyncio.sleep(pause)
 
     async def pump_once(self) -> int:
         """Move what waits; return how many entries."""
-        entries = await self._log.read_ingress(Text.TOPIC)
+        entries = await self._log.read_ingress(Item.TOPIC)
         for entry in entries:
             try:
-                await self._place(entry)
-            except MalformedError as error:
-                await self._bury(entry, str(error))
+                await self._accept(entry)
+            except REFUSALS as error:
+                await self._dead_letter(entry, str(error))
         if entries:
-            await self._log.drop_ingress(Text.TOPIC, [entry.id for entry in entries])
+            await self._log.drop_ingress(Item.TOPIC, [entry.id for entry in entries])
         return len(entries)
 
-    async def _place(self, entry: IngressEntry) -> None:
-        session = check_session(f"in-{entry.id}")
-        text = text_from_fields(entry.fields, session, entry.timestamp_ms)
-        partition = partition_of(text.key.encode(), self._partitions)
-        await self._log.append_at(partition, batches((text,)))
+    async def _accept(self, entry: IngressEntry) -> None:
+        item = parse_ingress(entry.fields)
+        whole = item.seq is None and item.last and bool(item.text)
+        described = self._sessions.described(
+            session=item.session or f"in-{entry.id}",
+            mode=item.mode,
+            voice=item.voice,
+            open_=not whole,
+        )
+        if whole and not await self._is_open(item):
+            await self._sessions.start(item.text, described)
+            return
+        if item.seq in (None, 0) or item.text:
+            await self._sessions.open(described)
+        await self._add(described.session, item)
 
-    async def _bury(self, entry: IngressEntry, reason: str) -> None:
+    async def _is_open(self, item: IngressItem) -> bool:
+        """Tell whether the entry adds to a session that was accepted open."""
+        if not item.session:
+            return False
+        try:
+            return (await self._sessions.journal.describe(item.session)).record.open
+        except UnknownSessionError:
+            return False
+
+    async def _add(self, session: str, item: IngressItem) -> None:
+        if item.text:
+            await self._sessions.add_text(session, item.text, last=item.last, seq=item.seq)
+        elif item.object:
+            await self._sessions.add_object(session, item.object, last=item.last, seq=item.seq)
+        elif item.silence_s:
+            await self._sessions.add_silence(session, item.silence_s, last=item.last, seq=item.seq)
+        else:
+            await self._sessions.finish(session, seq=item.seq)
+
+    async def _dead_letter(self, entry: IngressEntry, reason: str) -> None:
         value = b" ".join(name + b"=" + content for name, content in entry.fields.items())
+        log.warning("ingress entry refused", entry=entry.id, reason=reason)
         letter = DeadLetter(
             session="",
             stage="pump",
-            topic=f"in:{Text.TOPIC}",
+            topic=f"in:{Item.TOPIC}",
             partition=0,
             offset=int(entry.id.partition("-")[0]),
             reason=reason[:1000],
             value=value[:32_000],
         )
         await self._log.append(
-            DeadLetter.TOPIC, 0, [NewEntry(key=entry.id.encode(), value=pack(letter))]
+            DeadLetter.TOPIC, 0, [NewEntry(key=entry.id.encode(), value=encode(letter))]
         )

@@ -1,14 +1,15 @@
 """Which stages have workers that own their partitions."""
 
 from ...storage.groups import Groups
-from ...topologies.speech import SPEECH
+from ...topologies.registry import STAGES
+from ...topologies.stage import group_id
 
 
 async def stages_waiting(groups: Groups, namespace: str) -> list[str]:
     """Return the stages that nobody works on yet (or not again, after a rebalance)."""
     waiting: list[str] = []
-    for stage in SPEECH:
-        group = f"{namespace}-{stage.name}"
+    for stage in STAGES:
+        group = group_id(namespace, stage.name)
         members = await groups.members(group)
         settled = [
             await groups.assignment(group, member, members.generation) is not None

@@ -13,14 +13,10 @@ from pathlib import Path
 import structlog
 
 from ...storage.redis.embedded import EmbeddedValkey
+from ...topologies.registry import processes
 from ..services import Services
 from ..settings import Settings
 
-WORKERS: tuple[tuple[str, ...], ...] = (
-    ("speak",),
-    ("expand", "split", "master", "pack", "publish", "frame"),
-)
-"""Stages by process: the voice keeps a processor busy, so it has one to itself."""
 RESTART_FIRST_S = 0.2
 RESTART_MOST_S = 10.0
 STEADY_S = 30.0
@@ -154,7 +150,7 @@ def log_folder(settings: Settings) -> Path:
 async def everything(
     settings: Settings,
     *,
-    workers: tuple[tuple[str, ...], ...] = WORKERS,
+    workers: tuple[tuple[str, ...], ...] | None = None,
     quiet: bool = False,
 ) -> AsyncGenerator[tuple[Settings, Supervisor]]:
     """Run the log's server, workers and a gateway until the block is left.
@@ -173,7 +169,7 @@ async def everything(
         supervisor = Supervisor(reachable, quiet=quiet)
         try:
             supervisor.add("gateway", "gateway")
-            for number, stages in enumerate(workers):
+            for number, stages in enumerate(workers or processes()):
                 supervisor.add(
                     f"worker-{number}-{stages[0]}",
                     "worker",

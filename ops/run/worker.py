@@ -10,7 +10,8 @@ import structlog
 from prometheus_client import start_http_server
 
 from ...topologies.bind import bind
-from ...topologies.speech import stages_named
+from ...topologies.registry import stages_named
+from ...topologies.stage import group_id
 from ..metrics import LAG, REGISTRY, PrometheusObserver
 from ..services import Services
 
@@ -28,15 +29,15 @@ async def stages_running(
         ValueError: a name is no stage.
     """
     stages = stages_named(names)
-    parts = services.parts()
     await services.prepare()
-    if "speak" in names:
-        await parts.voice.prepare()
+    for stage in stages:
+        if stage.prepare is not None:
+            await stage.prepare(services)
     observer = PrometheusObserver()
     apps = [
         bind(
             stage,
-            parts,
+            services,
             services.groups,
             namespace=services.settings.namespace,
             data=services.settings.state / "faust",
@@ -100,12 +101,13 @@ def _serve_metrics(port: int) -> None:
 async def _report_lag(services: Services, names: tuple[str, ...]) -> None:
     while True:
         for stage in stages_named(names):
-            group = f"{services.settings.namespace}-{stage.name}"
-            try:
-                lags = await services.log.lag(group, stage.source)
-            except OSError as error:
-                log.warning("lag unknown", stage=stage.name, error=str(error))
-                continue
-            for partition, records in lags.items():
-                LAG.labels(stage.name, stage.source, str(partition)).set(records)
+            group = group_id(services.settings.namespace, stage.name)
+            for topic in stage.sources:
+                try:
+                    lags = await services.log.lag(group, topic)
+                except OSError as error:
+                    log.warning("lag unknown", stage=stage.name, error=str(error))
+                    continue
+                for partition, records in lags.items():
+                    LAG.labels(stage.name, topic, str(partition)).set(records)
         await asyncio.sleep(LAG_INTERVAL_S)

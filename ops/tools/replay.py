@@ -1,127 +1,237 @@
-"""Everything after ``audio-frame`` again, from the log: written out, or compared byte for byte."""
+"""Everything after ``audio-frame`` again, from the log: written out, or compared byte for byte.
 
+A session is never loaded whole: segments and packets are derived one by one, compared or written,
+and dropped.
+"""
+
+import hashlib
+import wave
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...agents.frame import Framer
-from ...agents.pack import INIT_NAME, Packer
-from ...agents.publish import MASTER_NAME, MEDIA_NAME, Publish
+from ...agents.journal import Description, Journal, UnknownSessionError
+from ...agents.pack import Packer
+from ...agents.publish import master_playlist, media_playlist
 from ...agents.session_audio import SessionAudio
-from ...codecs.audio.files import wav
+from ...codecs.build import codec_build
 from ...codecs.device.ogg import ogg_opus
 from ...codecs.device.opus import Decoder
 from ...codecs.hls.fmp4 import init_segment
-from ...codecs.records import (
-    DEVICE_RATE_HZ,
-    SAMPLE_RATE_HZ,
-    AudioFrame,
-    DeviceFrames,
-    Segment,
-    Text,
-)
-from ...topologies.stage import Parts
+from ...codecs.hls.names import INIT_NAME, MASTER_NAME, MEDIA_NAME
+from ...codecs.records import AudioFrame, DeviceFrames, Segment
+from ...storage.objects.store import Objects
 
 
 class ReplayError(Exception):
-    """The session cannot be replayed; the message says why."""
+    """The session cannot be replayed; the message tells why."""
+
+
+Keep = Callable[[str, bytes], Awaitable[None]]
+"""Called with each derived object's name and bytes."""
 
 
 @dataclass(slots=True)
 class Replayed:
-    """One session, derived again from its audio frames."""
+    """What was derived again, and what of it differed."""
 
     session: str
-    objects: dict[str, bytes] = field(default_factory=dict[str, bytes])
-    """Segments, init segment and playlists by name."""
-    segments: list[Segment] = field(default_factory=list[Segment])
-    packets: list[bytes] = field(default_factory=list[bytes])
     audio_s: float = 0.0
-    pcm: bytes = b""
+    segments: int = 0
+    packets: int = 0
+    differences: list[str] = field(default_factory=list[str])
 
 
-async def replay(parts: Parts, session: str) -> Replayed:
+async def derive(
+    journal: Journal, session: str, keep: Keep, *, store: Objects | None = None
+) -> Replayed:
     """Derive a finished session's segments, playlists and device packets again.
+
+    Args:
+        journal: Where the session is.
+        session: Its id.
+        keep: Called with each object's name beside the playlist and its bytes, one at a time.
+        store: Compare each object with this store's, and records with the log's; None compares
+            nothing.
 
     Raises:
         ReplayError: there is no such session, it is not finished, or its audio was trimmed.
     """
-    frames = parts.history(AudioFrame)
-    audio = SessionAudio(frames, session)
+    try:
+        description = await journal.describe(session)
+    except UnknownSessionError as error:
+        raise ReplayError(str(error)) from None
+    audio = SessionAudio(journal.of(AudioFrame), session)
     await audio.load()
-    if not audio.available and not audio.closed:
-        raise ReplayError(f"there is no audio of session {session} in the log")
     if not audio.closed:
         raise ReplayError(f"session {session} is not finished yet: wait for its end")
-    result = Replayed(session, audio_s=audio.available / SAMPLE_RATE_HZ)
+    rate_hz = description.form.sample_rate_hz
+    replayed = Replayed(session, audio_s=audio.available / rate_hz)
+    compare = _Comparison(journal, description, store, replayed) if store is not None else None
     try:
-        packer = Packer(parts.grid, parts.bit_rate, audio, 0)
-        while made := await packer.next():
-            segment, data = made
-            result.segments.append(segment)
-            result.objects[segment.name] = data
-        framer = Framer(audio, 0)
-        while run := await framer.next():
-            result.packets += run[1]
-        result.pcm = await audio.read(0, audio.available)
+        await _segments(description, audio, keep, replayed, compare)
+        if description.form.device is not None:
+            await _packets(audio, keep, replayed, compare)
     except LookupError as error:
         raise ReplayError(f"{error}: it was trimmed away") from None
-    result.objects[INIT_NAME] = init_segment()
-    publish = Publish(
-        parts.grid, parts.bit_rate, parts.store, parts.history(Text), parts.history(Segment)
-    )
-    result.objects[MASTER_NAME] = publish.master().encode()
-    playlist = publish.playlist(
-        tuple((segment.name, segment.frames) for segment in result.segments),
-        await publish.created_ms(session),
-        ended=True,
-    )
-    result.objects[MEDIA_NAME] = playlist.encode()
-    return result
+    if compare is not None and replayed.differences:
+        compare.name_builds()
+    return replayed
 
 
-async def differences(parts: Parts, replayed: Replayed) -> list[str]:
-    """Compare with what the log says and the store holds; return what differs, one line each."""
-    found: list[str] = []
-    session = replayed.session
-    logged = [
-        segment for segment in await parts.history(Segment).records(session, 0) if segment.frames
-    ]
-    if len(logged) != len(replayed.segments):
-        found.append(f"{len(logged)} segments in the log, {len(replayed.segments)} derived")
-    for was, derived in zip(logged, replayed.segments, strict=False):
-        if was != derived:
-            found.append(f"segment {was.number}: the log says {was}, derived is {derived}")
-    for name, data in sorted(replayed.objects.items()):
-        stored = await parts.store.get(f"{session}/{name}")
+async def _segments(
+    description: Description,
+    audio: SessionAudio,
+    keep: Keep,
+    replayed: Replayed,
+    compare: "_Comparison | None",
+) -> None:
+    async def made(name: str, data: bytes) -> None:
+        if compare is not None:
+            await compare.stored(name, data)
+        await keep(name, data)
+
+    packer = Packer(description.form, audio, 0)
+    listed: list[tuple[str, int]] = []
+    while segment_and_data := await packer.next():
+        segment, data = segment_and_data
+        listed.append((segment.name, segment.frames))
+        if compare is not None:
+            await compare.segment(segment)
+        await made(segment.name, data)
+        audio.forget(packer.needed_from)
+    replayed.segments = len(listed)
+    if compare is not None:
+        await compare.segment_count(len(listed))
+    await made(INIT_NAME, init_segment())
+    await made(MASTER_NAME, master_playlist(description.form).encode())
+    playlist = media_playlist(description, tuple(listed), ended=True)
+    await made(MEDIA_NAME, playlist.encode())
+
+
+async def _packets(
+    audio: SessionAudio, keep: Keep, replayed: Replayed, compare: "_Comparison | None"
+) -> None:
+    framer = Framer(audio, 0)
+    digest = hashlib.sha256()
+    while run := await framer.next():
+        first, packets = run
+        replayed.packets += len(packets)
+        for packet in packets:
+            digest.update(packet)
+        if compare is not None:
+            await compare.device_run(first, packets)
+        await keep(PACKETS, b"".join(len(p).to_bytes(2, "big") + p for p in packets))
+
+
+PACKETS = "packets"
+"""Under this name runs of Opus packets are kept, each packet behind its length in two bytes."""
+
+
+class _Comparison:
+    """What the log and the store hold, beside what was derived."""
+
+    def __init__(
+        self, journal: Journal, description: Description, store: Objects, replayed: Replayed
+    ) -> None:
+        self._journal = journal
+        self._description = description
+        self._store = store
+        self._found = replayed.differences
+        self._session = description.session
+
+    async def segment(self, derived: Segment) -> None:
+        number = derived.number
+        logged = await self._journal.of(Segment).records(self._session, number, number + 1)
+        if logged != [derived]:
+            was = logged[0] if logged else "nothing"
+            self._found.append(f"segment {number}: the log has {was}, derived is {derived}")
+
+    async def segment_count(self, derived: int) -> None:
+        logged = (await self._journal.of(Segment).state(self._session)).next
+        if logged != derived:
+            self._found.append(f"{logged} segments in the log, {derived} derived")
+
+    async def stored(self, name: str, data: bytes) -> None:
+        stored = await self._store.get(f"{self._session}/{name}")
         if stored is None:
-            found.append(f"{name} is not in the store")
+            self._found.append(f"{name} is not in the store")
         elif stored.data != data:
-            found.append(f"{name}: {len(stored.data)} bytes in the store differ from those derived")
-    runs = await parts.history(DeviceFrames).records(session, 0)
-    packets = [packet for run in runs for packet in run.packets]
-    if packets != replayed.packets:
-        differing = sum(
-            was != derived for was, derived in zip(packets, replayed.packets, strict=False)
-        )
-        found.append(
-            f"device: {len(packets)} packets in the log, {len(replayed.packets)} derived, "
-            f"{differing} differ"
-        )
-    return found
+            self._found.append(
+                f"{name}: {len(stored.data)} bytes in the store differ from those derived"
+            )
+
+    async def device_run(self, first: int, packets: tuple[bytes, ...]) -> None:
+        frames = self._journal.of(DeviceFrames)
+        runs = await frames.records(self._session, first, first + len(packets))
+        logged = tuple(packet for run in runs for packet in run.packets)
+        if logged != packets:
+            self._found.append(f"device frames {first} to {first + len(packets)} differ")
+
+    def name_builds(self) -> None:
+        promised, here = self._description.record.codec_build, codec_build()
+        if promised != here:
+            self._found.append(f"the session was made by codec build {promised}; this is {here}")
 
 
-def write(replayed: Replayed, folder: Path) -> list[Path]:
-    """Write the session into a folder: HLS, WAV and Ogg Opus; return the files."""
+async def write(
+    journal: Journal, session: str, folder: Path, *, store: Objects | None = None
+) -> tuple[Replayed, list[Path]]:
+    """Write a session into a folder: HLS, WAV and Ogg Opus; return the files.
+
+    Raises:
+        ReplayError: as `derive`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    files = dict(replayed.objects)
-    files["audio.wav"] = wav(replayed.pcm, SAMPLE_RATE_HZ)
-    files["device.ogg"] = ogg_opus(replayed.packets)
-    decoder = Decoder()
-    heard = b"".join(decoder.decode(packet).tobytes() for packet in replayed.packets)
-    files["device.wav"] = wav(heard, DEVICE_RATE_HZ)
     written: list[Path] = []
-    for name, data in files.items():
+    packets: list[bytes] = []
+
+    async def keep(name: str, data: bytes) -> None:
+        if name == PACKETS:
+            packets.extend(_parted(data))
+            return
         path = folder / name
         path.write_bytes(data)
         written.append(path)
-    return written
+
+    replayed = await derive(journal, session, keep, store=store)
+    written.append(await _write_wav(journal, session, folder / "audio.wav"))
+    if packets:
+        ogg = folder / "device.ogg"
+        ogg.write_bytes(ogg_opus(packets))
+        heard = folder / "device.wav"
+        decoder = Decoder()
+        with wave.open(str(heard), "wb") as file:
+            _set_mono(file, 16_000)
+            for packet in packets:
+                file.writeframes(decoder.decode(packet).astype("<i2").tobytes())
+        written += [ogg, heard]
+    return replayed, written
+
+
+async def _write_wav(journal: Journal, session: str, path: Path) -> Path:
+    rate_hz = (await journal.describe(session)).form.sample_rate_hz
+    with ExitStack() as stack:
+        file = stack.enter_context(wave.open(str(path), "wb"))
+        _set_mono(file, rate_hz)
+        async for frame in journal.of(AudioFrame).stream(session):
+            file.writeframes(frame.pcm)
+    return path
+
+
+def _set_mono(file: wave.Wave_write, rate_hz: int) -> None:
+    file.setnchannels(1)
+    file.setsampwidth(2)
+    file.setframerate(rate_hz)
+
+
+def _parted(data: bytes) -> list[bytes]:
+    packets: list[bytes] = []
+    at = 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 2], "big")
+        packets.append(data[at + 2 : at + 2 + size])
+        at += 2 + size
+    return packets

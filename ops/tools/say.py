@@ -4,11 +4,10 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from ...codecs.records import Mode, VoiceSettings
-from ..gateway.follower import Tail
+from ...codecs.session import Mode, VoiceSettings
+from ..gateway.follower import Follower
 from ..progress import Progress
 from ..services import Services
-from ..sessions import Sessions
 
 SILENT_S = 60.0
 """A session that says nothing for so long is given up."""
@@ -53,23 +52,23 @@ async def say(
         MalformedError: the text or what it asks for is out of bounds.
         SpeakingFailedError: the session failed, or nothing happened for a minute.
     """
-    tail = Tail(services.log, services.settings.partitions)
-    sessions = Sessions(services.log, services.settings.partitions)
-    async with tail.running():
+    follower = Follower(services.journal)
+    sessions = services.sessions
+    async with follower.running():
         started = time.perf_counter()
-        record = await sessions.start(text, mode=mode, settings=settings)
+        record = await sessions.start(text, sessions.described(mode=mode, voice=settings))
         on_start(record.session)
         first_audio_s = 0.0
         while True:
-            change = tail.next_change(record.session)
-            progress = await tail.progress(record.session)
+            change = follower.next_change(record.session)
+            progress = await follower.progress(record.session)
             assert progress is not None
             if progress.segments and not first_audio_s:
                 first_audio_s = time.perf_counter() - started
             on_progress(progress)
             if progress.done:
                 break
-            if not await tail.wait(change, SILENT_S):
+            if not await follower.wait(change, SILENT_S):
                 raise SpeakingFailedError(
                     f"nothing was heard of session {record.session} for {SILENT_S:.0f} s: are "
                     "workers running for every stage? See 'rhapsode topology' and 'rhapsode worker'"

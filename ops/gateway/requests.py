@@ -1,0 +1,108 @@
+"""What the HTTP API and the input WebSocket take, as validated models."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ...codecs.session import LIMITS, DeviceFormat, Form, Rendition, VoiceSettings
+
+Text = Annotated[str, Field(min_length=1, max_length=LIMITS.text_chars)]
+
+
+class FormRequest(BaseModel):
+    """The shape of what comes out; what is left out is the server's default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sample_rate_hz: int | None = None
+    channels: int | None = None
+    segment_s: float | None = None
+    ramp: bool | None = None
+    container: str | None = None
+    bit_rate: int | None = None
+    part_s: float | None = None
+    captions: Annotated[list[str], Field(max_length=8)] | None = None
+    device: bool | None = None
+
+    def applied_to(self, form: Form) -> Form:
+        """Return the form with what was asked for.
+
+        Raises:
+            ValueError: a value is out of range.
+        """
+        asked = self.model_dump(exclude_none=True, exclude={"bit_rate", "device", "captions"})
+        values = {name: getattr(form, name) for name in form.__struct_fields__} | asked
+        if self.bit_rate is not None:
+            values["renditions"] = (Rendition(bit_rate=self.bit_rate),)
+        if self.captions is not None:
+            values["captions"] = tuple(self.captions)
+        if self.device is not None:
+            values["device"] = DeviceFormat() if self.device else None
+        return Form(**values)
+
+
+class SessionRequest(BaseModel):
+    """What describes a session."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mode: Literal["narrate", "expand"] = "narrate"
+    lang: Annotated[str, Field(max_length=40)] = "en"
+    voice: Annotated[str, Field(max_length=64)] = "auto"
+    speed: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
+    accent: Annotated[str, Field(max_length=16)] = "com"
+    form: FormRequest = FormRequest()
+    idle_close_s: Annotated[float, Field(ge=1.0, le=86_400.0)] = 600.0
+
+    def voice_settings(self) -> VoiceSettings:
+        """Return how texts are to be spoken.
+
+        Raises:
+            ValueError: a name is not one.
+        """
+        return VoiceSettings(
+            voice=self.voice, language=self.lang, speed=self.speed, accent=self.accent
+        )
+
+
+class NewSession(SessionRequest):
+    """What ``POST /v1/sessions`` takes: a text, or ``open`` for one that items are added to."""
+
+    text: Text | None = None
+    open: bool = False
+
+
+class NewItem(BaseModel):
+    """What ``POST /v1/sessions/{session}/items`` takes: exactly one kind of item."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Text | None = None
+    silence_s: Annotated[float, Field(gt=0.0, le=LIMITS.silence_s)] | None = None
+    object: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    upload: str | None = None
+    live: str | None = None
+    end: bool = False
+    """The running text ends here: its last word is not joined to the next text."""
+    last: bool = False
+    seq: Annotated[int, Field(ge=0, le=999_999_999)] | None = None
+
+
+class NewText(BaseModel):
+    """What ``POST /v1/sessions/{session}/text`` takes: text as a model writes it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Text
+    end: bool = False
+    last: bool = False
+    seq: Annotated[int, Field(ge=0, le=999_999_999)] | None = None
+
+
+class Prompt(BaseModel):
+    """What the seed's ``POST /audiostream/start/`` takes; more than it knew is optional."""
+
+    prompt: str
+    lang: Annotated[str, Field(max_length=40)] = "en"
+    mode: Literal["narrate", "expand"] | None = None
+    voice: Annotated[str, Field(max_length=64)] = "auto"
