@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -13,7 +12,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from prometheus_client import generate_latest
 
 from ... import __version__
-from ...codecs.records import Event, Mode
+from ...codecs.records import Event
 from ...storage.log import UnreachableError
 from ...storage.objects.store import ObjectsUnreachableError
 from ..devices.server import DeviceServer
@@ -54,9 +53,7 @@ def gateway(services: Services) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(UnreachableError, _unreachable)
     app.add_exception_handler(ObjectsUnreachableError, _unreachable)
-    app.include_router(
-        Api(sessions, tail, settings.media_prefix, cast("Mode", settings.default_mode)).router()
-    )
+    app.include_router(Api(sessions, tail, settings.media_prefix, settings.default_mode).router())
     origin = Origin(services.store, tail, services.grid.target_duration_s)
     app.include_router(origin.router(settings.media_prefix))
     app.include_router(devices.router())
