@@ -1,6 +1,7 @@
 """Commands that make something heard: say, device."""
 
 import asyncio
+import shlex
 import sys
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
@@ -133,7 +134,8 @@ def _words(text: str | None, file: str | None) -> str:
     if file is None:
         words = text or ""
         if _names_a_file(words):
-            tell(f"{words!r} is said as it is; to say what is in that file, give --file {words}")
+            quoted = shlex.quote(words)
+            tell(f"{quoted} is said as it is; to say what is in that file, give --file {quoted}")
         return words
     if file == "-":
         if sys.stdin.isatty():

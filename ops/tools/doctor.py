@@ -31,7 +31,7 @@ from ..settings import Settings, SettingsError
 from ..voices import voices_from
 
 Verdict = Literal["ok", "warning", "failed"]
-PROBE_OBJECT = "doctor-probe/probe.txt"
+PROBE_OBJECT = "rhapsode-doctor.txt"
 LITTLE_SPACE_BYTES = 1_000_000_000
 """About two hours of speech: PCM in the log, AAC in the store."""
 NO_SPACE_BYTES = 100_000_000
