@@ -2,14 +2,15 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-RHAPSODE := $(BIN)/rhapsode
-# setuptools warns of a checkout that is a package itself, which is how this house is laid out
+# setuptools warns of a checkout that is a package itself, which is how this one is laid out
 PIP    := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# commands run as modules: their scripts' first lines cannot hold every folder's name
+RHAPSODE := $(BIN)/python -m rhapsode.ops
 
 .PHONY: help demo run test check fmt bench chaos page doctor clean
 
-help: ## say what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+help: ## list what can be made
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 $(VENV)/ready: pyproject.toml
 	@echo "Making a virtual environment and installing Rhapsode with its offline voices (a few minutes the first time) ..."
@@ -31,7 +32,7 @@ demo: $(VENV)/ready ## narrate a story to HLS and a simulated device at once, th
 run: $(VENV)/ready page ## the same, and stay up at http://127.0.0.1:8080/
 	@$(RHAPSODE) demo --out out --stay
 
-page: ## fetch hls.js for the page, if npm is there (it also comes from a CDN)
+page: ## fetch hls.js for the page, if npm is there (else the page takes it from a CDN)
 	@sh .ci/page.sh
 
 test: $(VENV)/ready-dev page ## every check and test (what CI runs)
@@ -39,15 +40,15 @@ test: $(VENV)/ready-dev page ## every check and test (what CI runs)
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest
 
-check: $(VENV)/ready-dev ## lint, types, arrows between rooms
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@PATH="$(BIN):$$PATH" $(BIN)/lint-imports
-	@$(BIN)/pyright
+check: $(VENV)/ready-dev ## lint, types, which package may import which
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -c 'from importlinter.cli import lint_imports_command as lint; lint()'
+	@$(BIN)/python -m pyright
 
 fmt: $(VENV)/ready-dev ## put the code in its form
-	@$(BIN)/ruff check --fix .
-	@$(BIN)/ruff format .
+	@$(BIN)/python -m ruff check --fix .
+	@$(BIN)/python -m ruff format .
 
 bench: $(VENV)/ready-dev ## measure, each figure beside a reference in the same run
 	@$(BIN)/python tests/bench/run.py
@@ -55,7 +56,7 @@ bench: $(VENV)/ready-dev ## measure, each figure beside a reference in the same 
 chaos: $(VENV)/ready-dev ## kill each worker in the middle of a story, then verify every byte
 	@$(BIN)/python -m pytest tests/chaos
 
-doctor: $(VENV)/ready ## what is installed, how quick the voices are here
+doctor: $(VENV)/ready ## check whether the settings work on this machine
 	@$(RHAPSODE) doctor
 
 clean: ## remove what was made here

@@ -35,6 +35,17 @@ def _any_voice(settings: VoiceSettings) -> None:
     """Accept any voice."""
 
 
+def check_new(text: str) -> str:
+    """Return the text if a session can be made of it.
+
+    Raises:
+        MalformedError: it is empty, too long or not Unicode; the message tells what is allowed.
+    """
+    if not text.strip():
+        raise MalformedError("the text is empty: send at least one word")
+    return _checked(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Sessions:
     """Accepts sessions and items, and lists what they became."""
@@ -94,9 +105,7 @@ class Sessions:
             UnreachableError: the log does not answer.
         """
         session = described or self.described()
-        if not text.strip():
-            raise MalformedError("the text is empty: send at least one word")
-        items = text_items(session.session, 0, _checked(text), item_end=True, last=True)
+        items = text_items(session.session, 0, check_new(text), item_end=True, last=True)
         await self._begin(session, items)
         return session
 

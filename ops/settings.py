@@ -1,15 +1,30 @@
 """Every setting, read from the environment once; nothing else reads it."""
 
+import difflib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
-from ..codecs.records import Mode
+import annotated_types
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from ..codecs.session import Mode
 from ..storage.names import check_namespace
 
 PREFIX = "RHAPSODE_"
+MASK = "********"
+
+_user_and_password = re.compile(r"(?<=://)\S*@")
 
 
 class SettingsError(ValueError):
@@ -21,144 +36,235 @@ def _state_folder() -> Path:
     return Path(home) / "rhapsode"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What an operator may choose; each has a default that works on one machine."""
+def _namespace(namespace: str) -> str:
+    check_namespace(namespace)
+    return namespace
+
+
+def _url_path(path: str) -> str:
+    if not path.startswith("/") or path.endswith("/"):
+        raise ValueError("begin it with '/' and do not end it with '/'")
+    return path
+
+
+Fsync = Literal["always", "everysec", "no"]
+Secret = Annotated[str, Field(repr=False)]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+class Settings(BaseSettings):
+    """What an operator may choose; each has a default that works on one machine.
+
+    Made from keyword arguments alone: `read_settings` is what reads the environment.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
 
     redis_url: str = ""
-    """``redis://``, ``rediss://`` or ``unix://``; empty starts the embedded Valkey."""
-    namespace: str = "rhapsode"
+    """Log server: ``redis://``, ``rediss://`` or ``unix://``; empty starts an embedded Valkey."""
+    namespace: Annotated[str, AfterValidator(_namespace)] = "rhapsode"
     """Start of every key, so that several systems can share a server."""
-    partitions: int = 8
-    """Partitions of every topic, fixed at first start. More: more workers can share a stage;
+    partitions: int = Field(default=8, ge=1, le=512)
+    """Partitions of every topic, fixed at the first start. More: more workers can share a stage;
     fewer: less to poll and to move."""
-    fsync: str = "everysec"
+    fsync: Fsync = "everysec"
     """Embedded Valkey: ``everysec`` may lose a second at a power cut, ``always`` loses nothing and
     costs latency, ``no`` leaves it to the kernel."""
-    state: Path = field(default_factory=_state_folder)
-    """Folder for what must last on this machine: the embedded log, media without S3."""
+    state: Path = Field(default_factory=_state_folder)
+    """Folder for what must last on this machine: the embedded log, and media without S3."""
     media: Path | None = None
-    """Folder for segments and playlists; default ``media`` below the state folder."""
+    """Folder for segments and playlists; empty is ``media`` below the state folder."""
+    objects: Path | None = None
+    """Folder of audio files that sessions may play; empty is ``objects`` below the state folder."""
+    objects_bucket: str = ""
+    """Bucket of audio files that sessions may play, instead of a folder."""
     s3_bucket: str = ""
     """Bucket for segments and playlists; empty keeps them in the media folder."""
     s3_endpoint_url: str = ""
     """S3 endpoint such as ``http://127.0.0.1:9000`` for MinIO; empty for AWS."""
     s3_region: str = "us-east-1"
+    """Region of the bucket; MinIO takes any."""
     s3_access_key_id: str = ""
-    s3_secret_access_key: str = field(default="", repr=False)
+    """S3 access key; empty leaves it to the AWS environment, profile or role of this machine."""
+    s3_secret_access_key: Secret = ""
+    """S3 secret key, together with the access key."""
     host: str = "127.0.0.1"
-    """Address the gateway listens on; loopback unless told."""
-    port: int = 8080
-    default_mode: str = "narrate"
+    """Address the gateway listens on; loopback unless told otherwise."""
+    port: Port = 8080
+    """Port the gateway listens on."""
+    default_mode: Mode = "narrate"
     """What a prompt means where its sender does not say: ``narrate`` or ``expand``."""
-    media_prefix: str = "/media/hls"
+    media_prefix: Annotated[str, AfterValidator(_url_path)] = "/media/hls"
     """URL path of playlists and segments."""
-    metrics_port: int = 0
+    metrics_port: int = Field(default=0, ge=0, le=65_535)
     """Port of a worker's Prometheus metrics on loopback; 0 for none."""
     voices: str = "auto"
     """Voices in order of preference, such as ``openai,piper,espeak``; ``auto`` takes the best
-    natural one that is installed and quick enough, espeak-ng behind it."""
-    voice_slots: int = 1
+    natural one that is installed and quick enough, with espeak-ng behind it."""
+    voice_slots: int = Field(default=1, ge=1, le=64)
     """Chunks spoken at once in a worker. More: more sessions at once on many cores."""
     openai_speech_url: str = ""
     """Base URL of an OpenAI-compatible ``/audio/speech``, such as ``https://api.openai.com/v1``."""
-    openai_speech_key: str = field(default="", repr=False)
+    openai_speech_key: Secret = ""
+    """Key for that server, if it asks for one."""
     openai_speech_model: str = "tts-1"
+    """Speech model to ask that server for."""
     openai_speech_voice: str = "alloy"
+    """Voice to ask that server for."""
     gtts_url: str = ""
     """Base URL instead of Google's, for tests with a stand-in."""
     llm_url: str = ""
     """Base URL of an OpenAI-compatible ``/chat/completions``; empty takes the embedded model."""
-    llm_key: str = field(default="", repr=False)
+    llm_key: Secret = ""
+    """Key for that server, if it asks for one."""
     llm_model: str = ""
-    segment_s: float = 2.0
-    """Length of an HLS segment once the ramp is over, 1 to 6 s. Longer: fewer requests; shorter:
-    late joiners start sooner."""
-    bit_rate: int = 96_000
-    """AAC bit rate, 48000 to 192000."""
+    """Language model to ask that server for."""
+    segment_s: float = Field(default=2.0, ge=1.0, le=6.0)
+    """Seconds of an HLS segment once the ramp is over. Longer: fewer requests; shorter: late
+    joiners start sooner."""
+    bit_rate: int = Field(default=96_000, ge=48_000, le=192_000)
+    """AAC bit rate in bits per second."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take keyword arguments alone, so that only `read_settings` reads the environment."""
+        return (init_settings,)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        return ((row.name, row.value) for row in describe(self))
+
+    @property
+    def objects_folder(self) -> Path:
+        """Where audio files are read from without a bucket."""
+        return self.objects or self.state / "objects"
 
     @property
     def media_folder(self) -> Path:
-        """Where media lie without S3."""
+        """Where media are kept without S3."""
         return self.media or self.state / "media"
 
     def environment(self) -> dict[str, str]:
-        """Return the settings as environment variables, for child processes."""
-        values = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {
-            PREFIX + name.upper(): str(value) for name, value in values.items() if value is not None
-        }
+        """Return the settings, secrets included, as environment variables for child processes."""
+        values = {name: getattr(self, name) for name in Settings.model_fields}
+        return {_variable(name): str(value) for name, value in values.items() if value is not None}
+
+
+class _Environment(EnvSettingsSource):
+    """Reads the variables it is given instead of those of this process."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        super().__init__(Settings)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in self._variables.items() if value}
 
 
 def read_settings(environment: Mapping[str, str] | None = None, **chosen: Any) -> Settings:
     """Read ``RHAPSODE_…`` variables; keyword arguments that are not None win over them.
 
     Raises:
-        SettingsError: naming every setting that is wrong.
+        SettingsError: naming every setting that is wrong, its value and what is allowed.
     """
-    env = os.environ if environment is None else environment
-    hints = get_type_hints(Settings)
-    values: dict[str, Any] = {}
-    faults: list[str] = []
-    names = {item.name for item in fields(Settings)}
-    for variable in sorted(env):
-        name = variable.removeprefix(PREFIX).lower()
-        if not variable.startswith(PREFIX) or env[variable] == "":
-            continue
-        if name not in names:
-            faults.append(f"{variable} is no setting")
-            continue
-        try:
-            values[name] = _converted(hints[name], env[variable])
-        except ValueError:
-            faults.append(f"{variable}={env[variable]!r} is no {hints[name].__name__}")
+    variables = os.environ if environment is None else environment
+    values = _Environment(variables)()
     values |= {name: value for name, value in chosen.items() if value is not None}
-    settings = Settings(**values)
-    faults += _faults(settings)
+    faults = [*_unknown(variables), *_half_of_a_pair(values)]
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        faults += [_fault(str(one["loc"][0]), values, one) for one in error.errors()]
+        raise SettingsError("; ".join(faults)) from None
     if faults:
         raise SettingsError("; ".join(faults))
     return settings
 
 
-def _converted(hint: Any, text: str) -> Any:
-    if hint is int:
-        return int(text)
-    if hint is float:
-        return float(text)
-    if hint is str:
-        return text
-    return Path(text)
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
 
 
-def _faults(settings: Settings) -> list[str]:
-    bounds: tuple[tuple[str, float, float], ...] = (
-        ("partitions", 1, 512),
-        ("port", 0, 65_535),
-        ("metrics_port", 0, 65_535),
-        ("voice_slots", 1, 64),
-        ("segment_s", 1.0, 6.0),
-        ("bit_rate", 48_000, 192_000),
-    )
-    faults = [
-        f"{PREFIX}{name.upper()}={getattr(settings, name)} is not between {low} and {high}"
-        for name, low, high in bounds
-        if not low <= getattr(settings, name) <= high
-    ]
-    try:
-        check_namespace(settings.namespace)
-    except ValueError as error:
-        faults.append(f"{PREFIX}NAMESPACE: {error}")
-    if settings.default_mode not in get_args(Mode):
-        faults.append(
-            f"{PREFIX}DEFAULT_MODE={settings.default_mode!r} is neither narrate nor expand"
-        )
-    if settings.fsync not in {"always", "everysec", "no"}:
-        faults.append(f"{PREFIX}FSYNC={settings.fsync!r} is none of always, everysec, no")
-    if not settings.media_prefix.startswith("/") or settings.media_prefix.endswith("/"):
-        faults.append(f"{PREFIX}MEDIA_PREFIX must begin with '/' and not end with it")
-    if bool(settings.s3_access_key_id) != bool(settings.s3_secret_access_key):
-        faults.append(
+def _unknown(variables: Mapping[str, str]) -> Iterator[str]:
+    for variable in sorted(variables):
+        name = variable.removeprefix(PREFIX).lower()
+        if not variable.startswith(PREFIX) or not variables[variable]:
+            continue
+        if name not in Settings.model_fields:
+            near = difflib.get_close_matches(name, Settings.model_fields, 1)
+            hint = f" (is {_variable(near[0])} meant?)" if near else ""
+            yield f"{variable} is not a setting{hint}: 'rhapsode settings' lists them"
+
+
+def _half_of_a_pair(values: Mapping[str, Any]) -> Iterator[str]:
+    # not a validator of the model, which would only run once everything else is right
+    if bool(values.get("s3_access_key_id")) != bool(values.get("s3_secret_access_key")):
+        yield (
             f"{PREFIX}S3_ACCESS_KEY_ID and {PREFIX}S3_SECRET_ACCESS_KEY go together: set both or "
             "neither"
         )
-    return faults
+
+
+def _fault(name: str, values: Mapping[str, Any], error: Any) -> str:
+    field = Settings.model_fields[name]
+    value = _shown(field, values[name])
+    if error["type"] == "value_error":
+        return f"{_variable(name)}={value[:80]!r}: {error['ctx']['error']}"
+    return f"{_variable(name)}={value[:80]!r} is not {_allowed(field)}"
+
+
+def _allowed(field: FieldInfo) -> str:
+    """Return what a setting may be, as the end of a sentence."""
+    if get_origin(field.annotation) is Literal:
+        return "one of " + ", ".join(get_args(field.annotation))
+    kind = {int: "a whole number", float: "a number"}.get(
+        cast("type[Any]", field.annotation), "text"
+    )
+    low = [mark.ge for mark in field.metadata if isinstance(mark, annotated_types.Ge)]
+    high = [mark.le for mark in field.metadata if isinstance(mark, annotated_types.Le)]
+    return f"{kind} between {low[0]} and {high[0]}" if low and high else kind
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """One setting as it is shown; secrets are masked."""
+
+    name: str
+    variable: str
+    value: str
+    """Empty where nothing is set."""
+    default: str
+    help: str
+
+
+def describe(settings: Settings) -> list[SettingRow]:
+    """Return every setting with its value and what it means, fit to be shown to anybody."""
+    return [
+        SettingRow(
+            name=name,
+            variable=_variable(name),
+            value=_shown(field, getattr(settings, name)),
+            default=_shown(field, field.get_default(call_default_factory=True)),
+            help=" ".join((field.description or "").replace("``", "").split()),
+        )
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def _shown(field: FieldInfo, value: Any) -> str:
+    text = "" if value is None else str(value)
+    if not field.repr:
+        return MASK if text else ""
+    return _user_and_password.sub(MASK + "@", text)

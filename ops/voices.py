@@ -34,8 +34,8 @@ MAKERS: dict[str, Callable[[Settings], Voice]] = {
 }
 
 
-def voice_from(settings: Settings) -> Chain:
-    """Return the chain of voices the settings ask for, best first.
+def voices_from(settings: Settings) -> list[Voice]:
+    """Return the voices the settings ask for, best first.
 
     ``auto``: an OpenAI-compatible server where one is configured, then Piper, then espeak-ng; gTTS
     sends text to a third party, so it speaks only where it is named.
@@ -52,4 +52,13 @@ def voice_from(settings: Settings) -> Chain:
             f"RHAPSODE_VOICES names {', '.join(unknown) or 'nothing'}; "
             f"the voices are {', '.join(MAKERS)}"
         )
-    return Chain([MAKERS[name](settings) for name in names])
+    return [MAKERS[name](settings) for name in names]
+
+
+def voice_from(settings: Settings) -> Chain:
+    """Return those voices as a chain, each standing in for those before it.
+
+    Raises:
+        SettingsError: a name is no voice.
+    """
+    return Chain(voices_from(settings))

@@ -1,4 +1,4 @@
-"""A simulated voice device: says hello, hears a session, keeps it, counts late frames."""
+"""A simulated voice device: it greets, receives a session, keeps it, and counts late frames."""
 
 import asyncio
 import json
@@ -50,6 +50,16 @@ class Heard:
             plays_at += FRAME_S
         return late
 
+    def as_json(self) -> dict[str, object]:
+        """Return the figures for programs."""
+        return {
+            "complete": self.complete,
+            "frames": len(self.packets),
+            "audio_s": round(self.seconds, 3),
+            "late_frames": self.late_frames,
+            "sentences": self.sentences,
+        }
+
     def samples(self) -> NDArray[np.int16]:
         """Decode what was heard: 16 kHz mono."""
         decoder = Decoder()
@@ -94,9 +104,9 @@ async def listen(
                 await connection.send(json.dumps(said))
             return await _hear(connection, abort_after_s)
     except websockets.ConnectionClosed as error:
-        raise ValueError(f"{url} hung up in the middle: {error}") from None
+        raise ValueError(f"{url} closed the connection in the middle: {error}") from None
     except (websockets.InvalidHandshake, websockets.InvalidURI) as error:
-        raise ValueError(f"{url} is no voice device server: {error}") from None
+        raise ValueError(f"{url} is not a voice device server: {error}") from None
 
 
 async def _shake_hands(connection: websockets.ClientConnection) -> None:

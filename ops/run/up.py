@@ -1,126 +1,28 @@
 """Everything on this machine: the embedded log, workers and gateway as supervised processes."""
 
 import asyncio
-import ctypes
-import os
-import signal
-import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
 
-import structlog
+import httpx
 
 from ...storage.redis.embedded import EmbeddedValkey
 from ...topologies.registry import processes
 from ..services import Services
 from ..settings import Settings
+from .addresses import log_files, log_folder, page_url
+from .supervisor import Child, Supervisor
 
-RESTART_FIRST_S = 0.2
-RESTART_MOST_S = 10.0
-STEADY_S = 30.0
-STOP_PATIENCE_S = 10.0
-PR_SET_PDEATHSIG = 1
-log = structlog.get_logger()
-
-
-def die_with_parent() -> None:
-    """Have the kernel end this process when its parent is gone, however that went (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+HIGHEST_PORT = 65_535
+TELL_AFTER_S = 3.0
+"""A start that takes longer is explained."""
+TELL_EVERY_S = 10.0
+POLL_S = 0.1
+FAILURES_TO_GIVE_UP = 3
 
 
-@dataclass(slots=True)
-class Child:
-    """A supervised process."""
-
-    name: str
-    arguments: tuple[str, ...]
-    metrics_port: int = 0
-    process: asyncio.subprocess.Process | None = None
-    restarts: int = 0
-
-
-class Supervisor:
-    """Starts processes, starts them again when they die, and stops them."""
-
-    def __init__(self, settings: Settings, *, quiet: bool = False) -> None:
-        self._settings = settings
-        self._quiet = quiet
-        self._stopping = False
-        self.children: list[Child] = []
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def add(self, name: str, *arguments: str, metrics_port: int = 0) -> Child:
-        """Run ``rhapsode`` with the arguments until the supervisor stops."""
-        child = Child(name, arguments, metrics_port)
-        self.children.append(child)
-        self._tasks.append(asyncio.create_task(self._keep(child)))
-        return child
-
-    async def _keep(self, child: Child) -> None:
-        pause = RESTART_FIRST_S
-        clock = asyncio.get_running_loop().time
-        while not self._stopping:
-            started = clock()
-            child.process = await self._spawn(child)
-            status = await child.process.wait()
-            if self._stopping:
-                return
-            if clock() - started > STEADY_S:
-                pause = RESTART_FIRST_S
-            child.restarts += 1
-            log.warning("process ended, starting it again", name=child.name, status=status)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, RESTART_MOST_S)
-
-    async def _spawn(self, child: Child) -> asyncio.subprocess.Process:
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("RHAPSODE_")
-        }
-        logs = None
-        if self._quiet:
-            folder = self._settings.state / "log"
-            folder.mkdir(parents=True, exist_ok=True)
-            logs = (folder / f"{child.name}.log").open("ab")
-        try:
-            return await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "rhapsode.ops",
-                *child.arguments,
-                env=environment
-                | replace(self._settings, metrics_port=child.metrics_port).environment(),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=logs,
-                stderr=logs,
-                preexec_fn=die_with_parent,
-            )
-        finally:
-            if logs is not None:
-                logs.close()
-
-    async def stop(self) -> None:
-        """End every process: politely, then after 10 s not."""
-        self._stopping = True
-        running = [
-            child.process
-            for child in self.children
-            if child.process is not None and child.process.returncode is None
-        ]
-        for process in running:
-            process.terminate()
-        for process in running:
-            try:
-                await asyncio.wait_for(process.wait(), STOP_PATIENCE_S)
-            except TimeoutError:
-                log.warning("process did not stop, killing it", pid=process.pid)
-                process.kill()
-                await process.wait()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+class StartFailedError(Exception):
+    """The system does not come up; the message says which process and what it said last."""
 
 
 @asynccontextmanager
@@ -135,15 +37,10 @@ async def log_server(settings: Settings) -> AsyncGenerator[tuple[Settings, bool]
     server = EmbeddedValkey(log_folder(settings), fsync=settings.fsync)
     started = await asyncio.to_thread(server.start_unless_running)
     try:
-        yield replace(settings, redis_url=server.url), started
+        yield settings.model_copy(update={"redis_url": server.url}), started
     finally:
         if started:
             await asyncio.to_thread(server.stop)
-
-
-def log_folder(settings: Settings) -> Path:
-    """Return where the embedded log keeps its data."""
-    return settings.state / "valkey"
 
 
 @asynccontextmanager
@@ -154,6 +51,12 @@ async def everything(
     quiet: bool = False,
 ) -> AsyncGenerator[tuple[Settings, Supervisor]]:
     """Run the log's server, workers and a gateway until the block is left.
+
+    Args:
+        settings: of every process; the log's URL is filled in where it is empty.
+        workers: stages by worker process.
+        quiet: write the output of each process to a file in `log_files` rather than to standard
+            error.
 
     Raises:
         SettingsError, UnreachableError, ObjectsUnreachableError, LogError, ObjectsRefusedError: no
@@ -166,16 +69,62 @@ async def everything(
             await services.prepare()
         finally:
             await services.close()
-        supervisor = Supervisor(reachable, quiet=quiet)
+        supervisor = Supervisor(reachable, logs=log_files(settings) if quiet else None)
         try:
             supervisor.add("gateway", "gateway")
             for number, stages in enumerate(workers or processes()):
+                port = settings.port + 1 + number
                 supervisor.add(
                     f"worker-{number}-{stages[0]}",
                     "worker",
                     *stages,
-                    metrics_port=settings.port + 1 + number,
+                    metrics_port=port if port <= HIGHEST_PORT else 0,
                 )
             yield reachable, supervisor
         finally:
             await supervisor.stop()
+
+
+async def wait_until_ready(
+    settings: Settings, supervisor: Supervisor, tell: Callable[[str], None]
+) -> None:
+    """Wait until the gateway answers and every stage has a worker.
+
+    Args:
+        settings: those of the running system.
+        supervisor: the one that runs its processes.
+        tell: told, where it takes long, what is waited for.
+
+    Raises:
+        StartFailedError: a process has ended three times in a row.
+    """
+    clock = asyncio.get_running_loop().time
+    tell_at = clock() + TELL_AFTER_S
+    async with httpx.AsyncClient(trust_env=False, timeout=5.0) as client:
+        while waiting := await _waited_for(client, page_url(settings)):
+            for child in supervisor.children:
+                if child.failures >= FAILURES_TO_GIVE_UP:
+                    raise StartFailedError(_last_words(child))
+            if clock() >= tell_at:
+                tell(f"waiting for {waiting}")
+                tell_at = clock() + TELL_EVERY_S
+            await asyncio.sleep(POLL_S)
+
+
+async def _waited_for(client: httpx.AsyncClient, page: str) -> str:
+    """Return what keeps the system from being ready, empty if nothing does."""
+    try:
+        health = (await client.get(f"{page}healthz")).json()
+    except (httpx.TransportError, ValueError):
+        return f"the gateway to answer at {page}"
+    if health.get("waiting"):
+        return f"a worker for {', '.join(health['waiting'])}"
+    return "" if health.get("status") == "ok" else str(health.get("error", health))
+
+
+def _last_words(child: Child) -> str:
+    said = "\n".join(f"    {line}" for line in child.tail) or "    (nothing)"
+    return (
+        f"the process '{child.name}' ended {child.failures} times in a row; the end of its "
+        f"output:\n{said}"
+    )

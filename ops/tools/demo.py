@@ -1,27 +1,26 @@
 """The demonstration: a story is made while a device and an HLS folder hear it."""
 
 import asyncio
-from dataclasses import dataclass, replace
+import shlex
+from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..devices.client import Heard, listen
 from ..progress import Progress as SessionProgress
-from ..run.up import everything
+from ..run.addresses import device_url
 from ..services import Services
 from ..settings import Settings
 from .say import Spoken, say
 from .stories import story
 
-READY_S = 60.0
 DEVICE_PATIENCE_S = 60.0
 
 
 class DemoFailedError(Exception):
-    """The demonstration did not come to its end; the message says where to look."""
+    """The demonstration did not come to its end; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,56 +30,66 @@ class Demonstration:
     spoken: Spoken
     heard: Heard
     restarts: int
+    """Processes that died and were started again."""
+    device_file: Path
+    """WAV of what the device heard."""
+
+    def rows(self, settings: Settings) -> list[tuple[str, str]]:
+        """Return the figures as names and values for people."""
+        spoken, heard = self.spoken, self.heard
+        speed = spoken.audio_s / spoken.wall_s
+        return [
+            ("time to first audio", f"{spoken.ttfa_s:.3f} s"),
+            ("audio", f"{spoken.audio_s:.1f} s"),
+            ("made in", f"{spoken.wall_s:.1f} s ({speed:.1f} x real time)"),
+            ("segments", str(spoken.segments)),
+            ("voice", "degraded: a fallback spoke" if spoken.degraded else "as asked for"),
+            ("device frames", f"{len(heard.packets)} ({heard.seconds:.1f} s)"),
+            ("of them late", str(heard.late_frames)),
+            ("processes restarted", str(self.restarts)),
+            ("session", spoken.session_id),
+            ("playlist", spoken.playlist.removeprefix("file://")),
+            ("what the device heard", str(self.device_file)),
+            ("verify every byte", _verify(spoken.session_id, settings)),
+        ]
+
+    def as_json(self) -> dict[str, object]:
+        """Return the figures for programs."""
+        return {
+            **self.spoken.as_json(),
+            "device": self.heard.as_json(),
+            "device_file": str(self.device_file),
+            "restarts": self.restarts,
+        }
 
 
-async def demonstrate(settings: Settings, out: Path, console: Console, *, stay: bool) -> None:
-    """Run the whole system, narrate the bundled story to HLS and a device, print a summary.
+def _verify(session: str, settings: Settings) -> str:
+    return f"rhapsode replay {session} --verify --state {shlex.quote(str(settings.state))}"
+
+
+async def demonstrate(settings: Settings, console: Console) -> tuple[Spoken, Heard]:
+    """Narrate the bundled story to HLS and a device on a system that is ready.
+
+    Args:
+        settings: those of the running system.
+        console: shows the progress.
 
     Raises:
-        DemoFailedError: a part did not start, or the device did not hear the end.
+        DemoFailedError: the device did not hear the story to its end.
+        SpeakingFailedError: the session failed.
     """
-    console.print("Starting: log (embedded Valkey unless a URL is given), two workers, gateway …")
-    async with everything(settings, quiet=True) as (reachable, supervisor):
-        services = Services(reachable)
-        try:
-            await _ready(reachable)
-            console.print(f"Listen along at http://{reachable.host}:{reachable.port}/")
-            spoken, heard = await _narrate(services, console)
-            shown = Demonstration(
-                spoken, heard, sum(child.restarts for child in supervisor.children)
-            )
-            device_file = out / "device.wav"
-            await asyncio.to_thread(heard.save, device_file)
-            _summarise(shown, console, reachable, device_file)
-        finally:
-            await services.close()
-        if stay:
-            console.print("Still up; Ctrl-C ends it.")
-            await asyncio.Event().wait()
-
-
-async def _ready(settings: Settings) -> None:
-    clock = asyncio.get_running_loop().time
-    end = clock() + READY_S
-    async with httpx.AsyncClient(trust_env=False) as client:
-        while True:
-            try:
-                answer = await client.get(f"http://{settings.host}:{settings.port}/healthz")
-                if answer.status_code == 200 and answer.json()["status"] == "ok":
-                    return
-            except httpx.TransportError:
-                pass  # not listening yet
-            if clock() > end:
-                raise DemoFailedError(
-                    f"gateway and workers did not come up within {READY_S:.0f} s; see the files in "
-                    f"{settings.state / 'log'}"
-                )
-            await asyncio.sleep(0.1)
+    services = Services(settings)
+    try:
+        spoken, heard = await _narrate(services, console)
+    finally:
+        await services.close()
+    if not heard.complete:
+        raise DemoFailedError(f"the device heard {heard.seconds:.1f} s and then nothing")
+    return spoken, heard
 
 
 async def _narrate(services: Services, console: Console) -> tuple[Spoken, Heard]:
-    settings = services.settings
-    url = f"ws://{settings.host}:{settings.port}/xiaozhi/v1/"
+    url = device_url(services.settings)
     hearing: list[asyncio.Task[Heard]] = []
 
     def attach(session: str) -> None:
@@ -112,35 +121,19 @@ async def _narrate(services: Services, console: Console) -> tuple[Spoken, Heard]
     return spoken, hearing[0].result()
 
 
-def _summarise(
-    shown: Demonstration, console: Console, settings: Settings, device_file: Path
-) -> None:
-    spoken, heard = shown.spoken, shown.heard
-    if not heard.complete:
-        raise DemoFailedError(f"the device heard {heard.seconds:.1f} s and then nothing")
-    where = spoken.playlist.removeprefix("file://")
-    rows = (
-        ("time to first audio", f"{spoken.ttfa_s:.3f} s"),
-        ("audio", f"{spoken.audio_s:.1f} s"),
-        ("made in", f"{spoken.wall_s:.1f} s ({spoken.audio_s / spoken.wall_s:.1f} x real time)"),
-        ("segments", str(spoken.segments)),
-        ("voice", "degraded: a fallback spoke" if spoken.degraded else "as asked for"),
-        ("device frames", f"{len(heard.packets)} ({heard.seconds:.1f} s)"),
-        ("of them late", str(heard.late_frames)),
-        ("restarted processes", str(shown.restarts)),
-        ("session", spoken.session_id),
-        ("playlist", where),
-        ("what the device heard", str(device_file)),
-        (
-            "again, byte for byte",
-            f"rhapsode replay {spoken.session_id} --verify --state {settings.state}",
-        ),
-    )
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        console.print(f"{name:>{width}}  {value}", soft_wrap=True, highlight=False)
+def check_demo_folder(out: Path) -> None:
+    """See that the folder is a demo's own, so that only what a demo made is replaced.
+
+    Raises:
+        DemoFailedError: it has a file of the same name that no demo made.
+    """
+    file = out / "device.wav"
+    if file.exists() and not (out / "state").is_dir():
+        raise DemoFailedError(
+            f"{file} exists and no demo made it: choose another folder with --out"
+        )
 
 
 def demo_settings(settings: Settings, out: Path) -> Settings:
-    """Return settings whose state stays below the output folder, unless chosen otherwise."""
-    return replace(settings, state=(out / "state").absolute())
+    """Return settings whose state is kept below the output folder."""
+    return settings.model_copy(update={"state": (out / "state").absolute()})

@@ -1,23 +1,44 @@
-"""What is installed, how quick the voices are here, and how to get what is missing."""
+"""Whether the settings work on this machine: log, store, voices, model, ports, disk, page."""
 
 import shutil
 import sys
-from collections.abc import Awaitable, Callable
+import tempfile
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any, Literal
 
-from rich.console import Console
+import httpx
 
 from ...agents.models.model import ModelFailedError, ModelUnavailableError
-from ...agents.voices.chain import calibrate
-from ...agents.voices.voice import VoiceFailedError, VoiceUnavailableError
+from ...agents.voices.chain import TOO_SLOW, Chain, calibrate
+from ...agents.voices.voice import (
+    Utterance,
+    Voice,
+    VoiceFailedError,
+    VoiceUnavailableError,
+)
+from ...codecs.records import VoiceSettings
 from ...storage.log import LogError
 from ...storage.objects.store import ObjectsRefusedError
-from ...storage.redis.embedded import EmbeddedValkeyError, find_server
+from ...storage.redis.connection import RedisConnection, RedisSettings
+from ...storage.redis.embedded import EmbeddedValkeyError
+from ...topologies.registry import processes
 from ..gateway.app import PAGE
+from ..run.addresses import page_url, port_problem
+from ..run.up import HIGHEST_PORT, log_server
 from ..services import Services
-from ..settings import Settings
-from ..voices import MAKERS
+from ..settings import Settings, SettingsError
+from ..voices import voices_from
+
+Verdict = Literal["ok", "warning", "failed"]
+PROBE_OBJECT = "rhapsode-doctor.txt"
+LITTLE_SPACE_BYTES = 1_000_000_000
+"""About two hours of speech: PCM in the log, AAC in the store."""
+NO_SPACE_BYTES = 100_000_000
+REMOTE = ("gtts", "openai")
+"""Voices that send texts elsewhere, perhaps for money: they are given one word."""
+ENGLISH = VoiceSettings(language="en")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,115 +46,195 @@ class Finding:
     """One thing that was looked at."""
 
     what: str
-    fine: bool
-    says: str
-    needed: bool = False
-    """True where the main job cannot be done without it."""
+    verdict: Verdict
+    """``failed`` where texts cannot become audio with these settings."""
+    message: str
 
 
-async def examine(settings: Settings, console: Console) -> int:
-    """Print one line for everything that matters; return 1 where something needed is missing."""
+def works(findings: list[Finding]) -> bool:
+    """Tell whether texts can become audio."""
+    return all(finding.verdict != "failed" for finding in findings)
+
+
+async def examine(settings: Settings) -> AsyncGenerator[Finding]:
+    """Yield a finding for everything the settings need, each as soon as it is known."""
+    yield Finding("Python", "ok", ".".join(str(part) for part in sys.version_info[:3]))
+    for finding in (*_state_folder(settings), *await _ports(settings)):
+        yield finding
+    async for finding in _log(settings):
+        yield finding
     services = Services(settings)
-    looks: list[Callable[[], Awaitable[list[Finding]]]] = [
-        _python,
-        lambda: _log(settings, services),
-        lambda: _store(services),
-        lambda: _voices(settings),
-        lambda: _model(services),
-        _page,
-        _commands,
-    ]
-    missing = False
-    spoke = False
-    for look in looks:
-        for finding in await look():
-            mark = "ok     " if finding.fine else "MISSING" if finding.needed else "absent "
-            console.print(f"{mark} {finding.what}: {finding.says}", soft_wrap=True, markup=False)
-            missing = missing or (finding.needed and not finding.fine)
-            spoke = spoke or (finding.what.startswith("voice") and finding.fine)
-    if not spoke:
-        console.print("MISSING a voice: pip install 'rhapsode[piper,espeak]'", markup=False)
-    await services.close()
-    return 1 if missing or not spoke else 0
-
-
-async def _python() -> list[Finding]:
-    version = ".".join(str(part) for part in sys.version_info[:3])
-    return [Finding("Python", sys.version_info >= (3, 11), version, needed=True)]
-
-
-async def _log(settings: Settings, services: Services) -> list[Finding]:
-    if not settings.redis_url:
-        try:
-            return [Finding("log", True, f"embedded server {find_server()}", needed=True)]
-        except EmbeddedValkeyError as error:
-            return [Finding("log", False, str(error), needed=True)]
     try:
-        topics = await services.log.topics()
-    except (OSError, LogError) as error:
-        return [Finding("log", False, str(error), needed=True)]
-    return [Finding("log", True, f"{len(topics)} topics at the given URL", needed=True)]
+        yield await _store(services)
+        async for finding in _voices(settings):
+            yield finding
+        yield await _model(services)
+    finally:
+        await services.close()
+    yield _page()
 
 
-async def _store(services: Services) -> list[Finding]:
+def _state_folder(settings: Settings) -> list[Finding]:
+    folder = settings.state
     try:
-        await services.store.prepare()
-    except (OSError, ObjectsRefusedError) as error:
-        return [Finding("media store", False, str(error), needed=True)]
-    where = services.store.url("session").removesuffix("/session")
-    return [Finding("media store", True, where, needed=True)]
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x")
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        message = f"cannot write to {folder}: {error.strerror}; choose another with --state"
+        return [Finding("state folder", "failed", message)]
+    space = f"{free / 1e9:.1f} GB free below {folder}"
+    if free < NO_SPACE_BYTES:
+        verdict: Verdict = "failed"
+    else:
+        verdict = "warning" if free < LITTLE_SPACE_BYTES else "ok"
+    return [Finding("state folder", "ok", str(folder)), Finding("disk space", verdict, space)]
 
 
-async def _voices(settings: Settings) -> list[Finding]:
-    findings: list[Finding] = []
-    for name, make in MAKERS.items():
-        if name == "gtts" and not settings.gtts_url:
-            findings.append(
-                Finding("voice gtts", False, "sends text to Google, so it is not tried here")
-            )
-            continue
-        if name == "openai" and not settings.openai_speech_url:
-            findings.append(
-                Finding("voice openai", False, "set RHAPSODE_OPENAI_SPEECH_URL to use one")
-            )
-            continue
-        try:
-            voice = make(settings)
-            measured = await calibrate(voice)
-        except (OSError, VoiceFailedError, VoiceUnavailableError) as error:
-            findings.append(Finding(f"voice {name}", False, str(error)))
-            continue
-        findings.append(
-            Finding(
-                f"voice {voice.name}",
-                True,
-                f"{1 / measured.real_time_factor:.1f} x real time, first clause after "
-                f"{measured.first_audio_s:.3f} s, {measured.loudness_lufs:.1f} LUFS",
-            )
-        )
-        await voice.close()
+async def _ports(settings: Settings) -> list[Finding]:
+    problem = port_problem(settings)
+    if not problem:
+        found = Finding("port", "ok", f"the gateway can listen at {page_url(settings)}")
+    elif await _gateway_answers(settings):
+        return [Finding("port", "ok", f"a gateway answers at {page_url(settings)}")]
+    else:
+        found = Finding("port", "failed", problem)
+    return [found, *_metrics_ports(settings)]
+
+
+async def _gateway_answers(settings: Settings) -> bool:
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=2.0) as client:
+            health: Any = (await client.get(f"{page_url(settings)}healthz")).json()
+    except (httpx.HTTPError, ValueError):
+        return False  # something else listens there
+    return isinstance(health, dict) and "status" in health
+
+
+def _metrics_ports(settings: Settings) -> Iterator[Finding]:
+    for number in range(1, len(processes()) + 1):
+        port = settings.port + number
+        metrics = settings.model_copy(update={"host": "127.0.0.1", "port": port})
+        if port > HIGHEST_PORT or port_problem(metrics):
+            message = f"port {port} cannot be used: under 'up' that worker will have no metrics"
+            yield Finding("metrics port", "warning", message)
+
+
+async def _log(settings: Settings) -> AsyncGenerator[Finding]:
+    if settings.redis_url.startswith("memory:"):
+        yield Finding("log", "warning", "in memory: of one process, and gone with it")
+        return
+    try:
+        async with log_server(settings) as (reachable, _):
+            for finding in await _server(reachable, embedded=not settings.redis_url):
+                yield finding
+    except (OSError, LogError, EmbeddedValkeyError) as error:
+        yield Finding("log", "failed", str(error))
+
+
+async def _server(settings: Settings, *, embedded: bool) -> list[Finding]:
+    where = RedisSettings(settings.redis_url, settings.namespace)
+    connection = RedisConnection(where)
+    try:
+        await connection.probe()  # refuses a server that is too old, or evicts
+        info = _info(await connection.command("INFO"))
+    finally:
+        await connection.close()
+    name = "Valkey" if "valkey_version" in info else "Redis"
+    version = info.get("valkey_version") or info.get("redis_version", "of unknown version")
+    kind = "embedded" if embedded else "server"
+    findings = [Finding("log", "ok", f"{kind} {name} {version} at {where.safe_url}")]
+    policy = info.get("maxmemory_policy", "unknown")
+    if policy == "noeviction" or info.get("maxmemory") == "0":
+        findings.append(Finding("log eviction", "ok", f"maxmemory-policy {policy}"))
+    else:
+        message = f"maxmemory-policy {policy} may throw the log away: set it to noeviction"
+        findings.append(Finding("log eviction", "failed", message))
+    if info.get("aof_enabled") == "1":
+        findings.append(Finding("log persistence", "ok", "append-only file on"))
+    else:
+        message = "append-only file off: a restart of the server loses sessions; set appendonly yes"
+        findings.append(Finding("log persistence", "warning", message))
     return findings
 
 
-async def _model(services: Services) -> list[Finding]:
+def _info(reply: Any) -> dict[str, str]:
+    text = reply.decode(errors="replace") if isinstance(reply, bytes) else str(reply)
+    pairs = (line.partition(":") for line in text.splitlines())
+    return {name: value for name, colon, value in pairs if colon}
+
+
+async def _store(services: Services) -> Finding:
+    content = b"written by rhapsode doctor"
+    try:
+        store = services.store
+        await store.prepare()
+        await store.put(PROBE_OBJECT, content, "text/plain")
+        stored = await store.get(PROBE_OBJECT)
+        await store.delete(PROBE_OBJECT)
+    except (OSError, ObjectsRefusedError, ValueError) as error:
+        return Finding("media store", "failed", str(error))
+    where = store.url("session").removesuffix("/session")
+    if stored is None or stored.data != content:
+        return Finding("media store", "failed", f"{where} did not return what was written to it")
+    return Finding("media store", "ok", f"written to and read from {where}")
+
+
+async def _voices(settings: Settings) -> AsyncGenerator[Finding]:
+    try:
+        voices = voices_from(settings)
+    except SettingsError as error:
+        yield Finding("voices", "failed", str(error))
+        return
+    chain = Chain(voices)
+    try:
+        for number, voice in enumerate(voices, start=1):
+            yield await _voice(number, voice)
+        await chain.prepare()
+        first = chain.resolve(ENGLISH)
+    except (OSError, VoiceFailedError, VoiceUnavailableError) as error:
+        yield Finding("English", "failed", str(error))
+    else:
+        yield Finding("English", "ok", f"{first.name} speaks first")
+    finally:
+        await chain.close()
+
+
+async def _voice(number: int, voice: Voice) -> Finding:
+    what = f"voice {number}, {voice.name}"
+    try:
+        if voice.name.partition(":")[0] in REMOTE:
+            await voice.prepare()
+            await voice.speak(Utterance("Hello.", ENGLISH))
+            return Finding(what, "ok", "its server answers")
+        measured = await calibrate(voice)
+    except (OSError, VoiceFailedError, VoiceUnavailableError) as error:
+        return Finding(what, "warning", str(error))
+    figures = (
+        f"{1 / measured.real_time_factor:.1f} x real time, first clause after "
+        f"{measured.first_audio_s:.3f} s, {measured.loudness_lufs:.1f} LUFS"
+    )
+    if measured.real_time_factor > TOO_SLOW:
+        return Finding(what, "warning", f"too slow here to be preferred: {figures}")
+    return Finding(what, "ok", figures)
+
+
+async def _model(services: Services) -> Finding:
+    needed = services.settings.default_mode == "expand"
     try:
         model = services.model
         async with aclosing(model.write("A very short story about rain.", "en")) as words:
             await anext(words, "")
     except (OSError, ModelUnavailableError, ModelFailedError) as error:
-        return [Finding("language model", False, f"{error} (narrate needs none)")]
-    return [Finding("language model", True, model.name)]
+        if needed:
+            return Finding("language model", "failed", str(error))
+        return Finding("language model", "warning", f"{error} (only the mode 'expand' needs one)")
+    return Finding("language model", "ok", model.name)
 
 
-async def _page() -> list[Finding]:
-    has = (PAGE / "hls.min.js").is_file()
-    says = "beside the page" if has else "the page takes it from a CDN; 'make page' fetches it"
-    return [Finding("hls.js", has, says)]
-
-
-async def _commands() -> list[Finding]:
-    return [
-        Finding(f"command {name}", path is not None, path or "only tests and checks use it")
-        for name in ("ffmpeg", "chromium", "node")
-        for path in (shutil.which(name),)
-    ]
+def _page() -> Finding:
+    if (PAGE / "hls.min.js").is_file():
+        return Finding("page", "ok", "hls.js is beside the page")
+    message = "hls.js is not beside the page, which takes it from a CDN; 'make page' fetches it"
+    return Finding("page", "warning", message)

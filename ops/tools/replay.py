@@ -44,8 +44,12 @@ class Replayed:
     differences: list[str] = field(default_factory=list[str])
 
 
+async def _drop(name: str, data: bytes) -> None:
+    """Keep nothing."""
+
+
 async def derive(
-    journal: Journal, session: str, keep: Keep, *, store: Objects | None = None
+    journal: Journal, session: str, keep: Keep = _drop, *, store: Objects | None = None
 ) -> Replayed:
     """Derive a finished session's segments, playlists and device packets again.
 
@@ -179,12 +183,11 @@ class _Comparison:
 async def write(
     journal: Journal, session: str, folder: Path, *, store: Objects | None = None
 ) -> tuple[Replayed, list[Path]]:
-    """Write a session into a folder: HLS, WAV and Ogg Opus; return the files.
+    """Write a session into a folder that exists: HLS, WAV and Ogg Opus; return the files.
 
     Raises:
         ReplayError: as `derive`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     packets: list[bytes] = []
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import httpx
 
-from rhapsode.ops.run.up import WORKERS, Supervisor, everything
+from rhapsode.ops.run.supervisor import Supervisor
+from rhapsode.ops.run.up import WORKERS, everything
 from rhapsode.ops.services import Services
-from rhapsode.ops.settings import Settings
+from rhapsode.ops.settings import Fsync, Settings
 from rhapsode.storage.redis.embedded import EmbeddedValkey
 
 READY_S = 60.0
@@ -77,7 +78,7 @@ class System:
 async def system(
     *,
     voices: str = "espeak",
-    fsync: str = "everysec",
+    fsync: Fsync = "everysec",
     workers: tuple[tuple[str, ...], ...] = WORKERS,
 ) -> AsyncGenerator[System]:
     """Run log, workers and gateway as processes until the block is left."""

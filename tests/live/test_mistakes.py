@@ -43,12 +43,12 @@ def live_url(live: Running) -> str:
         (("say", "Hi.", "--lang", "../../etc"), ("'../../etc'", "language tag")),
         (("say", "Hi.", "--voice", "a b"), ("'a b'", "voice name")),
         (("say", "Hi.", "--speed", "9"), ("9.0", "0.5 and 2.0")),
-        (("worker", "sing"), ("'sing' is no stage", "expand, split, speak, master")),
+        (("worker", "sing"), ("'sing' is not a stage", "expand, split, speak, master")),
         (("replay", "../../etc/passwd", "--verify"), ("'../../etc/passwd'", "64 letters")),
         (("replay", "nobody", "--verify"), ("no audio of session nobody",)),
         (("device", "--session", "../x", "--url", "ws://127.0.0.1:1/"), ("'../x'",)),
         (("device", "--session", "x", "--url", "ws://127.0.0.1:1/"), ("rhapsode up",)),
-        (("device", "--session", "x", "--url", "nonsense"), ("no voice device server",)),
+        (("device", "--session", "x", "--url", "nonsense"), ("not a voice device server",)),
     ],
 )
 def test_what_cannot_be_asked_for_is_said_before_anything_starts(
@@ -63,6 +63,9 @@ def test_what_cannot_be_asked_for_is_said_before_anything_starts(
         (("say", "Hi.", "--mode", "sing"), ("'sing' is neither narrate nor expand",)),
         (("replay", "abc"), ("--verify", "--out")),
         (("device",), ("either --session or --text",)),
+        (("say",), ("either a TEXT or --file",)),
+        (("say", "Hi.", "--file", "-"), ("either a TEXT or --file",)),
+        (("say", "-"), ("--file -",)),
     ],
 )
 def test_a_command_that_is_used_wrongly_ends_with_status_2(
@@ -72,18 +75,50 @@ def test_a_command_that_is_used_wrongly_ends_with_status_2(
 
 
 def test_empty_input_is_an_empty_text() -> None:
-    one_sentence(command_line("say", "-", stdin="", redis_url="memory://"), "text is empty")
+    told = command_line("say", "--file", "-", stdin="", redis_url="memory://")
+    one_sentence(told, "text is empty")
 
 
-def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "image.txt").write_bytes(b"\xff\xfe\x00")
-    said = command_line("say", str(tmp_path / "image.txt"), redis_url="memory://")
-    one_sentence(said, "image.txt", "UTF-8")
+    told = command_line("say", "--file", str(tmp_path / "image.txt"), redis_url="memory://")
+    one_sentence(told, "image.txt", "UTF-8")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    told = command_line("say", "--file", str(tmp_path / "gone.txt"), redis_url="memory://")
+    one_sentence(told, "gone.txt", "No such file")
+
+
+def test_a_file_that_is_too_long_is_not_read_to_its_end(tmp_path: Path) -> None:
+    with (tmp_path / "long.txt").open("wb") as file:
+        file.truncate(20_000_000_000)  # a hole: it takes no space, and would not fit into memory
+    told = command_line("say", "--file", str(tmp_path / "long.txt"), redis_url="memory://")
+    one_sentence(told, "long.txt", "longer than 100000 characters", "split it")
+
+
+def test_files_that_exist_are_not_overwritten_in_silence(tmp_path: Path) -> None:
+    kept = tmp_path / "audio.wav"
+    kept.write_bytes(b"kept")
+    for arguments in (
+        ("say", "Hi.", "--out", str(tmp_path)),
+        ("replay", "abc", "--out", str(tmp_path)),
+        ("device", "--session", "abc", "--out", str(kept)),
+    ):
+        told = command_line(*arguments, redis_url="memory://", port=str(free_port()))
+        one_sentence(told, f"{kept} exists", "--force")
+    assert kept.read_bytes() == b"kept"
+
+
+def test_a_demo_replaces_only_what_a_demo_made(tmp_path: Path) -> None:
+    (tmp_path / "device.wav").write_bytes(b"kept")
+    told = command_line("demo", "--out", str(tmp_path), port=str(free_port()))
+    one_sentence(told, f"{tmp_path}/device.wav exists", "--out")
 
 
 def test_a_voice_that_nobody_has_is_answered_with_those_there_are(live_url: str) -> None:
-    said = command_line("say", "Hi.", "--voice", "nobody", redis_url=live_url)
-    one_sentence(said, "no voice 'nobody'", "auto, espeak")
+    told = command_line("say", "Hi.", "--voice", "nobody", redis_url=live_url)
+    one_sentence(told, "no voice 'nobody'", "auto, espeak")
 
 
 def test_a_language_that_no_voice_speaks_is_named(live_url: str) -> None:
@@ -91,8 +126,8 @@ def test_a_language_that_no_voice_speaks_is_named(live_url: str) -> None:
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(live_url: str) -> None:
-    said = command_line("say", "Hi.", "--out", "/dev/null/out", redis_url=live_url)
-    one_sentence(said, "/dev/null/out", "choose another path")
+    told = command_line("say", "Hi.", "--out", "/dev/null/out", redis_url=live_url)
+    one_sentence(told, "/dev/null/out", "choose another path")
 
 
 # -- settings
@@ -101,8 +136,9 @@ def test_a_folder_that_cannot_be_written_to_is_named(live_url: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("nonsense", "1", ("RHAPSODE_NONSENSE is no setting",)),
-        ("port", "70000", ("RHAPSODE_PORT", "65535")),
+        ("nonsense", "1", ("RHAPSODE_NONSENSE is not a setting",)),
+        ("prot", "80", ("RHAPSODE_PROT is not a setting", "RHAPSODE_PORT")),
+        ("port", "70000", ("RHAPSODE_PORT='70000'", "65535")),
         ("partitions", "many", ("RHAPSODE_PARTITIONS='many'",)),
         ("namespace", "a b", ("RHAPSODE_NAMESPACE", "'a b'")),
         ("fsync", "never", ("RHAPSODE_FSYNC", "always, everysec, no")),
@@ -119,8 +155,8 @@ def test_voices_that_are_none_are_answered_with_those_there_are(
 ) -> None:
     arguments = ("worker", "speak") if command == "worker" else ("up",)
     port = str(free_port())
-    said = command_line(*arguments, voices="espeak,bells", state=str(tmp_path), port=port)
-    one_sentence(said, "RHAPSODE_VOICES names bells", "openai, piper, gtts, espeak")
+    told = command_line(*arguments, voices="espeak,bells", state=str(tmp_path), port=port)
+    one_sentence(told, "RHAPSODE_VOICES names bells", "openai, piper, gtts, espeak")
 
 
 def test_all_settings_that_are_wrong_are_named_at_once() -> None:
@@ -138,13 +174,13 @@ def test_a_port_in_use_is_named(arguments: tuple[str, ...], tmp_path: Path) -> N
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        said = command_line(*arguments, state=str(tmp_path), port=port)
-    one_sentence(said, f"port {port} is in use", "--port")
+        told = command_line(*arguments, state=str(tmp_path), port=port)
+    one_sentence(told, f"port {port} is in use", "--port")
 
 
 def test_an_address_of_another_machine_is_named(tmp_path: Path) -> None:
-    said = command_line("up", "--host", "192.0.2.1", state=str(tmp_path), port=str(free_port()))
-    one_sentence(said, "cannot listen on 192.0.2.1", "--host")
+    told = command_line("up", "--host", "192.0.2.1", state=str(tmp_path), port=str(free_port()))
+    one_sentence(told, "cannot listen on 192.0.2.1", "--host")
 
 
 @pytest.mark.parametrize("state", ["/dev/null/x", "/proc/x"])
@@ -153,8 +189,8 @@ def test_a_state_folder_that_cannot_be_written_to_is_named(
     arguments: tuple[str, ...], state: str
 ) -> None:
     # of those who run as root too: one lies below a file, the other where nobody makes folders
-    said = command_line(*arguments, state=state, port=str(free_port()))
-    one_sentence(said, f"cannot write to {state}", "--state")
+    told = command_line(*arguments, state=state, port=str(free_port()))
+    one_sentence(told, f"cannot write to {state}", "--state")
 
 
 def test_a_media_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
@@ -173,14 +209,14 @@ def test_a_log_out_of_reach_is_said_at_once(arguments: tuple[str, ...], tmp_path
     with socket.socket() as probe:  # bound and not listening: nobody answers there
         probe.bind(("127.0.0.1", 0))
         url = f"redis://:{PASSWORD}@127.0.0.1:{probe.getsockname()[1]}/0"
-        said = command_line(*arguments, redis_url=url, state=str(tmp_path), port=str(free_port()))
-    told = one_sentence(said, "does not answer", "--redis")
+        told = command_line(*arguments, redis_url=url, state=str(tmp_path), port=str(free_port()))
+    told = one_sentence(told, "does not answer", "--redis")
     assert PASSWORD not in told
 
 
 def test_a_worker_without_an_embedded_log_is_told_who_runs_one(tmp_path: Path) -> None:
-    said = command_line("worker", "pack", state=str(tmp_path))
-    one_sentence(said, "valkey.sock does not answer", "rhapsode up")
+    told = command_line("worker", "pack", state=str(tmp_path))
+    one_sentence(told, "valkey.sock does not answer", "rhapsode up")
 
 
 @pytest.mark.parametrize("arguments", COMMANDS)
@@ -188,14 +224,14 @@ def test_a_server_too_old_for_the_log_is_told_from_one_that_is_away(
     arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
     with old_redis() as url:
-        said = command_line(*arguments, redis_url=url, state=str(tmp_path), port=str(free_port()))
-    one_sentence(said, "Redis 7.0 or newer", "127.0.0.1")
+        told = command_line(*arguments, redis_url=url, state=str(tmp_path), port=str(free_port()))
+    one_sentence(told, "Redis 7.0 or newer", "127.0.0.1")
 
 
 def test_what_is_no_redis_is_told_so(tmp_path: Path) -> None:
     with no_redis() as url:
-        said = command_line("worker", "pack", redis_url=url, state=str(tmp_path))
-    one_sentence(said, url)
+        told = command_line("worker", "pack", redis_url=url, state=str(tmp_path))
+    one_sentence(told, url)
 
 
 @pytest.mark.parametrize("arguments", COMMANDS)
@@ -203,8 +239,8 @@ def test_a_wrong_password_is_told_and_not_repeated(
     broker: Broker, arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
     url = broker.url.replace(PASSWORD, WRONG_PASSWORD)
-    said = command_line(*arguments, redis_url=url, state=str(tmp_path), port=str(free_port()))
-    told = one_sentence(said, "check user, password and ACL rights", broker.safe_url)
+    told = command_line(*arguments, redis_url=url, state=str(tmp_path), port=str(free_port()))
+    told = one_sentence(told, "check user, password and ACL rights", broker.safe_url)
     assert WRONG_PASSWORD not in told
 
 

@@ -1,0 +1,156 @@
+"""How a command runs: its settings, its services, its exit status, its errors in one sentence."""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, NoReturn, TypeVar
+
+import typer
+import uvloop
+from rich.console import Console
+
+from ...codecs.encoding import MalformedError
+from ...storage.log import LogError, UnreachableError
+from ...storage.objects.store import ObjectsRefusedError, ObjectsUnreachableError
+from ...storage.redis.embedded import EmbeddedValkeyError
+from ..run.addresses import port_problem
+from ..run.up import StartFailedError, log_server
+from ..services import Services
+from ..settings import Settings, SettingsError, read_settings
+from ..tools.demo import DemoFailedError
+from ..tools.replay import ReplayError
+from ..tools.say import SpeakingFailedError
+
+T = TypeVar("T")
+INTERRUPTED = 130
+"""Exit status of a command that Ctrl-C ended, by the shells' custom: 128 and the signal."""
+
+
+class UsageError(Exception):
+    """The command cannot be done as it was given; the message says what to do."""
+
+
+USERS_MISTAKES = (
+    SettingsError,
+    MalformedError,
+    SpeakingFailedError,
+    DemoFailedError,
+    ReplayError,
+    StartFailedError,
+    EmbeddedValkeyError,
+    ObjectsRefusedError,
+    ObjectsUnreachableError,
+    LogError,
+    UsageError,
+)
+
+
+def fail(message: str, status: int = 1) -> NoReturn:
+    """Tell the user what is wrong and end; status 2 where the command was used wrongly."""
+    tell(message)
+    raise typer.Exit(status)
+
+
+def tell(message: str) -> None:
+    """Tell the user something that is not the command's result."""
+    sys.stderr.write(f"rhapsode: {message}\n")
+    sys.stderr.flush()
+
+
+def show(line: str) -> None:
+    """Print a line of the command's result."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def show_json(value: object) -> None:
+    """Print the command's result as one line of JSON."""
+    show(json.dumps(value, ensure_ascii=False))
+
+
+def show_rows(rows: list[tuple[str, str]]) -> None:
+    """Print names and values in two columns."""
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        show(f"  {name:<{width}}  {value}")
+
+
+def wide_console(least: int) -> Console:
+    """Return a console that does not fold a table to fit a pipe's 80 columns."""
+    console = Console()
+    return console if console.is_terminal else Console(width=least)
+
+
+def run(make: Callable[[], Coroutine[Any, Any, int | None]]) -> NoReturn:
+    """Run a command's coroutine; a user's mistake is a sentence, a bug is a traceback."""
+    try:
+        status = uvloop.run(make())
+    except UnreachableError as error:
+        fail(
+            f"{str(error).rstrip('.')}: start the server ('rhapsode up' runs one), or give the URL "
+            "of another with --redis"
+        )
+    except USERS_MISTAKES as error:
+        fail(str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        fail(f"cannot use {error.filename}: {error.strerror}; choose another path")
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    raise typer.Exit(status or 0)
+
+
+def settings_of(**chosen: Any) -> Settings:
+    """Return the settings with what was chosen on the command line."""
+    try:
+        return read_settings(**chosen)
+    except SettingsError as error:
+        fail(str(error), 2)
+
+
+@asynccontextmanager
+async def services_of(settings: Settings) -> AsyncGenerator[Services]:
+    """Yield services on the log, for which an embedded server is started unless one runs."""
+    async with log_server(settings) as (reachable, _):
+        services = Services(reachable)
+        try:
+            yield services
+        finally:
+            await services.close()
+
+
+def check_port(settings: Settings) -> None:
+    """See that the gateway can listen where it is told to.
+
+    Raises:
+        UsageError: it cannot; the message says what to choose instead.
+    """
+    problem = port_problem(settings)
+    if problem:
+        raise UsageError(problem)
+
+
+def stop_signal() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set from now on."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+async def unless_stopped(stopping: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """Await the work; cancel it and return None if the event comes first."""
+    working = asyncio.create_task(work)
+    waiting = asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait([working, waiting], return_when=asyncio.FIRST_COMPLETED)
+        return await working if working.done() else None
+    finally:
+        working.cancel()
+        waiting.cancel()
+        await asyncio.gather(working, waiting, return_exceptions=True)
