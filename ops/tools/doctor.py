@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from ...agents.models.model import ModelFailedError, ModelUnavailableError
-from ...agents.voices.chain import calibrate
+from ...agents.voices.calibration import calibrate
 from ...agents.voices.voice import VoiceFailedError, VoiceUnavailableError
 from ...storage.log import LogError
 from ...storage.objects.store import ObjectsRefusedError
