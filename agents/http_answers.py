@@ -1,73 +1,149 @@
-"""What all HTTP services share: which answers are worth another try, and how long to wait."""
+"""What all HTTP services share: which answers are worth another try, when, and how to read them."""
 
-import asyncio
 import random
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import httpx
+import stamina
 
-MOST_WAIT_S = 5.0
-"""A server that wants to be left alone for longer is out of reach for now."""
-SAID_CHARS = 200
+MAX_WAIT_S = 5.0
+"""A server that asks to be left alone for longer counts as unreachable."""
+MAX_TOTAL_S = 15.0
+"""No try is planned later than this after the first one began: a listener is waiting."""
+JITTER_S = 0.5
+MAX_EXCERPT_CHARS = 200
 
 
-class TooMuchError(Exception):
+class TooLongError(Exception):
     """The answer is longer than anything that could be right."""
 
 
-def worth_another_try(status: int) -> bool:
-    """Say whether a status speaks of the moment, not of the request (RFC 9110, 15.5-15.6)."""
-    return status in (408, 409, 425, 429) or status >= 500
+class RefusedError(Exception):
+    """The server refuses this request, however often it is sent; the message has the reason."""
 
 
-def wait_s(response: httpx.Response | None, attempt: int, first_s: float) -> float:
-    """Return how long to wait before the next try, counted from 0.
+class BusyError(Exception):
+    """The server cannot answer now; the message has the status and what the server said of it.
 
-    What ``Retry-After`` says in seconds (RFC 9110, 10.2.3), or twice as long each time, with
-    jitter so that several workers do not come back together.
+    Args:
+        trouble: For a person to read.
+        retry_after_s: What the server asked for, in seconds; None if it named no time.
     """
-    asked = "" if response is None else response.headers.get("retry-after", "")
+
+    def __init__(self, trouble: str, retry_after_s: float | None = None) -> None:
+        super().__init__(trouble)
+        self.retry_after_s = retry_after_s
+
+
+def tries(attempts: int, first_wait_s: float) -> AsyncIterator[stamina.Attempt]:
+    """Return the tries of one request, to be run by ``async for attempt in ...: with attempt:``.
+
+    Inside ``with attempt``, `BusyError` and ``httpx.TransportError`` lead to another try and are
+    raised after the last one; everything else is raised at once. Waits double from
+    ``first_wait_s``, have jitter so that workers do not come back together, and honour
+    ``Retry-After`` up to `MAX_WAIT_S`.
+
+    Args:
+        attempts: Most tries, the first one included.
+        first_wait_s: Shortest wait before the second try, in seconds; half of it may be added.
+    """
+    return aiter(
+        stamina.retry_context(
+            on=backoff,
+            attempts=attempts,
+            timeout=MAX_TOTAL_S,
+            wait_initial=first_wait_s,
+            wait_max=MAX_WAIT_S,
+            wait_jitter=first_wait_s / 2,
+        )
+    )
+
+
+def backoff(error: Exception) -> bool | float:
+    """Return whether to try again after an error, or how many seconds to wait before."""
+    if isinstance(error, BusyError) and error.retry_after_s is not None:
+        if error.retry_after_s > MAX_WAIT_S:
+            return False
+        return error.retry_after_s + random.uniform(0, JITTER_S)  # noqa: S311 - nothing secret
+    return isinstance(error, BusyError | httpx.TransportError)
+
+
+async def check_status(response: httpx.Response, secret: str = "") -> None:
+    """Raise what a status other than success means (RFC 9110, 15.5-15.6).
+
+    Args:
+        response: Its body is read, in part, where it is an error.
+        secret: Left out of messages: servers have been seen to repeat the key they refuse.
+
+    Raises:
+        BusyError: the status is about the moment.
+        RefusedError: the status is about the request.
+    """
+    status = response.status_code
+    if 200 <= status < 300:
+        return
+    trouble = f"status {status} {await _excerpt(response, secret)}".strip()
+    if status in (408, 409, 425, 429) or status >= 500:
+        raise BusyError(trouble, retry_after_s(response))
+    raise RefusedError(trouble)
+
+
+def retry_after_s(response: httpx.Response) -> float | None:
+    """Return the seconds that ``Retry-After`` asks for (RFC 9110, 10.2.3).
+
+    It is a number of seconds or a date; a date counts from the server's own ``Date``, if it sent
+    one. None if the header is missing or is neither.
+    """
+    asked = response.headers.get("retry-after", "").strip()
     if asked.isascii() and asked.isdigit():
         return float(asked)
-    return first_s * 2**attempt * random.uniform(0.5, 1.0)  # noqa: S311 - nothing secret
+    until = _date(asked)
+    if until is None:
+        return None
+    now = _date(response.headers.get("date", "")) or datetime.now(UTC)
+    return max(0.0, (until - now).total_seconds())
 
 
-async def rest(seconds: float) -> bool:
-    """Wait, unless it is too long to be worth it; say whether to try again."""
-    if seconds > MOST_WAIT_S:
-        return False
-    await asyncio.sleep(seconds)
-    return True
-
-
-async def bounded_body(chunks: AsyncIterator[bytes], most_bytes: int) -> bytes:
+async def bounded_body(chunks: AsyncIterator[bytes], max_bytes: int) -> bytes:
     """Read an answer to its end.
 
     Raises:
-        TooMuchError: it has more than ``most_bytes``.
+        TooLongError: it has more than ``max_bytes``.
     """
     body = bytearray()
     async for chunk in chunks:
         body += chunk
-        if len(body) > most_bytes:
-            raise TooMuchError(f"more than {most_bytes} bytes")
+        if len(body) > max_bytes:
+            raise TooLongError(f"more than {max_bytes} bytes")
     return bytes(body)
 
 
-async def said(response: httpx.Response, secret: str = "") -> str:
-    """Return the beginning of what a server says about an error, for a person to read.
-
-    Servers have been seen to repeat the key they refuse, so it is left out.
-    """
-    try:
-        body = await bounded_body(response.aiter_bytes(), 64 * 1024)
-    except (TooMuchError, httpx.TransportError):
-        body = b""
-    text = " ".join(body.decode(errors="replace").split())
-    return (text.replace(secret, "***") if secret else text)[:SAID_CHARS]
+def described(error: Exception) -> str:
+    """Return an error in words: some errors of httpx have only a name."""
+    return str(error) or type(error).__name__
 
 
-def shown(url: str) -> str:
+def public_url(url: str) -> str:
     """Return a URL without user name, password and query."""
     parts = httpx.URL(url)
     return str(parts.copy_with(username=None, password=None, query=None))
+
+
+async def _excerpt(response: httpx.Response, secret: str) -> str:
+    """Return the beginning of what a server says about an error."""
+    try:
+        body = await bounded_body(response.aiter_bytes(), 64 * 1024)
+    except (TooLongError, httpx.TransportError):
+        body = b""  # the status says enough
+    text = " ".join(body.decode(errors="replace").split())
+    return (text.replace(secret, "***") if secret else text)[:MAX_EXCERPT_CHARS]
+
+
+def _date(value: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Who speaks next, where the processor is the bottleneck."""
+"""Which chunk is spoken next, where the processor is the bottleneck."""
 
 import asyncio
 import heapq
@@ -8,10 +8,13 @@ from itertools import count
 
 
 class Turns:
-    """A semaphore whose waiters go in order of need, not of arrival.
+    """A semaphore that serves its waiters in order of need rather than of arrival.
 
-    The need is the chunk's place in its session: a session that has spoken least so far is the one
-    whose listener would run dry first.
+    The need follows from the chunk's number in its session: the listener of the session that has
+    been spoken least would run dry first.
+
+    Args:
+        at_once: Turns that can be held at the same time.
     """
 
     def __init__(self, at_once: int) -> None:
@@ -22,18 +25,18 @@ class Turns:
         self._arrival = count()
 
     @asynccontextmanager
-    async def take(self, place: int) -> AsyncGenerator[None]:
-        """Hold a turn; the lowest place waits least."""
+    async def take(self, chunk: int) -> AsyncGenerator[None]:
+        """Hold a turn; among those who wait, the lowest chunk number goes first."""
         if self._free:
             self._free -= 1
         else:
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            heapq.heappush(self._waiting, (place, next(self._arrival), turn))
+            heapq.heappush(self._waiting, (chunk, next(self._arrival), turn))
             try:
                 await turn
             except asyncio.CancelledError:
                 if turn.done() and not turn.cancelled():
-                    self._pass_on()  # it was given just before the cancellation
+                    self._pass_on()  # the turn came just before the cancellation
                 raise
         try:
             yield

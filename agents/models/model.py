@@ -1,4 +1,4 @@
-"""The port to language models: what was asked in, a text to be spoken out, as it is written."""
+"""The port to language models: a prompt in, a text to be spoken out, as it is written."""
 
 from collections.abc import AsyncGenerator
 from typing import Protocol
@@ -18,27 +18,32 @@ class ModelFailedError(Exception):
 
 
 class ModelUnreachableError(OSError):
-    """The model does not answer for now; worth another try."""
+    """The model does not answer, or not now; worth another try."""
 
 
 class Model(Protocol):
-    """Something that writes."""
+    """Something that writes a text to a prompt."""
 
     @property
     def name(self) -> str:
-        """What the model is, with a warning where it is one for demonstrations only."""
+        """What the model is, with a warning if it is for demonstrations only."""
         ...
 
     def write(self, prompt: str, language: str, so_far: str = "") -> AsyncGenerator[str]:
-        """Yield the text as it is written, never a part of ``so_far``, which was yielded before.
+        """Yield the text as it is written, without ``so_far``, which was yielded before a restart.
+
+        Args:
+            prompt: What the text is to be about.
+            language: BCP 47 tag of the text.
+            so_far: The beginning of the text; the model continues from its end.
 
         Raises:
             ModelUnavailableError: it is not installed or not configured.
             ModelFailedError: it refuses.
-            ModelUnreachableError: it does not answer; worth another try, with what came so far.
+            ModelUnreachableError: worth another try, with ``so_far`` extended by what was yielded.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of models and connections."""
+        """Release models and connections."""
         ...

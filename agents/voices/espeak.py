@@ -1,4 +1,4 @@
-"""espeak-ng: a robot's voice in 115 languages, there in a millisecond; the fallback."""
+"""espeak-ng: a robotic voice in 115 languages that answers within milliseconds; the fallback."""
 
 import asyncio
 
@@ -21,11 +21,18 @@ class EspeakVoice:
 
     name = "espeak"
 
-    def speaks(self, language: str) -> bool:
+    def missing(self) -> str:
         try:
-            return espeak_library().language(language) is not None
-        except VoiceUnavailableError:
-            return False
+            espeak_library()
+        except VoiceUnavailableError as error:
+            return str(error)
+        return ""
+
+    def languages(self) -> tuple[str, ...]:
+        return () if self.missing() else espeak_library().languages()
+
+    def speaks(self, language: str) -> bool:
+        return not self.missing() and espeak_library().language(language) is not None
 
     async def prepare(self) -> None:
         await asyncio.to_thread(espeak_library)
@@ -34,7 +41,7 @@ class EspeakVoice:
         return await asyncio.to_thread(_speak, utterance)
 
     async def close(self) -> None:
-        """Do nothing: the library is the process's and holds 5 MB."""
+        """Do nothing: the library (5 MB) stays with the process."""
 
 
 def _speak(utterance: Utterance) -> Spoken:
@@ -63,15 +70,15 @@ def _speak(utterance: Utterance) -> Spoken:
 def _words(text: str, events: list[WordEvent], length_s: float, rate_hz: int) -> tuple[Word, ...]:
     """Return the written words with their times.
 
-    A number has several events, the first of which counts. Short words that are said as one ("of
-    the") have one event together, whose time they share by their letters.
+    A number has several events, of which the first counts. Short words that are spoken as one ("of
+    the") have one event together, and share its time in proportion to their letters.
     """
     starts: list[tuple[str, float | None]] = []
-    place = 0
+    end = 0
     for written in text.split():
-        start = text.index(written, place)
-        place = start + len(written)
-        inside = [event.sample for event in events if start <= event.start_char < place]
+        start = text.index(written, end)
+        end = start + len(written)
+        inside = [event.sample for event in events if start <= event.start_char < end]
         if any(char.isalnum() for char in written):
             starts.append((written, inside[0] / rate_hz if inside else None))
     words: list[Word] = []

@@ -58,14 +58,16 @@ _Callback = ctypes.CFUNCTYPE(
 
 @dataclass(frozen=True, slots=True)
 class WordEvent:
-    """Where a word begins: in the text, in characters, and in the audio, in samples."""
+    """Where a word begins."""
 
     start_char: int
+    """Offset in the text, in characters."""
     sample: int
+    """Offset in the audio, in samples."""
 
 
 class EspeakLibrary:
-    """The library, of which a process has one: it keeps its state in globals."""
+    """The library. A process can have only one, because it keeps its state in globals."""
 
     def __init__(self, library_path: str, data_path: str) -> None:
         self._library: Any = ctypes.CDLL(library_path)
@@ -93,19 +95,27 @@ class EspeakLibrary:
                 return name
         return None
 
+    def languages(self) -> tuple[str, ...]:
+        """Return the language tags it has a voice for, sorted."""
+        return tuple(sorted(self._voices))
+
     def speak(
         self, text: str, language: str, words_per_minute: int
     ) -> tuple[NDArray[np.int16], list[WordEvent]]:
         """Return the samples at ``rate_hz``, and where each word begins.
 
-        ``language`` is one that ``language()`` returned. Bytes differ a little from call to call:
-        the library's noise and phases run on.
+        The same text gives slightly different samples each time: the library's noise and phases
+        continue from call to call.
+
+        Args:
+            text: What `speakable` returned; others can make the library write past its buffers.
+            language: What ``language()`` returned.
+            words_per_minute: Rate of speech; 175 is normal.
 
         Raises:
             VoiceFailedError: the library refuses the text.
         """
-        # a NUL would end the text
-        data = text.replace("\0", " ").encode()
+        data = text.encode()
         with self._lock:
             self._samples, self._events = [], []
             status = self._library.espeak_SetVoiceByName(self._voices[language])
@@ -130,10 +140,10 @@ class EspeakLibrary:
         return 0
 
     def _list_voices(self, data: Path) -> dict[str, bytes]:
-        """Return the best voice file of every language tag.
+        """Return the best voice file for each language tag.
 
-        A voice has a list of tags: a priority byte (low is good), the tag and NUL each, and a zero
-        at the end. Voices whose dictionary is not among the data are left out.
+        A voice has a list of tags, each a priority byte (lower is better), the tag and a NUL; a
+        zero byte ends the list. Voices whose dictionary is not among the data are left out.
         """
         self._library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
         voices = self._library.espeak_ListVoices(None)
@@ -144,10 +154,10 @@ class EspeakLibrary:
             voice = voices[index].contents
             identifier: bytes = voice.identifier
             language = identifier.decode().rpartition("/")[2].partition("-")[0]
-            place: int = voice.languages
-            while (priority := ctypes.c_ubyte.from_address(place).value) != 0:
-                tag = ctypes.string_at(place + 1)
-                place += len(tag) + 2
+            address: int = voice.languages
+            while (priority := ctypes.c_ubyte.from_address(address).value) != 0:
+                tag = ctypes.string_at(address + 1)
+                address += len(tag) + 2
                 best, _ = found.get(tag.decode().lower(), (priority + 1, b""))
                 if priority < best and (data / f"{language}_dict").is_file():
                     found[tag.decode().lower()] = (priority, identifier)
@@ -156,7 +166,7 @@ class EspeakLibrary:
 
 @cache
 def espeak_library() -> EspeakLibrary:
-    """Return the library of this process, loaded at the first call (some 5 ms).
+    """Return the library of this process; the first call loads it, which takes about 5 ms.
 
     Raises:
         VoiceUnavailableError: it is not installed, or cannot be loaded.

@@ -1,4 +1,4 @@
-"""Google Translate's voices through the protocol that gTTS speaks; text leaves this machine."""
+"""Google Translate's voices, through the protocol of gTTS; the text leaves this machine."""
 
 import asyncio
 import base64
@@ -16,26 +16,34 @@ from numpy.typing import NDArray
 
 from ...codecs.audio import pcm
 from ...codecs.audio.files import AudioFormatError, decode
-from ..http_answers import TooMuchError, bounded_body, rest, said, wait_s, worth_another_try
+from ..http_answers import (
+    BusyError,
+    RefusedError,
+    TooLongError,
+    bounded_body,
+    check_status,
+    described,
+    tries,
+)
 from .running_gain import RunningGain
 from .voice import Spoken, Utterance, VoiceFailedError, VoiceUnreachableError
 
 RATE_HZ = 24_000
 MAX_PART_CHARS = 100
-"""The service takes no more at once."""
+"""The service takes no more in one request."""
 REQUESTS_PER_S = 2.0
-"""The service answers 429 to those in a hurry."""
+"""The service answers 429 to more."""
 TIMEOUT_S = 10.0
 TRIES = 3
 FIRST_WAIT_S = 0.5
 SLOW_BELOW = 0.8
-"""The service knows two speeds; below this one the slow one is nearer."""
+"""The service has two speeds; below this one the slow one is nearer."""
 ACCENTS = frozenset(
     ("com", "co.uk", "com.au", "co.in", "ca", "ie", "co.za", "com.ng", "com.mx", "es", "com.br")
 ) | frozenset(("pt", "fr", "us", "co.nz", "de", "it", "co.jp"))
-"""Google's domains that text may be sent to."""
+"""Google's top-level domains that text may be sent to."""
 _MAX_ANSWER_BYTES = 4 * 1024 * 1024
-_KEEP_EDGE_S = 0.06  # what parts of one sentence keep of the silence that MP3 adds
+_KEEP_EDGE_S = 0.06  # silence each part keeps at its ends
 _audio = re.compile(r'jQ1olc","\[\\"([^"\\]*)\\"\]')
 _languages = cast("Callable[[], dict[str, str]]", tts_langs)
 _HEADERS = {
@@ -46,13 +54,13 @@ _HEADERS = {
 
 
 class GttsVoice:
-    """Requests as gTTS packages them, sent gently over one connection whose certificate is checked.
+    """Requests as gTTS makes them, rate-limited, over one connection with a verified certificate.
 
     Args:
         base_url: Sent to instead of Google, for tests with a stand-in.
         requests_per_s: Most requests a second, all utterances together.
-        timeout_s: Longest silence of the service before it counts as out of reach.
-        tries: Requests for one part before that.
+        timeout_s: Longest silence of the service before a request counts as failed.
+        tries: Most requests for one part.
     """
 
     name = "gtts"
@@ -75,6 +83,12 @@ class GttsVoice:
             headers=_HEADERS, timeout=httpx.Timeout(timeout_s, connect=timeout_s / 2)
         )
 
+    def missing(self) -> str:
+        return ""
+
+    def languages(self) -> tuple[str, ...]:
+        return tuple(sorted(self._known))
+
     def speaks(self, language: str) -> bool:
         return self._code(language) is not None
 
@@ -88,7 +102,7 @@ class GttsVoice:
             raise VoiceFailedError(f"gTTS does not speak {settings.language!r}")
         if not self._base_url and settings.accent not in ACCENTS:
             known = ", ".join(sorted(ACCENTS))
-            raise VoiceFailedError(f"gTTS has no accent {settings.accent!r}; there are {known}")
+            raise VoiceFailedError(f"gTTS has no accent {settings.accent!r}; choose one of {known}")
         url = self._base_url or f"https://translate.google.{settings.accent}"
         pieces: list[NDArray[np.int16]] = []
         # the service refuses what has nothing to say
@@ -114,28 +128,23 @@ class GttsVoice:
         return known.get(tag) or known.get(tag.partition("-")[0])
 
     async def _post(self, url: str, body: str) -> str:
-        trouble = ""
-        for attempt in range(self._tries):
-            await self._take_turn()
-            response = None
-            try:
-                async with self._client.stream("POST", url, content=body) as response:
-                    if response.status_code == 200:
-                        whole = await bounded_body(response.aiter_bytes(), _MAX_ANSWER_BYTES)
-                        return whole.decode(errors="replace")
-                    trouble = f"status {response.status_code}"
-                    if not worth_another_try(response.status_code):
-                        raise VoiceFailedError(f"gTTS refuses: {trouble} {await said(response)}")
-            except httpx.TransportError as error:
-                trouble = str(error) or type(error).__name__
-            except TooMuchError as error:
-                raise VoiceFailedError(f"gTTS answered {error}") from None
-            last = attempt == self._tries - 1
-            if last or not await rest(wait_s(response, attempt, FIRST_WAIT_S)):
-                break
-        raise VoiceUnreachableError(f"gTTS does not answer now: {trouble}")
+        try:
+            async for attempt in tries(self._tries, FIRST_WAIT_S):
+                with attempt:
+                    await self._wait_for_turn()
+                    async with self._client.stream("POST", url, content=body) as response:
+                        await check_status(response)
+                        answer = await bounded_body(response.aiter_bytes(), _MAX_ANSWER_BYTES)
+                        return answer.decode(errors="replace")
+        except RefusedError as error:
+            raise VoiceFailedError(f"gTTS refuses: {error}") from None
+        except TooLongError as error:
+            raise VoiceFailedError(f"gTTS answered {error}") from None
+        except (BusyError, httpx.TransportError) as error:
+            raise VoiceUnreachableError(f"gTTS does not answer now: {described(error)}") from None
+        raise AssertionError("the last try returns or raises")
 
-    async def _take_turn(self) -> None:
+    async def _wait_for_turn(self) -> None:
         now_s = time.monotonic()
         turn_s = max(now_s, self._next_s)
         self._next_s = turn_s + self._spacing_s
@@ -143,7 +152,7 @@ class GttsVoice:
 
 
 def parts_of(text: str) -> list[str]:
-    """Cut a text into parts of at most 100 characters, at words where that is possible."""
+    """Cut a text into parts of at most 100 characters, between words where that is possible."""
     parts: list[str] = []
     for word in text.split():
         for start in range(0, len(word), MAX_PART_CHARS):
@@ -164,7 +173,7 @@ def _whole(text: str) -> list[str]:
 
 
 def _body(text: str, code: str, *, slow: bool) -> str:
-    """Return a request's body, from gTTS itself but without its clean-up, which damages text."""
+    """Return a request's body as gTTS makes it, without its preprocessing, which damages text."""
     request = gTTS(
         text,
         lang=code,
@@ -179,10 +188,10 @@ def _body(text: str, code: str, *, slow: bool) -> str:
 
 
 def _samples(answer: str) -> NDArray[np.int16]:
-    """Return the audio of an answer at 24 kHz, without the silence that MP3 puts around it.
+    """Return the audio of an answer at 24 kHz, without the silence that MP3 adds at both ends.
 
     Raises:
-        VoiceUnreachableError: there is none, or it is broken; the service has such moments.
+        VoiceUnreachableError: there is none, or it is broken; both happen and pass.
     """
     found = _audio.search(answer)
     if found is None:

@@ -9,9 +9,19 @@ from numpy.typing import NDArray
 
 from ...codecs.audio import pcm
 from ...codecs.audio.files import AudioFormatError, decode
-from ..http_answers import TooMuchError, bounded_body, rest, said, shown, wait_s, worth_another_try
+from ..http_answers import (
+    BusyError,
+    RefusedError,
+    TooLongError,
+    bounded_body,
+    check_status,
+    described,
+    public_url,
+    tries,
+)
 from .running_gain import RunningGain
 from .voice import (
+    ANY_LANGUAGE,
     Spoken,
     Utterance,
     VoiceFailedError,
@@ -26,21 +36,25 @@ MAX_CHARS = 4096
 TIMEOUT_S = 30.0
 TRIES = 2
 FIRST_WAIT_S = 0.5
+NO_SERVER = (
+    "no speech server is configured: set RHAPSODE_OPENAI_SPEECH_URL to one such as "
+    "https://api.openai.com/v1, and RHAPSODE_OPENAI_SPEECH_KEY"
+)
 
 
 class OpenAIVoice:
-    """Asks for one voice of one server.
+    """One voice of one server.
 
     Args:
         base_url: Such as ``https://api.openai.com/v1``; empty: not configured.
-        key: Sent as bearer token where there is one, and told to nobody else.
+        key: Sent as a bearer token, unless empty, and left out of every message.
         model: As the server names it.
         voice: As the server names it.
-        response_format: ``pcm``, or ``wav`` for servers without it; any other format the server
-            answers in is decoded as well.
-        gain_db: Brings the voice to -16 LUFS; left out, it is learnt from the first minute.
-        timeout_s: Longest silence of the server before it counts as out of reach.
-        tries: Requests for one utterance before that.
+        response_format: ``pcm``, or ``wav`` for servers that lack it; whatever else the server
+            answers with is decoded too.
+        gain_db: Brings the voice to -16 LUFS; None: learnt from its first minute.
+        timeout_s: Longest silence of the server before a request counts as failed.
+        tries: Most requests for one utterance.
     """
 
     def __init__(
@@ -56,7 +70,7 @@ class OpenAIVoice:
         tries: int = TRIES,
     ) -> None:
         self._url = f"{base_url.rstrip('/')}/audio/speech" if base_url else ""
-        self._shown = shown(self._url)
+        self._public_url = public_url(self._url)
         self._key = key
         self._request = {"model": model, "voice": voice, "response_format": response_format}
         self._gain = RunningGain()
@@ -68,16 +82,19 @@ class OpenAIVoice:
             timeout=httpx.Timeout(timeout_s, connect=timeout_s / 2),
         )
 
+    def missing(self) -> str:
+        return "" if self._url else NO_SERVER
+
+    def languages(self) -> tuple[str, ...]:
+        return (ANY_LANGUAGE,)
+
     def speaks(self, language: str) -> bool:
-        """Say yes: such servers take the language from the text, and name none."""
+        """Return True if a server is configured: it tells the language from the text."""
         return bool(self._url)
 
     async def prepare(self) -> None:
         if not self._url:
-            raise VoiceUnavailableError(
-                "no speech server is configured: set RHAPSODE_OPENAI_SPEECH_URL to one such as "
-                "https://api.openai.com/v1, and RHAPSODE_OPENAI_SPEECH_KEY"
-            )
+            raise VoiceUnavailableError(NO_SERVER)
 
     async def speak(self, utterance: Utterance) -> Spoken:
         await self.prepare()
@@ -98,45 +115,42 @@ class OpenAIVoice:
         await self._client.aclose()
 
     async def _ask(self, body: dict[str, Any]) -> tuple[NDArray[np.int16], int]:
-        trouble = ""
-        for attempt in range(self._tries):
-            response = None
-            try:
-                async with self._client.stream("POST", self._url, json=body) as response:
-                    if response.status_code < 300:
+        try:
+            async for attempt in tries(self._tries, FIRST_WAIT_S):
+                with attempt:
+                    async with self._client.stream("POST", self._url, json=body) as response:
+                        await check_status(response, self._key)
                         return await self._audio(response)
-                    trouble = f"status {response.status_code} {await said(response, self._key)}"
-                    if not worth_another_try(response.status_code):
-                        raise VoiceFailedError(f"{self._shown} refuses: {trouble}")
-            except httpx.TransportError as error:
-                trouble = str(error) or type(error).__name__
-            last = attempt == self._tries - 1
-            if last or not await rest(wait_s(response, attempt, FIRST_WAIT_S)):
-                break
-        raise VoiceUnreachableError(f"{self._shown} does not answer now: {trouble}")
+        except RefusedError as error:
+            raise VoiceFailedError(f"{self._public_url} refuses: {error}") from None
+        except (BusyError, httpx.TransportError) as error:
+            raise VoiceUnreachableError(
+                f"{self._public_url} does not answer now: {described(error)}"
+            ) from None
+        raise AssertionError("the last try returns or raises")
 
     async def _audio(self, response: httpx.Response) -> tuple[NDArray[np.int16], int]:
-        """Return what the server sent, whatever audio it calls it."""
+        """Return samples and rate of an answer, in whatever format it is."""
         try:
             body = await bounded_body(response.aiter_bytes(), MAX_BYTES)
-        except TooMuchError as error:
-            raise VoiceFailedError(f"{self._shown} sent {error} for one chunk") from None
+        except TooLongError as error:
+            raise VoiceFailedError(f"{self._public_url} sent {error} for one chunk") from None
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind.startswith("text/") or kind.endswith("json"):
-            raise VoiceFailedError(f"{self._shown} answered with {kind} instead of audio")
+            raise VoiceFailedError(f"{self._public_url} answered with {kind} instead of audio")
         if not body:
-            raise VoiceUnreachableError(f"{self._shown} answered without audio")
+            raise VoiceUnreachableError(f"{self._public_url} answered without audio")
         if self._request["response_format"] == "pcm" and not _is_file(body, kind):
             return pcm.from_bytes(body[: len(body) // 2 * 2]).astype(np.int16), PCM_RATE_HZ
         try:
             return await asyncio.to_thread(decode, body)
         except AudioFormatError as error:
-            raise VoiceFailedError(f"{self._shown} sent no audio: {error}") from None
+            raise VoiceFailedError(f"{self._public_url} sent no audio: {error}") from None
 
 
 def _is_file(body: bytes, kind: str) -> bool:
-    """Say whether the bytes are a file rather than bare samples, whatever was asked for."""
+    """Return whether the bytes are an audio file rather than bare samples."""
     if body[:4] in (b"RIFF", b"fLaC", b"OggS") or body[:3] == b"ID3" or body[4:8] == b"ftyp":
         return True
-    # the sync word of MPEG audio may be two samples as well
+    # two samples may look like the sync word of MPEG audio: only the content type tells
     return kind in ("audio/mpeg", "audio/mp3") and body[0] == 0xFF and body[1] >> 5 == 0b111

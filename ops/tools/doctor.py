@@ -11,14 +11,15 @@ from typing import Any, Literal
 import httpx
 
 from ...agents.models.model import ModelFailedError, ModelUnavailableError
-from ...agents.voices.chain import TOO_SLOW, Chain, calibrate
+from ...agents.voices.calibration import calibrate
+from ...agents.voices.chain import TOO_SLOW, Chain
 from ...agents.voices.voice import (
     Utterance,
     Voice,
     VoiceFailedError,
     VoiceUnavailableError,
 )
-from ...codecs.records import VoiceSettings
+from ...codecs.session import VoiceSettings
 from ...storage.log import LogError
 from ...storage.objects.store import ObjectsRefusedError
 from ...storage.redis.connection import RedisConnection, RedisSettings

@@ -33,9 +33,12 @@ class OpenAIStandin:
     faults: Faults = field(default_factory=Faults)
     container: str = ""
     """Answer in this format whatever was asked for."""
+    write_bytes: int = 37
+    """Bytes of a chat in each write, and so in each HTTP chunk: they end in the middle of a line or
+    of a character."""
 
     def say(self, *deltas: str, reason: str = "stop") -> None:
-        """Have chats stream these words."""
+        """Make the next chats stream these words."""
         self.events = [
             _event({"role": "assistant", "content": ""}),
             *(_event({"content": delta}) for delta in deltas),
@@ -45,8 +48,8 @@ class OpenAIStandin:
 
     async def speech(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Authorization") != f"Bearer {self.key}":
-            said = f"Incorrect API key provided: {request.headers.get('Authorization')}"
-            return web.json_response({"error": {"message": said}}, status=401)
+            message = f"Incorrect API key provided: {request.headers.get('Authorization')}"
+            return web.json_response({"error": {"message": message}}, status=401)
         body = await request.json()
         self.spoken.append(body)
         fault = self.faults.next()
@@ -80,9 +83,8 @@ class OpenAIStandin:
             return await cut_short(request, stream, "text/event-stream")
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        # bytes that end anywhere, in the middle of a line or a letter
-        for start in range(0, len(stream), 37):
-            await response.write(stream[start : start + 37])
+        for start in range(0, len(stream), self.write_bytes):
+            await response.write(stream[start : start + self.write_bytes])
         return response
 
 

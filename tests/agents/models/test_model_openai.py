@@ -1,4 +1,4 @@
-"""Chat completions as a stream, against the stand-in: what is said, and what never is."""
+"""Chat completions as a stream, against the stand-in: what is spoken, and what never is."""
 
 from itertools import pairwise
 
@@ -44,6 +44,14 @@ async def test_words_come_as_they_are_written(model, standin):
     system, user = asked["messages"]
     assert "en-GB" in system["content"]
     assert user == {"role": "user", "content": "Of a fox."}
+
+
+@pytest.mark.parametrize("write_bytes", [1, 2, 3, 5, 1000])
+async def test_where_the_network_cuts_the_stream_does_not_matter(model, standin, write_bytes):
+    standin.say("从前", "有 🦊 é", "<think>思考</think>", "\u2028.")
+    standin.events.insert(2, ": keep-alive 从前")
+    standin.write_bytes = write_bytes
+    assert await written(model) == ["从前", "有 🦊 é", "\u2028."]
 
 
 async def test_after_a_crash_it_goes_on_from_what_was_said(model, standin):
@@ -112,12 +120,27 @@ async def test_who_says_come_back_later_is_not_asked_again_at_once(model, standi
     assert len(standin.chats) == 1
 
 
-@pytest.mark.parametrize("fault", ["truncated", "empty"])
-async def test_an_answer_that_breaks_off_is_worth_another_try(model, standin, fault):
-    standin.say("Once upon a time, ", "there was a fox.")
-    standin.faults.coming.append(fault)
-    with pytest.raises(ModelUnreachableError):
+async def test_an_empty_answer_is_worth_another_try(model, standin):
+    standin.faults.coming.append("empty")
+    with pytest.raises(ModelUnreachableError, match="stopped in the middle"):
         await written(model)
+
+
+async def test_what_came_before_the_connection_broke_comes_once(model, standin):
+    deltas = ["Once ", "upon ", "a ", "time, ", "there ", "was ", "a ", "fox."]
+    standin.say(*deltas)
+    standin.faults.coming.append("truncated")
+    words: list[str] = []
+
+    async def collect() -> None:
+        async for word in model.write("Of a fox.", "en"):
+            words.append(word)
+
+    with pytest.raises(ModelUnreachableError, match="does not answer now"):
+        await collect()
+    assert words
+    assert words == deltas[: len(words)] != deltas
+    assert len(standin.chats) == 1  # another answer would begin at the beginning
 
 
 async def test_an_end_without_done_is_an_end_all_the_same(model, standin):
@@ -128,7 +151,7 @@ async def test_an_end_without_done_is_an_end_all_the_same(model, standin):
 
 async def test_a_slow_answer_is_out_of_reach(standin):
     model = OpenAIModel(standin.url, model="tiny", silent_s=0.2)
-    standin.faults.coming.append("slow")
+    standin.faults.coming.extend(["slow"] * 2)
     with pytest.raises(ModelUnreachableError, match="ReadTimeout"):
         await written(model)
     await model.close()

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from standins.openai_server import openai_standin
 
-from rhapsode.agents.voices.chain import COOL_DOWN_S, Chain, calibrate
+from rhapsode.agents.voices.calibration import calibrate
+from rhapsode.agents.voices.chain import COOL_DOWN_S, Chain, KnownVoice
 from rhapsode.agents.voices.espeak import EspeakVoice
 from rhapsode.agents.voices.openai import OpenAIVoice
 from rhapsode.agents.voices.piper import PiperVoice
@@ -55,6 +56,16 @@ async def missing(tmp_path):
     made = PiperVoice(tmp_path / "en_US-nobody-low.onnx")
     yield made
     await made.close()
+
+
+class EnglishTones(ToneVoice):
+    """A voice of one language."""
+
+    def languages(self) -> tuple[str, ...]:
+        return ("en",)
+
+    def speaks(self, language: str) -> bool:
+        return language.startswith("en")
 
 
 def utterance(text: str = "Hello there.", **settings) -> Utterance:
@@ -112,13 +123,12 @@ async def test_what_a_voice_refuses_does_not_make_it_rest(chain, standin):
     assert (await chain.speak(utterance())).voice == "openai:alloy"
 
 
-async def test_a_language_goes_to_who_speaks_it(missing):
-    chain = Chain([missing, EspeakVoice()])
-    assert chain.resolve(VoiceSettings(language="en")).name == "piper:nobody"
+async def test_a_language_goes_to_the_first_voice_that_speaks_it():
+    chain = Chain([EnglishTones(), EspeakVoice()])
+    assert chain.resolve(VoiceSettings(language="en-GB")).name == "tone"
     assert chain.resolve(VoiceSettings(language="hi")).name == "espeak"
     spoken = await chain.speak(utterance("एक राजा था।", language="hi"))
     assert (spoken.voice, spoken.degraded) == ("espeak", False)
-    await chain.close()
 
 
 async def test_what_is_not_installed_was_never_promised(missing):
@@ -143,10 +153,10 @@ async def test_an_unknown_name_is_told_the_known_ones(chain):
         await chain.speak(utterance(voice="nobody"))
 
 
-async def test_a_language_nobody_speaks_is_told_how_to_install_more():
+async def test_a_language_that_no_voice_speaks_fails():
     chain = Chain([EspeakVoice()])
     assert not chain.speaks("xx")
-    with pytest.raises(VoiceFailedError, match=r"no voice speaks 'xx'.*pip install"):
+    with pytest.raises(VoiceFailedError, match="no installed voice speaks 'xx'"):
         await chain.speak(utterance(language="xx"))
 
 
@@ -170,6 +180,62 @@ async def test_only_unreachable_voices_are_worth_another_try(standin):
     with pytest.raises(VoiceFailedError, match="status 400"):
         await chain.speak(utterance())
     assert np.any((await chain.speak(utterance())).samples)
+    await chain.close()
+
+
+async def test_the_check_passes_what_can_be_spoken_before_anything_is_loaded(standin, missing):
+    chain = Chain([OpenAIVoice(standin.url, standin.key), missing, EspeakVoice()])
+    for settings in (
+        VoiceSettings(),
+        VoiceSettings(language="hi"),
+        VoiceSettings(voice="espeak", language="pt-BR"),
+        VoiceSettings(voice="openai:alloy"),
+        VoiceSettings(voice="piper"),  # not installed: others stand in, marked as degraded
+    ):
+        chain.check(settings)
+    assert standin.spoken == []
+    await chain.close()
+
+
+@pytest.mark.parametrize("prepared", [False, True])
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"voice": "nobody"}, "no voice 'nobody'; the voices are auto, piper:nobody, espeak$"),
+        ({"voice": ""}, "no voice ''"),
+        ({"language": "xx"}, r"speaks 'xx'; the voices are piper:nobody \(.*\), espeak$"),
+        ({"language": ""}, "speaks ''"),
+        ({"language": "x" * 10_000}, "^.{,500}$"),
+        ({"voice": "x" * 10_000}, "^.{,500}$"),
+    ],
+)
+async def test_the_check_refuses_what_no_voice_can_speak(missing, prepared, settings, sentence):
+    chain = Chain([missing, EspeakVoice()])
+    if prepared:
+        await chain.prepare()
+    with pytest.raises(VoiceFailedError, match=sentence):
+        chain.check(VoiceSettings(**settings))
+
+
+async def test_without_any_voice_the_check_says_how_to_install_one(missing):
+    chain = Chain([missing, OpenAIVoice("")])
+    assert "pip install" in chain.missing()
+    with pytest.raises(VoiceFailedError, match=r"RHAPSODE_OPENAI_SPEECH_URL.*pip install"):
+        chain.check(VoiceSettings())
+    await chain.close()
+
+
+async def test_all_voices_are_listed_with_their_languages(standin, missing):
+    espeak = EspeakVoice()
+    chain = Chain([OpenAIVoice(standin.url), missing, espeak])
+    openai, piper, last = chain.known_voices()
+    assert openai == KnownVoice("openai:alloy", ("*",), "")
+    assert (piper.name, piper.languages) == ("piper:nobody", ("en",))
+    assert "en_US-nobody-low.onnx" in piper.missing
+    assert last == KnownVoice("espeak", espeak.languages(), "")
+    assert {"hi", "pt-br", "cmn"} <= set(last.languages)
+    assert all(espeak.speaks(tag) for tag in last.languages)
+    assert chain.languages() == ("*",)
     await chain.close()
 
 
