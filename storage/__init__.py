@@ -1,1 +1,1 @@
-"""Where bytes rest: the log, objects, groups."""
+"""Where bytes are stored: the log with its consumer groups, and objects."""

@@ -1,4 +1,4 @@
-"""What the log refuses, and when it is not there."""
+"""What the log refuses, and how it says that its server cannot be used."""
 
 
 class LogError(Exception):
@@ -6,28 +6,30 @@ class LogError(Exception):
 
     * `GapError`: a batch starts beyond the end of its sequence
     * `OverlapError`: a batch starts before the end of its sequence and ends after it
-    * `ClosedError`: a batch lies beyond a sequence's end mark
-    * `FencedError`: a newer generation owns the partition, or the member was evicted
-    * `PartitionsMismatchError`: a topic stands with another number of partitions
-    * `UnreachableError` (an ``OSError``): the server does not answer, or not yet; try again
+    * `ClosedError`: a batch comes after the last one of its sequence
+    * `FencedError`: a newer generation owns the partition
+    * `PartitionsMismatchError`: a topic exists with another number of partitions
     * `UnusableServerError`: the server answers but cannot serve: too old, no rights, no memory
+
+    Apart from these, `UnreachableError` (an ``OSError``) means that the server does not answer, or
+    not yet: try again.
     """
 
 
 class GapError(LogError):
-    """A batch starts beyond the end of its sequence: something before it was never written."""
+    """A batch starts beyond the end of its sequence: what comes before it was never written."""
 
 
 class OverlapError(LogError):
-    """A batch overlaps the end of its sequence: it was cut otherwise than what stands there."""
+    """A batch overlaps the end of its sequence: it was cut differently from what is stored."""
 
 
 class ClosedError(LogError):
-    """A batch lies beyond the end mark of its sequence."""
+    """A batch comes after the last one of its sequence."""
 
 
 class FencedError(LogError):
-    """A newer owner has claimed the partition; drop everything of the old generation."""
+    """A newer generation has claimed the partition; drop everything of the older one."""
 
 
 class PartitionsMismatchError(LogError):
@@ -39,4 +41,4 @@ class UnusableServerError(LogError):
 
 
 class UnreachableError(OSError):
-    """The server does not answer; worth another try."""
+    """The server does not answer or is not ready; try again."""

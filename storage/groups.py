@@ -1,4 +1,4 @@
-"""Consumer groups: who reads which partitions, and since when."""
+"""Consumer groups: which member reads which partitions, and since which generation."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """What the group says to a member's heartbeat."""
+    """The state of a group, as told to a member."""
 
     generation: int
     state: str
@@ -20,7 +20,7 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class GroupTimings:
-    """How patient a group is, by the server's clock."""
+    """How long a group waits for its members, by the server's clock."""
 
     lease_s: float = 2.0
     """A member that is silent for longer is evicted. Smaller: quicker takeover; larger: fewer
@@ -33,41 +33,42 @@ class GroupTimings:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """Who is in a generation, for its leader to assign."""
+    """The members of a generation, for its leader to assign partitions to."""
 
     generation: int
     metadata: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
 
 
 class Heartbeat(Protocol):
-    """Renews a member's lease beside whatever else the process does."""
+    """Renews a member's lease in the background."""
 
     def start(self) -> None:
-        """Begin to beat."""
+        """Start to renew the lease."""
         ...
 
     def stop(self) -> None:
-        """Beat no more: nothing is called back once this returned."""
+        """Stop: ``on_beat`` is not called after this has returned."""
         ...
 
 
 class Groups(Protocol):
-    """Consumer groups, shaped like Kafka's: join, (leader) assign, beat, leave, and claims.
+    """Consumer groups like Kafka's: join, (leader) assign, beat, leave; and claims that fence.
 
     empty or stable -> a join, a leave or a lapsed lease -> *preparing* -> every live member has
     joined, or the deadline passed -> *syncing*, generation + 1 -> the leader assigned -> *stable*.
-    A leader that does not assign by the deadline is left out, and the others prepare again. Clocks
-    are the server's alone.
+    A leader that does not assign by the deadline is removed, and the others prepare again. Only
+    the server's clock counts.
     """
 
     async def join(self, group: str, member: str, metadata: bytes, timings: GroupTimings) -> Beat:
-        """Enter the coming generation, or enter it again; renews the lease."""
+        """Enter the coming generation, or enter it again; renew the lease."""
         ...
 
     async def beat(self, group: str, member: str, timings: GroupTimings) -> Beat:
-        """Renew the lease, evict whose lease lapsed, move the state on.
+        """Renew the lease, evict members whose lease lapsed, move the state on.
 
-        A beat that comes late is in time if nobody has noticed; claims, not leases, fence writes.
+        A late beat still renews a lease that nobody has found lapsed; claims, not leases, fence
+        writes.
         """
         ...
 
@@ -80,16 +81,16 @@ class Groups(Protocol):
     ) -> bool:
         """Store the leader's assignment; False if the member does not lead that generation.
 
-        The first one stands: said again, it is True and changes nothing.
+        The first assignment is kept: to assign again returns True and changes nothing.
         """
         ...
 
     async def assignment(self, group: str, member: str, generation: int) -> bytes | None:
-        """Return the member's assignment, None until the leader gave it or if it has moved on."""
+        """Return the member's assignment, None until it has one in that generation."""
         ...
 
     async def leave(self, group: str, member: str) -> None:
-        """Go at once, without waiting for the lease to lapse."""
+        """Leave at once, without waiting for the lease to lapse."""
         ...
 
     async def claim(self, group: str, generation: int, partitions: Sequence[int]) -> None:
@@ -110,7 +111,7 @@ class Groups(Protocol):
     ) -> Heartbeat:
         """Return a heartbeat that is not started yet.
 
-        Started, it beats every ``interval_s`` and calls ``on_beat`` in the event loop it was
-        started in, with each answer or with what went wrong, and goes on. It ends with that loop.
+        Once started it beats every ``interval_s`` and calls ``on_beat``, in the event loop it was
+        started in, with the group's state or with the error, and goes on. It ends with that loop.
         """
         ...

@@ -9,13 +9,13 @@ from .redis.log import RedisLog
 
 
 def open_log(url: str, namespace: str) -> tuple[Log, Groups]:
-    """Return a log and groups; connections are made at first use.
+    """Return a log and its groups; connections are made at first use.
 
-    ``memory://`` gives one that lives and dies with the process.
+    ``memory://`` gives a log that ends with the process; for other schemes see `RedisSettings`.
 
     Raises:
-        UnusableServerError: the URL's scheme is none that we know.
-        ValueError: the namespace is none.
+        UnusableServerError: the URL is invalid or has an unknown scheme.
+        ValueError: the namespace is invalid.
     """
     if url.startswith("memory://"):
         log = MemoryLog()

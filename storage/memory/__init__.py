@@ -1,1 +1,1 @@
-"""The log in memory, for flows and tests."""
+"""The log and its consumer groups in memory, under the same contract."""

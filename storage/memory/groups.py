@@ -1,11 +1,11 @@
-"""Consumer groups in memory: the same state machine as on the server."""
+"""Consumer groups in memory: the same state machine as ``group.lua`` on the server."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..groups import Beat, GroupTimings, Heartbeat, Members
-from ..redis.heartbeat import TaskHeartbeat
+from .heartbeat import TaskHeartbeat
 from .log import MemoryLog
 
 
@@ -15,60 +15,61 @@ class _Group:
     generation: int = 0
     leader: str = ""
     rebalance_s: float = 0.0
-    deadline: float = 0.0
-    """Of preparing, or of syncing."""
-    earliest: float = 0.0
+    deadline_s: float = 0.0
+    """Until when preparing, or syncing, may last."""
+    earliest_s: float = 0.0
+    """Before then a preparing group waits for more members."""
     leases: dict[str, float] = field(default_factory=dict[str, float])
     metadata: dict[str, bytes] = field(default_factory=dict[str, bytes])
     joined: set[str] = field(default_factory=set[str])
-    plan: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    assignments: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
-    def enter(self, state: str, now: float) -> None:
-        self.state, self.deadline = state, now + self.rebalance_s
+    def enter(self, state: str, now_s: float) -> None:
+        self.state, self.deadline_s = state, now_s + self.rebalance_s
 
-    def prepare(self, now: float) -> None:
+    def prepare(self, now_s: float) -> None:
         if self.state != "preparing":
-            self.enter("preparing", now)
+            self.enter("preparing", now_s)
             self.joined.clear()
-            self.earliest = 0.0
+            self.earliest_s = 0.0
 
     def forget(self, member: str) -> None:
         self.leases.pop(member, None)
         self.metadata.pop(member, None)
         self.joined.discard(member)
 
-    def evict(self, now: float) -> None:
-        gone = [member for member, until in self.leases.items() if until <= now]
-        if self.state == "syncing" and now >= self.deadline:
+    def evict(self, now_s: float) -> None:
+        gone = [member for member, until in self.leases.items() if until <= now_s]
+        if self.state == "syncing" and now_s >= self.deadline_s:
             gone.append(self.leader)
         for member in gone:
             self.forget(member)
         if gone and self.state != "empty":
-            self.prepare(now)
+            self.prepare(now_s)
         if not self.leases:
             self.state = "empty"
             self.joined.clear()
 
-    def close_barrier(self, now: float) -> None:
+    def close_barrier(self, now_s: float) -> None:
         if self.state != "preparing" or not self.joined:
             return
-        everyone = len(self.joined) >= len(self.leases) and now >= self.earliest
-        if not everyone and now < self.deadline:
+        everyone = len(self.joined) >= len(self.leases) and now_s >= self.earliest_s
+        if not everyone and now_s < self.deadline_s:
             return
         for member in set(self.leases) - self.joined:
             self.forget(member)
         if self.leader not in self.joined:
             self.leader = min(self.joined)
         self.generation += 1
-        self.plan = {}
-        self.enter("syncing", now)
+        self.assignments = {}
+        self.enter("syncing", now_s)
 
-    def answer(self, member: str) -> Beat:
+    def beat(self, member: str) -> Beat:
         return Beat(self.generation, self.state, member in self.joined, self.leader)
 
 
 class MemoryGroups:
-    """`storage.groups.Groups` in one process, fencing the given log."""
+    """`storage.groups.Groups` in one process, whose claims fence the given log."""
 
     def __init__(self, log: MemoryLog, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._log = log
@@ -79,26 +80,26 @@ class MemoryGroups:
         return self._groups.setdefault(group, _Group())
 
     async def join(self, group: str, member: str, metadata: bytes, timings: GroupTimings) -> Beat:
-        now, state = self._clock_s(), self._group(group)
+        now_s, state = self._clock_s(), self._group(group)
         state.rebalance_s = timings.rebalance_s
-        state.evict(now)
+        state.evict(now_s)
         first = state.state == "empty"
-        state.prepare(now)
+        state.prepare(now_s)
         if first:
-            state.earliest = now + timings.initial_delay_s
-        state.leases[member] = now + timings.lease_s
+            state.earliest_s = now_s + timings.initial_delay_s
+        state.leases[member] = now_s + timings.lease_s
         state.metadata[member] = metadata
         state.joined.add(member)
-        state.close_barrier(now)
-        return state.answer(member)
+        state.close_barrier(now_s)
+        return state.beat(member)
 
     async def beat(self, group: str, member: str, timings: GroupTimings) -> Beat:
-        now, state = self._clock_s(), self._group(group)
+        now_s, state = self._clock_s(), self._group(group)
         if member in state.leases:
-            state.leases[member] = now + timings.lease_s
-        state.evict(now)
-        state.close_barrier(now)
-        return state.answer(member)
+            state.leases[member] = now_s + timings.lease_s
+        state.evict(now_s)
+        state.close_barrier(now_s)
+        return state.beat(member)
 
     async def members(self, group: str) -> Members:
         state = self._group(group)
@@ -111,7 +112,7 @@ class MemoryGroups:
         if (state.generation, state.leader) != (generation, member):
             return False
         if state.state == "syncing":
-            state.plan = dict(assignments)
+            state.assignments = dict(assignments)
             state.state = "stable"
         return state.state == "stable"
 
@@ -119,17 +120,17 @@ class MemoryGroups:
         state = self._group(group)
         if (state.state, state.generation) != ("stable", generation):
             return None
-        return state.plan.get(member)
+        return state.assignments.get(member)
 
     async def leave(self, group: str, member: str) -> None:
-        now, state = self._clock_s(), self._group(group)
+        now_s, state = self._clock_s(), self._group(group)
         if member not in state.leases:
             return
         state.forget(member)
         if state.leases:
-            state.prepare(now)
-        state.evict(now)
-        state.close_barrier(now)
+            state.prepare(now_s)
+        state.evict(now_s)
+        state.close_barrier(now_s)
 
     async def claim(self, group: str, generation: int, partitions: Sequence[int]) -> None:
         for partition in partitions:

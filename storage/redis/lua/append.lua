@@ -1,7 +1,7 @@
 -- Append entries to one partition, all or none.
 -- KEYS: stream, time index[, fence]
 -- ARGV: generation or '', then per entry: ms or '', number of words n, n field and value words
--- Answer: OK and the first offset (-1 for no entries) | FENCED and the owner | FOREIGN and the stream
+-- Reply: OK and the first offset (-1 for no entries) | FENCED and the owner | FOREIGN and the stream
 local stream, times = KEYS[1], KEYS[2]
 if ARGV[1] ~= '' then
   local owner = redis.call('GET', KEYS[3])

@@ -1,6 +1,6 @@
 -- Store a group's next offsets of one partition number.
 -- KEYS: offsets, fence   ARGV: generation or '', then topic and offset pairs
--- Answer: OK | FENCED and the owner
+-- Reply: OK | FENCED and the owner
 if ARGV[1] ~= '' then
   local owner = redis.call('GET', KEYS[2])
   if owner and tonumber(owner) > tonumber(ARGV[1]) then return { 'FENCED', owner } end

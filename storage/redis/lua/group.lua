@@ -1,6 +1,9 @@
 -- The state of a consumer group, moved on by each member's call; clocks are the server's alone.
 -- KEYS: state hash, leases zset, metadata hash, joined set, assignments hash
 -- ARGV: verb, member, lease ms, rebalance ms, initial delay ms, payload...
+--   payload: join: metadata | assign: generation, then member and assignment pairs | assignment: generation
+-- Reply: join, beat, leave: generation, state, 1 if the member has joined it, leader | assign: 1 if it is
+--   stored | members: generation, and metadata by member | assignment: the assignment or nil
 local STATE, LEASES, META, JOINED, PLAN = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local verb, member = ARGV[1], ARGV[2]
 local clock = redis.call('TIME')
@@ -64,7 +67,7 @@ local function close_barrier()
 end
 
 local function renew() redis.call('ZADD', LEASES, text(now + tonumber(ARGV[3])), member) end
-local function answer()
+local function beat()
   return { generation, state, redis.call('SISMEMBER', JOINED, member), leader }
 end
 
@@ -79,12 +82,12 @@ if verb == 'join' then
   redis.call('HSET', META, member, ARGV[6])
   redis.call('SADD', JOINED, member)
   close_barrier()
-  return answer()
+  return beat()
 elseif verb == 'beat' then
   if is_member() then renew() end
   evict()
   close_barrier()
-  return answer()
+  return beat()
 elseif verb == 'leave' then
   if is_member() then
     forget(member)
@@ -92,10 +95,10 @@ elseif verb == 'leave' then
     evict()
     close_barrier()
   end
-  return answer()
+  return beat()
 elseif verb == 'assign' then
   if generation ~= tonumber(ARGV[6]) or leader ~= member then return 0 end
-  if state == 'stable' then return 1 end -- said again: the first one stands
+  if state == 'stable' then return 1 end -- the first assignment is kept
   if state ~= 'syncing' then return 0 end
   for at = 7, #ARGV, 2 do redis.call('HSET', PLAN, ARGV[at], ARGV[at + 1]) end
   redis.call('HSET', STATE, 'state', 'stable')

@@ -1,6 +1,6 @@
--- Look for the first entry that is not older than a time, a bounded number of entries a call.
--- KEYS: stream, time index   ARGV: ms, offset to look from or '' for where the index says, limit
--- Answer: FOUND and the offset | MORE and the offset to look from | NONE
+-- Find the first entry that is not older than a time; looks at a bounded number of entries.
+-- KEYS: stream, time index   ARGV: ms, offset to start from or '' for where the index points, limit
+-- Reply: FOUND and the offset | MORE and the offset to look on from | NONE
 local from = ARGV[2]
 if from == '' then -- every entry before an indexed one is older than that one or as old
   from = redis.call('ZREVRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], '-inf', 'LIMIT', 0, 1)[1] or '0'

@@ -1,19 +1,19 @@
 -- Remove entries below an offset, a bounded number a call, and the time index's points to them.
 -- KEYS: stream, time index   ARGV: offset, limit
--- Answer: OK, first offset that stands, and 1 if there is more to remove | FOREIGN and the stream
+-- Reply: OK, first offset still stored, and 1 if there is more to remove | FOREIGN and the stream
 local function span()
   local info = redis.pcall('XINFO', 'STREAM', KEYS[1])
   if info.err then
     if string.find(info.err, 'no such key', 1, true) then return 0, 0 end
     error(info.err)
   end
-  local said = {}
-  for at = 1, #info, 2 do said[info[at]] = info[at + 1] end
-  local top = said['last-generated-id']
+  local fields = {}
+  for at = 1, #info, 2 do fields[info[at]] = info[at + 1] end
+  local top = fields['last-generated-id']
   if string.sub(top, 1, 2) ~= '0-' then return nil end
   local following = tonumber(string.sub(top, 3))
-  if said['length'] == 0 then return following, following end
-  return tonumber(string.sub(said['recorded-first-entry-id'], 3)) - 1, following
+  if fields['length'] == 0 then return following, following end
+  return tonumber(string.sub(fields['recorded-first-entry-id'], 3)) - 1, following
 end
 
 local first, following = span()
@@ -23,7 +23,7 @@ local target = math.min(wanted, first + tonumber(ARGV[2]))
 if target <= first then return { 'OK', first, 0 } end
 redis.call('XTRIM', KEYS[1], 'MINID', '=', '0-' .. string.format('%.0f', target + 1))
 first = span()
-while true do -- the newest point at or below what stands stays: later ones are judged by it
+while true do -- keep the newest point at or below the first entry: later entries are judged by it
   local second = redis.call('ZRANGE', KEYS[2], 1, 1)[1]
   if not second or tonumber(second) > first then break end
   redis.call('ZREMRANGEBYRANK', KEYS[2], 0, 0)

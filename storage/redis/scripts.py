@@ -1,0 +1,231 @@
+"""The log's scripts as typed functions: what each takes, what it replies, what it refuses."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..log import (
+    ClosedError,
+    Fence,
+    FencedError,
+    GapError,
+    LogError,
+    NewEntry,
+    OverlapError,
+    SequenceBatch,
+    Span,
+    UnusableServerError,
+)
+from ..names import check_topic
+from .calls import Call, script
+from .connection import RedisConnection
+from .entries import words_of
+from .errors import foreign_entry_error, probe_error
+
+_REFUSALS: dict[bytes, type[LogError]] = {
+    b"GAP": GapError,
+    b"OVERLAP": OverlapError,
+    b"CLOSED": ClosedError,
+}
+SEEK_ENTRIES = 100
+"""Entries that one `LogScripts.seek` looks at, each of up to 64 KB."""
+TRIM_ENTRIES = 10_000
+"""Entries that one `LogScripts.trim` removes, so that no other client waits long."""
+
+
+class LogScripts:
+    """The scripts of the log, in one namespace of one server.
+
+    All methods raise what `RedisConnection` does, and `UnusableServerError` where a stream holds
+    an entry id that a foreign program wrote.
+    """
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._connection = connection
+        self._keys = connection.keys
+
+    # -- the server
+
+    async def probe(self) -> None:
+        """See whether the server can hold a log: by what it does, not by its version.
+
+        Raises:
+            UnusableServerError: it is too old, or evicts keys when memory is short.
+        """
+        word, *reason = await self._connection.run(Call(script("probe"), [self._keys.probe()]))
+        if word != b"OK":
+            raise probe_error(word, reason[0], self._connection.settings.safe_url)
+
+    # -- writing
+
+    async def append(
+        self, topic: str, partition: int, entries: Sequence[NewEntry], fence: Fence | None
+    ) -> int | None:
+        """Append all or none; return the first entry's offset, None where there are no entries.
+
+        Raises:
+            FencedError: the fence is older than the partition's newest claim.
+        """
+        keys = [self._keys.stream(topic, partition), self._keys.times(topic, partition)]
+        if fence:
+            keys.append(self._keys.fence(fence.group, partition))
+        arguments: list[Any] = [_generation(fence)]
+        for entry in entries:
+            words = words_of(entry)
+            stamp = "" if entry.timestamp_ms is None else entry.timestamp_ms
+            arguments += (stamp, len(words), *words)
+        (first,) = self._accepted(
+            await self._connection.run(Call(script("append"), keys, arguments))
+        )
+        return int(first) if entries else None
+
+    async def append_at(
+        self, partition: int, batches: Sequence[SequenceBatch], fence: Fence | None
+    ) -> list[bool]:
+        """Append batches at their positions, all or none; True for each that was written.
+
+        Raises:
+            FencedError, GapError, OverlapError, ClosedError: as `Log.append_at`.
+        """
+        keys = [self._keys.fence(fence.group if fence else "", partition)]
+        arguments: list[Any] = [_generation(fence)]
+        for batch in batches:
+            topic, sequence = batch.topic, batch.sequence
+            keys += (
+                self._keys.stream(topic, partition),
+                self._keys.sequence(topic, partition, sequence),
+                self._keys.index(topic, partition, sequence),
+                self._keys.times(topic, partition),
+            )
+            arguments += (
+                batch.start,
+                batch.end,
+                int(batch.last),
+                int(batch.by_start),
+                batch.key,
+                len(batch.values),
+                *batch.values,
+            )
+        reply = await self._connection.run(Call(script("append_at"), keys, arguments))
+        return [bool(written) for written in self._accepted(reply, batches)]
+
+    async def trim(self, topic: str, partition: int, before: int) -> tuple[int, bool]:
+        """Remove up to `TRIM_ENTRIES` entries below an offset.
+
+        Returns the first offset still stored, and whether there is more to remove.
+        """
+        keys = [self._keys.stream(topic, partition), self._keys.times(topic, partition)]
+        reply = await self._connection.run(Call(script("trim"), keys, [before, TRIM_ENTRIES]))
+        first, more = self._accepted(reply)
+        return int(first), bool(more)
+
+    # -- reading
+
+    async def span(self, topic: str, partition: int) -> Span:
+        """Return the offsets still stored, without reading any entry."""
+        (span,) = await self.spans(topic, [partition])
+        return span
+
+    async def spans(self, topic: str, partitions: Sequence[int]) -> list[Span]:
+        """Return the offsets still stored in each partition."""
+        streams = [self._keys.stream(topic, partition) for partition in partitions]
+        replies = await self._connection.run_each(
+            [Call(script("span"), [stream]) for stream in streams]
+        )
+        return [Span(*self._accepted(reply)) for reply in replies]
+
+    async def seek(
+        self, topic: str, partition: int, timestamp_ms: int, start: int | None
+    ) -> tuple[int | None, int | None]:
+        """Look at up to `SEEK_ENTRIES` entries for the first that is not older than a time.
+
+        ``start`` None starts where the time index points to. Returns the offset found, or None
+        and the offset to look on from; (None, None) where no entry is left.
+        """
+        keys = [self._keys.stream(topic, partition), self._keys.times(topic, partition)]
+        arguments = [timestamp_ms, "" if start is None else start, SEEK_ENTRIES]
+        word, *offset = await self._connection.run(Call(script("seek"), keys, arguments))
+        if word == b"FOUND":
+            return int(offset[0]), None
+        return None, int(offset[0]) if word == b"MORE" else None
+
+    async def find_batches(
+        self,
+        topic: str,
+        partition: int,
+        sequence: str,
+        positions: tuple[int, int | None],
+        limit: int | None,
+    ) -> list[tuple[int, int]]:
+        """Return the first and last offset of each batch in a range of positions, in order.
+
+        ``positions`` are start and end, as is ``limit``, those of `Log.read_sequence`. Batches
+        with no entry left are left out.
+        """
+        start, end = positions
+        keys = [
+            self._keys.stream(topic, partition),
+            self._keys.sequence(topic, partition, sequence),
+            self._keys.index(topic, partition, sequence),
+        ]
+        arguments = [start, "" if end is None else end, "" if limit is None else limit]
+        found = await self._connection.run(Call(script("find_batches"), keys, arguments))
+        offsets = (member.split(b"-") for member in found)
+        return [(int(first), int(last)) for first, last in offsets]
+
+    # -- offsets and fences
+
+    async def commit(
+        self, group: str, partition: int, offsets: Mapping[str, int], fence: Fence | None
+    ) -> None:
+        """Store a group's next offset of each topic, all or none.
+
+        Raises:
+            FencedError: the fence is older than the partition's newest claim.
+        """
+        owner = fence.group if fence else group
+        keys = [self._keys.offsets(group, partition), self._keys.fence(owner, partition)]
+        arguments: list[Any] = [_generation(fence)]
+        for topic, offset in offsets.items():
+            arguments += (check_topic(topic), offset)
+        self._accepted(await self._connection.run(Call(script("commit"), keys, arguments)))
+
+    async def claim(self, group: str, generation: int, partitions: Sequence[int]) -> None:
+        """Fence partitions off from older generations of a group.
+
+        Raises:
+            FencedError: a newer generation has claimed one of them; the others are claimed.
+        """
+        replies = await self._connection.run_each(
+            [
+                Call(script("claim"), [self._keys.fence(group, partition)], [generation])
+                for partition in partitions
+            ]
+        )
+        for partition, reply in zip(partitions, replies, strict=True):
+            if reply[0] == b"FENCED":
+                raise FencedError(f"generation {int(reply[1])} owns partition {partition}")
+
+    # -- replies
+
+    def _accepted(self, reply: Any, batches: Sequence[SequenceBatch] = ()) -> list[Any]:
+        """Return what a script replied after ``OK``, or raise what it refused."""
+        word = reply[0]
+        if word == b"OK":
+            return list(reply[1:])
+        if word == b"FENCED":
+            raise FencedError(f"generation {int(reply[1])} owns the partition")
+        if word == b"FOREIGN":
+            raise self.foreign_entry(reply[1].decode())
+        batch, end = batches[int(reply[1])], int(reply[2])
+        raise _REFUSALS[word](
+            f"{batch.topic} of {batch.sequence} ends at {end}, "
+            f"the batch takes [{batch.start}, {batch.end})"
+        )
+
+    def foreign_entry(self, stream: str) -> UnusableServerError:
+        """Return the error for a stream with an entry that this log did not write."""
+        return foreign_entry_error(self._connection.settings.safe_url, stream)
+
+
+def _generation(fence: Fence | None) -> int | str:
+    return fence.generation if fence else ""

@@ -1,0 +1,41 @@
+"""How the code for the server is divided: one place talks to it, one function runs each script."""
+
+import ast
+import re
+from pathlib import Path
+
+import rhapsode.storage.redis as package
+
+FOLDER = Path(package.__file__ or "").parent
+SOURCES = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.py")}
+
+
+def modules_imported_by(source: str) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+def test_only_the_connection_talks_to_the_server():
+    # `errors` knows the client's exceptions, to translate them
+    importing = {name for name, source in SOURCES.items() if "redis" in modules_imported_by(source)}
+    assert importing == {"connection", "errors"}
+
+
+def test_every_script_is_run_by_the_typed_functions_and_by_nothing_else():
+    scripts = {path.stem for path in (FOLDER / "lua").glob("*.lua")}
+    run_in = {name: set(re.findall(r'\bscript\("(\w+)"\)', text)) for name, text in SOURCES.items()}
+    assert run_in["scripts"] | run_in["group_scripts"] == scripts
+    assert {name for name, run in run_in.items() if run} == {"scripts", "group_scripts"}
+
+
+def test_every_script_tells_what_it_takes_and_replies():
+    for path in (FOLDER / "lua").glob("*.lua"):
+        head = re.match(r"(?:--.*\n)+", path.read_text(encoding="utf-8"))
+        assert head, path.name
+        for part in ("KEYS:", "Reply:"):
+            assert part in head[0], f"{path.name} does not document its {part}"
