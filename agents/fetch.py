@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from ..codecs.audio.decoding import AudioFormatError, PieceDecoder
+from ..codecs.audio.decoding import PieceDecoder
+from ..codecs.audio.files import AudioFormatError
 from ..codecs.audio.pcm import Samples
 from ..codecs.records import Chunk, Control, ObjectAudio, SequenceRecord
 from ..codecs.session import LIMITS
@@ -102,15 +103,14 @@ class Fetch:
             )
         cursor.etag = info.etag
         file = ObjectFile(self.objects, chunk.object, info, asyncio.get_running_loop())
-        decoder = PieceDecoder(
-            file,
-            rate_hz=session.form.sample_rate_hz,
-            channels=session.form.channels,
-            max_seconds=LIMITS.object_s,
+        # the decoder reads as soon as it is made, so never in the loop's own thread
+        decoder = await asyncio.to_thread(
+            PieceDecoder, file, session.form.sample_rate_hz, max_seconds=LIMITS.object_s
         )
         # one piece is held back: only then is the last one known as such
         held: Samples | None = None
-        with closing(decoder.pieces(PIECE_SAMPLES, skip_samples=cursor.samples)) as pieces:
+        with closing(decoder):
+            pieces = decoder.pieces(PIECE_SAMPLES, skip_samples=cursor.samples)
             while batch := await asyncio.to_thread(_some, pieces, PIECES_A_WRITE):
                 output: list[ObjectAudio] = []
                 for samples in batch:

@@ -56,12 +56,12 @@ class Split:
         self, session: Description, inputs: AsyncIterator[Item | Passage | Idle]
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
         """Yield the chunks of a session as soon as its items allow."""
-        wanted = Passage if session.mode == "expand" else Item
+        ours = Passage if session.mode == "expand" else Item
         cursor: _Cursor | None = None
         async for received in inputs:
             if isinstance(received, Idle):
                 outputs = _cut_idle(session, cursor, received.seconds) if cursor else []
-            elif not isinstance(received, wanted):
+            elif type(received) is not ours:
                 continue
             else:
                 if cursor is None:

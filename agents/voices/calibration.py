@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...codecs.audio import pcm
-from ...codecs.records import VoiceSettings
+from ...codecs.session import VoiceSettings
 from .voice import Utterance, Voice, VoiceFailedError
 
 CALIBRATION_CLAUSE = "Once upon a time,"

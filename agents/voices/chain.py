@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import structlog
 
-from ...codecs.records import VoiceSettings
+from ...codecs.session import VoiceSettings
 from .voice import (
     ANY_LANGUAGE,
     Spoken,

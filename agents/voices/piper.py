@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...codecs.records import VoiceSettings
+from ...codecs.session import VoiceSettings
 from .voice import Spoken, Utterance, VoiceFailedError, VoiceUnavailableError
 from .word_times import Sound, timed_words
 

@@ -6,7 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...codecs.records import VoiceSettings, Word
+from ...codecs.records import Word
+from ...codecs.session import VoiceSettings
 from .speakable import speakable
 
 ANY_LANGUAGE = "*"

@@ -6,7 +6,8 @@ from standins.rooms import Room, driven
 from rhapsode.agents.expand import DELTA_CHARS, PASSAGE_CHARS, Expand
 from rhapsode.agents.models.reciter import Reciter
 from rhapsode.codecs.encoding import MAX_RECORD_BYTES, MalformedError, pack
-from rhapsode.codecs.records import Event, Mode, Passage, Text, VoiceSettings
+from rhapsode.codecs.records import Event, Passage, Text
+from rhapsode.codecs.session import Mode, VoiceSettings
 
 SCRIPT = "Once there was a lighthouse keeper who could not sleep, and so he counted ships."
 SETTINGS = VoiceSettings(voice="espeak", speed=1.5)

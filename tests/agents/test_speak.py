@@ -11,7 +11,8 @@ from rhapsode.agents.turns import Turns
 from rhapsode.agents.voices.tone import ToneVoice
 from rhapsode.agents.voices.voice import Spoken, Utterance, VoiceUnreachableError
 from rhapsode.codecs.encoding import MAX_RECORD_BYTES, pack, unpack
-from rhapsode.codecs.records import Boundary, Chunk, Speech, VoiceSettings
+from rhapsode.codecs.records import Boundary, Chunk, Speech
+from rhapsode.codecs.session import VoiceSettings
 from rhapsode.storage.log import partition_of
 from rhapsode.topologies.keyed_runner import batches
 

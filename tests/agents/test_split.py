@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from standins.rooms import Room, driven
 
 from rhapsode.agents.split import Split
-from rhapsode.codecs.records import Chunk, Passage, VoiceSettings
+from rhapsode.codecs.records import Chunk, Passage
+from rhapsode.codecs.session import VoiceSettings
 
 TEXT = """# The fox
 

@@ -23,8 +23,8 @@ from rhapsode.codecs.records import (
     SequenceRecord,
     Speech,
     Text,
-    VoiceSettings,
 )
+from rhapsode.codecs.session import VoiceSettings
 from rhapsode.storage.log import partition_of
 
 NAME = "first-audio"

@@ -5,7 +5,8 @@ import numpy as np
 from rhapsode.agents.voices.espeak import EspeakVoice
 from rhapsode.agents.voices.voice import Utterance
 from rhapsode.codecs.audio import pcm
-from rhapsode.codecs.records import SAMPLE_RATE_HZ, VoiceSettings
+from rhapsode.codecs.records import SAMPLE_RATE_HZ
+from rhapsode.codecs.session import VoiceSettings
 from rhapsode.ops.tools.stories import story
 
 OPENINGS = (

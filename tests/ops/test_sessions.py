@@ -4,7 +4,8 @@ import pytest
 from standins.rooms import PARTITIONS, Room
 
 from rhapsode.codecs.encoding import MalformedError
-from rhapsode.codecs.records import Text, VoiceSettings
+from rhapsode.codecs.records import Text
+from rhapsode.codecs.session import VoiceSettings
 from rhapsode.ops.sessions import new_session_id, new_text
 from rhapsode.storage.log import partition_of
 from rhapsode.storage.memory.log import MemoryLog

@@ -17,7 +17,7 @@ from rhapsode.agents.voices.voice import (
     VoiceUnavailableError,
     VoiceUnreachableError,
 )
-from rhapsode.codecs.records import VoiceSettings
+from rhapsode.codecs.session import VoiceSettings
 
 pytest.importorskip("espeakng_loader", reason="espeak-ng is an extra: pip install '.[espeak]'")
 

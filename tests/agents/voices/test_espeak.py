@@ -8,7 +8,7 @@ import pytest
 from rhapsode.agents.voices.espeak import GAIN_DB, EspeakVoice
 from rhapsode.agents.voices.voice import Utterance, VoiceFailedError
 from rhapsode.codecs.audio import pcm
-from rhapsode.codecs.records import VoiceSettings
+from rhapsode.codecs.session import VoiceSettings
 
 pytest.importorskip("espeakng_loader", reason="espeak-ng is an extra: pip install '.[espeak]'")
 

@@ -16,7 +16,7 @@ from standins.speech import RATE_HZ, speech
 from rhapsode.agents.voices.gtts import GttsVoice, parts_of
 from rhapsode.agents.voices.voice import Utterance, VoiceFailedError, VoiceUnreachableError
 from rhapsode.codecs.audio.files import decode
-from rhapsode.codecs.records import VoiceSettings
+from rhapsode.codecs.session import VoiceSettings
 
 pytest.importorskip("espeakng_loader", reason="the stand-in speaks with espeak-ng")
 

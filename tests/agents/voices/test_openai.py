@@ -13,7 +13,7 @@ from rhapsode.agents.voices.voice import (
     VoiceUnreachableError,
 )
 from rhapsode.codecs.audio import pcm
-from rhapsode.codecs.records import VoiceSettings
+from rhapsode.codecs.session import VoiceSettings
 
 pytest.importorskip("espeakng_loader", reason="the stand-in speaks with espeak-ng")
 

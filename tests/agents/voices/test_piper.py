@@ -8,7 +8,7 @@ import pytest
 from rhapsode.agents.voices.piper import GAIN_DB, PiperVoice, with_alignments
 from rhapsode.agents.voices.voice import Utterance, VoiceFailedError, VoiceUnavailableError
 from rhapsode.codecs.audio import pcm
-from rhapsode.codecs.records import VoiceSettings
+from rhapsode.codecs.session import VoiceSettings
 
 TALE = (
     "Every evening she climbed the hundred steps, lit the great lamp, and wound the clock.",

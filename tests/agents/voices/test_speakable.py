@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rhapsode.agents.voices.speakable import MAX_UNSPACED_CHARS, speakable
 from rhapsode.agents.voices.voice import Utterance
-from rhapsode.codecs.records import VoiceSettings
+from rhapsode.codecs.session import VoiceSettings
 
 HOSTILE = {
     "NUL": "a\0b",

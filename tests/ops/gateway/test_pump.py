@@ -6,7 +6,8 @@ import pytest
 from standins.rooms import PARTITIONS, Room, until
 
 from rhapsode.codecs.encoding import unpack
-from rhapsode.codecs.records import DeadLetter, Text, VoiceSettings
+from rhapsode.codecs.records import DeadLetter, Text
+from rhapsode.codecs.session import VoiceSettings
 from rhapsode.ops.gateway.pump import Pump
 from rhapsode.storage.log import Entry, IngressEntry, UnreachableError
 from rhapsode.storage.memory.log import MemoryLog
