@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
+from typing import Literal
 
 from ..codecs.records import Chunk, Event, Item, Passage, SequenceRecord
-from ..codecs.text.sentences import Boundary, IdleCut, Piece, cut
+from ..codecs.text.sentences import Boundary, Piece, cut
 from .idle import Idle
 from .journal import Description, Sequences
 
+IdleCut = Literal["", "sentence", "all"]
 SENTENCE_IDLE_S = 0.25
 """After so long without more text a finished sentence is cut, though nothing follows it yet."""
 ALL_IDLE_S = 1.0
@@ -185,7 +187,7 @@ def _cut_text(
             seq=cursor.ramp,
             final=ends,
             language=session.voice.language,
-            idle=idle,
+            idle=bool(idle),
         )
         if piece is None:
             break

@@ -1,7 +1,8 @@
 """The one place that builds things: from settings to log, store, voices, model and parts."""
 
 import asyncio
-from functools import cached_property
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 from ..agents.journal import Journal
 from ..agents.models.model import Model
@@ -14,7 +15,9 @@ from ..codecs.session import Form, Rendition, VoiceSettings
 from ..storage.log import Groups, Log
 from ..storage.objects.folder import FolderObjects
 from ..storage.objects.s3 import S3Objects, S3Settings
-from ..storage.objects.source import FolderSource, ObjectSource, S3Source
+from ..storage.objects.folder_source import FolderSource
+from ..storage.objects.s3_source import S3Source
+from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import Objects
 from ..storage.opening import open_log
 from ..topologies.in_memory import declare_topics
@@ -23,15 +26,25 @@ from .settings import Settings
 from .voices import voice_from
 
 
+T = TypeVar("T")
+
+
 class Services:
     """Everything a process needs, built at first use and closed together."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._built: dict[str, Any] = {}
 
-    @cached_property
+    def _once(self, name: str, build: Callable[[], T]) -> T:
+        if name not in self._built:
+            self._built[name] = build()
+        return cast("T", self._built[name])
+
+    @property
     def _opened(self) -> tuple[Log, Groups]:
-        return open_log(self.settings.redis_url, self.settings.namespace)
+        settings = self.settings
+        return self._once("log", lambda: open_log(settings.redis_url, settings.namespace))
 
     @property
     def log(self) -> Log:
@@ -43,13 +56,32 @@ class Services:
         """The consumer groups."""
         return self._opened[1]
 
-    @cached_property
+    @property
+    def journal(self) -> Journal:
+        """Typed access to the log."""
+        return self._once("journal", lambda: Journal(self.log, self.settings.partitions))
+
+    @property
     def store(self) -> Objects:
-        """Where segments and playlists rest."""
+        """Where segments and playlists are stored."""
+        return self._once("store", self._open_store)
+
+    def _open_store(self) -> Objects:
         settings = self.settings
         if not settings.s3_bucket:
             return FolderObjects(settings.media_folder)
         return S3Objects(self._s3(settings.s3_bucket))
+
+    @property
+    def objects(self) -> ObjectSource:
+        """Where audio objects are read from."""
+        return self._once("objects", self._open_objects)
+
+    def _open_objects(self) -> ObjectSource:
+        settings = self.settings
+        if settings.objects_bucket:
+            return S3Source(self._s3(settings.objects_bucket))
+        return FolderSource(settings.objects_folder)
 
     def _s3(self, bucket: str) -> S3Settings:
         settings = self.settings
@@ -61,36 +93,26 @@ class Services:
             secret_access_key=settings.s3_secret_access_key or None,
         )
 
-    @cached_property
+    @property
     def voice(self) -> Chain:
         """The chain of voices."""
-        return voice_from(self.settings)
+        return self._once("voice", lambda: voice_from(self.settings))
 
-    @cached_property
+    @property
     def model(self) -> Model:
         """The language model of ``expand``."""
+        return self._once("model", self._choose_model)
+
+    def _choose_model(self) -> Model:
         settings = self.settings
         if settings.llm_url:
             return OpenAIModel(settings.llm_url, settings.llm_key, settings.llm_model)
         return SmolLM2Model()
 
-    @cached_property
-    def journal(self) -> Journal:
-        """Typed access to the log."""
-        return Journal(self.log, self.settings.partitions)
-
-    @cached_property
+    @property
     def turns(self) -> Turns:
         """Who speaks next in this process."""
-        return Turns(self.settings.voice_slots)
-
-    @cached_property
-    def objects(self) -> ObjectSource:
-        """Where audio objects are read from."""
-        settings = self.settings
-        if settings.objects_bucket:
-            return S3Source(self._s3(settings.objects_bucket))
-        return FolderSource(settings.objects_folder)
+        return self._once("turns", lambda: Turns(self.settings.voice_slots))
 
     @property
     def form(self) -> Form:
@@ -100,10 +122,12 @@ class Services:
             segment_s=settings.segment_s, renditions=(Rendition(bit_rate=settings.bit_rate),)
         )
 
-    @cached_property
+    @property
     def sessions(self) -> Sessions:
         """The door through which sessions enter."""
-        return Sessions(self.journal, self.objects, self.form, self._check_voice)
+        return self._once(
+            "sessions", lambda: Sessions(self.journal, self.objects, self.form, self._check_voice)
+        )
 
     def _check_voice(self, settings: VoiceSettings) -> None:
         try:
@@ -123,10 +147,11 @@ class Services:
 
     async def close(self) -> None:
         """Close what was built."""
-        built = self.__dict__
         closing = [
-            built[name].close() for name in ("voice", "model", "store", "objects") if name in built
+            self._built[name].close()
+            for name in ("voice", "model", "store", "objects")
+            if name in self._built
         ]
-        if "_opened" in built:
+        if "log" in self._built:
             closing.append(self.log.close())
         await asyncio.gather(*closing)

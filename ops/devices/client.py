@@ -10,9 +10,9 @@ import numpy as np
 import websockets
 from numpy.typing import NDArray
 
+from ...codecs.device.opus import DEVICE_FRAME_MS, DEVICE_RATE_HZ, Decoder
 from ...codecs.audio.files import wav
-from ...codecs.device.opus import Decoder
-from ...codecs.records import DEVICE_FRAME_MS, DEVICE_RATE_HZ
+from ...codecs.device.opus import DEVICE_FRAME_MS, DEVICE_RATE_HZ, Decoder
 
 FRAME_S = DEVICE_FRAME_MS / 1000
 LATE_S = 0.020

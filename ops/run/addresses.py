@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from ...codecs.records import Text
+from ...codecs.records import Item
 from ...storage.redis.connection import RedisSettings
 from ...storage.redis.embedded import EmbeddedValkey
 from ...storage.redis.keys import Keys
@@ -85,5 +85,5 @@ def redis_cli(settings: Settings) -> str:
 
 def add_a_text(settings: Settings) -> str:
     """Return a shell command with which another program adds a text."""
-    key = Keys(settings.namespace).ingress(Text.TOPIC)
+    key = Keys(settings.namespace).ingress(Item.TOPIC)
     return f"{redis_cli(settings)} XADD {key} '*' text 'Hello from another program.'"

@@ -12,7 +12,7 @@ import httpx
 
 from ...agents.models.model import ModelFailedError, ModelUnavailableError
 from ...agents.voices.calibration import calibrate
-from ...agents.voices.chain import TOO_SLOW, Chain
+from ...agents.voices.chain import MAX_REAL_TIME_FACTOR, Chain
 from ...agents.voices.voice import (
     Utterance,
     Voice,
@@ -24,6 +24,7 @@ from ...storage.log import LogError
 from ...storage.objects.store import ObjectsRefusedError
 from ...storage.redis.connection import RedisConnection, RedisSettings
 from ...storage.redis.embedded import EmbeddedValkeyError
+from ...storage.redis.scripts import LogScripts
 from ...topologies.registry import processes
 from ..gateway.app import PAGE
 from ..run.addresses import page_url, port_problem
@@ -138,7 +139,7 @@ async def _server(settings: Settings, *, embedded: bool) -> list[Finding]:
     where = RedisSettings(settings.redis_url, settings.namespace)
     connection = RedisConnection(where)
     try:
-        await connection.probe()  # refuses a server that is too old, or evicts
+        await LogScripts(connection).probe()  # refuses a server that is too old, or evicts
         info = _info(await connection.command("INFO"))
     finally:
         await connection.close()
@@ -216,7 +217,7 @@ async def _voice(number: int, voice: Voice) -> Finding:
         f"{1 / measured.real_time_factor:.1f} x real time, first clause after "
         f"{measured.first_audio_s:.3f} s, {measured.loudness_lufs:.1f} LUFS"
     )
-    if measured.real_time_factor > TOO_SLOW:
+    if measured.real_time_factor > MAX_REAL_TIME_FACTOR:
         return Finding(what, "warning", f"too slow here to be preferred: {figures}")
     return Finding(what, "ok", figures)
 

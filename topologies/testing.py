@@ -1,0 +1,141 @@
+"""A whole system in memory, for testing a stage of one's own: no server, no voice to install.
+
+    system = InMemorySystem()
+    async with system.running():
+        await system.narrate("Hello there.", session="s")
+        await system.finished("s")
+    frames = await system.records(AudioFrame, "s")
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..agents.journal import Journal, R
+from ..agents.models.model import Model
+from ..agents.models.reciter import Reciter
+from ..agents.turns import Turns
+from ..agents.voices.tone import ToneVoice
+from ..agents.voices.voice import Voice
+from ..codecs.records import DeviceFrames, Event, SequenceRecord, Session, text_items
+from ..codecs.session import Form
+from ..storage.log import Log
+from ..storage.memory.log import MemoryLog
+from ..storage.objects.memory import MemoryObjects, MemorySource
+from ..storage.objects.source import ObjectSource
+from .in_memory import declare_topics, running
+from .registry import STAGES
+from .stage import Agent, Stage
+
+PARTITIONS = 2
+DEADLINE_S = 30.0
+
+
+@dataclass
+class Counts:
+    """An observer that remembers what it was told."""
+
+    records: int = 0
+    written: int = 0
+    troubles: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """(stage, kind) of each retry, dead letter, reload, fenced write and crash."""
+
+    def handled(self, stage: str, records: int, seconds: float) -> None:
+        self.records += records
+
+    def wrote(self, stage: str, topic: str, records: int) -> None:
+        self.written += records
+
+    def troubled(self, stage: str, kind: str) -> None:
+        self.troubles.append((stage, kind))
+
+
+@dataclass
+class InMemorySystem:
+    """Everything that stages need, in memory; `topologies.stage.Resources` for them."""
+
+    voice: Voice = field(default_factory=ToneVoice)
+    model: Model = field(default_factory=lambda: Reciter(""))
+    log: Log = field(default_factory=MemoryLog)
+    store: MemoryObjects = field(default_factory=MemoryObjects)
+    objects: ObjectSource = field(default_factory=MemorySource)
+    form: Form = field(default_factory=lambda: Form(segment_s=1.0))
+    """Of the sessions that `narrate` begins."""
+    turns: Turns = field(default_factory=lambda: Turns(2))
+    counts: Counts = field(default_factory=Counts)
+
+    def __post_init__(self) -> None:
+        self.journal = Journal(self.log, PARTITIONS)
+
+    async def declare(self) -> None:
+        """Create the topics."""
+        await declare_topics(self.log, PARTITIONS)
+
+    @asynccontextmanager
+    async def running(self, stages: Sequence[Stage] = STAGES) -> AsyncGenerator[None]:
+        """Run the stages until the block is left; a bug in one of them is raised then."""
+        async with running(stages, self, self.counts) as failed:
+            yield
+            if failed.done():
+                failed.result()
+
+    async def describe(self, session: str = "s", **fields: Any) -> Session:
+        """Accept a session without items."""
+        record = Session(session=session, last=True, **({"form": self.form} | fields))
+        await self.journal.append(record)
+        return record
+
+    async def narrate(self, text: str, session: str = "s", **fields: Any) -> None:
+        """Accept a session of one text, as the gateway does."""
+        record = Session(session=session, last=True, **({"form": self.form} | fields))
+        items = text_items(session, 0, text, item_end=True, last=True)
+        await self.journal.append(record, *items)
+
+    async def append(self, records: Iterable[SequenceRecord]) -> None:
+        """Append records of any keys, as earlier stages would have."""
+        for record in records:
+            await self.journal.append(record)
+
+    async def records(self, kind: type[R], sequence: str) -> list[R]:
+        """Return all that is stored on a sequence."""
+        return await self.journal.of(kind).records(sequence, 0)
+
+    async def finished(self, *sessions: str) -> None:
+        """Wait until the sessions' playlists have ended and their devices have all frames."""
+        async with asyncio.timeout(DEADLINE_S):
+            for session in sessions:
+                while not (await self.journal.of(Event).state(f"{session}/publish")).closed:
+                    await asyncio.sleep(0.005)
+                if (await self.journal.describe(session)).form.device is None:
+                    continue
+                while not (await self.journal.of(DeviceFrames).state(session)).closed:
+                    await asyncio.sleep(0.005)
+
+    async def hand(
+        self, agent: Agent, session: str, records: Iterable[Any], *, stop_after: int = -1
+    ) -> list[tuple[SequenceRecord, ...]]:
+        """Hand records to an agent as plain generators; return what it yields.
+
+        What it yields is stored before it is resumed. After ``stop_after`` outputs the agent is
+        let go of, as if its worker had died.
+        """
+        yielded: list[tuple[SequenceRecord, ...]] = []
+
+        async def source() -> AsyncIterator[Any]:
+            for record in records:
+                yield record
+
+        outputs = agent(await self.journal.describe(session), source())
+        async for output in outputs:
+            by_key: dict[str, list[SequenceRecord]] = {}
+            for record in output:
+                by_key.setdefault(record.key, []).append(record)
+            for group in by_key.values():
+                await self.journal.append(*group)
+            yielded.append(output)
+            if len(yielded) == stop_after:
+                break
+        await outputs.aclose()
+        return yielded
