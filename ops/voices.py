@@ -1,4 +1,4 @@
-"""Voices by name, from settings."""
+"""The chain of voices that the settings ask for."""
 
 from collections.abc import Callable
 
@@ -34,14 +34,14 @@ MAKERS: dict[str, Callable[[Settings], Voice]] = {
 }
 
 
-def voice_from(settings: Settings) -> Voice:
+def voice_from(settings: Settings) -> Chain:
     """Return the chain of voices the settings ask for, best first.
 
-    ``auto``: an OpenAI-compatible server where one is configured, then Piper, then espeak-ng; gTTS
-    sends text to a third party, so it speaks only where it is named.
+    ``auto``: an OpenAI-compatible server if one is configured, then Piper, then espeak-ng. gTTS
+    sends text to a third party, so it is used only if it is named.
 
     Raises:
-        SettingsError: a name is no voice.
+        SettingsError: a name is not that of an engine.
     """
     names = [name.strip() for name in settings.voices.split(",") if name.strip()]
     if names == ["auto"]:
