@@ -1,4 +1,4 @@
-"""What can go wrong with a service, on request: one fault a request, in order."""
+"""Faults of a stand-in service: one for each request, in order."""
 
 import asyncio
 from collections import deque
@@ -14,7 +14,7 @@ Fault = Literal[
 
 
 class Faults:
-    """Faults still to come; ``release`` lets go of slow answers."""
+    """The faults of coming requests; setting ``release`` ends slow answers."""
 
     def __init__(self) -> None:
         self.coming: deque[Fault] = deque()
@@ -22,14 +22,16 @@ class Faults:
         self.retry_after_s = 0
 
     def next(self) -> Fault:
-        """Return the next request's fault, empty for none."""
+        """Return the fault of the next request; empty for none."""
         return self.coming.popleft() if self.coming else ""
 
     async def before(self, fault: Fault, request: web.Request) -> web.Response | None:
-        """Answer faults that need no audio; None where the answer goes on."""
+        """Return the answer of a fault that replaces the whole answer; else None."""
         if fault.isdigit():
             headers = {"Retry-After": str(self.retry_after_s)} if fault == "429" else {}
-            return web.Response(status=int(fault), text=f"stand-in says {fault}", headers=headers)
+            return web.Response(
+                status=int(fault), text=f"the stand-in answers {fault}", headers=headers
+            )
         if fault == "slow":
             await self.release.wait()
         if fault == "reset":
@@ -40,7 +42,7 @@ class Faults:
 
 
 async def cut_short(request: web.Request, body: bytes, content_type: str) -> web.StreamResponse:
-    """Promise a body, send half of it and hang up."""
+    """Announce the length of a body, send half of it and close the connection."""
     response = web.StreamResponse(headers={"Content-Type": content_type})
     response.content_length = len(body)
     await response.prepare(request)

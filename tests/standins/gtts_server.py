@@ -22,7 +22,7 @@ MAX_CHARS = 100
 
 @dataclass(frozen=True)
 class Asked:
-    """One request as it was understood."""
+    """One request, parsed."""
 
     text: str
     language: str
@@ -42,7 +42,7 @@ class GttsStandin:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         try:
-            asked = _understood(await request.text(), request)
+            asked = _parsed(await request.text(), request)
         except (ValueError, KeyError, IndexError, TypeError) as error:
             self.refused.append(str(error))
             return web.Response(status=400, text=str(error))
@@ -57,7 +57,7 @@ class GttsStandin:
         return web.Response(body=body, content_type="application/json")
 
 
-def _understood(body: str, request: web.Request) -> Asked:
+def _parsed(body: str, request: web.Request) -> Asked:
     (calls,) = json.loads(urllib.parse.parse_qs(body)["f.req"][0])
     ((name, arguments, nothing, kind),) = calls
     text, language, slow, null = json.loads(arguments)

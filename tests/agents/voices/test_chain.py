@@ -1,4 +1,4 @@
-"""The chain of voices: the best that is there, another where it fails, and who is told."""
+"""The chain of voices: the best that is installed, another where it fails, and what is refused."""
 
 import numpy as np
 import pytest
@@ -87,14 +87,14 @@ async def test_a_named_voice_speaks(chain, name):
 
 @pytest.mark.parametrize("fault", ["400", "401", "500", "broken", "empty", "reset"])
 @pytest.mark.parametrize("name", ["auto", "openai"])
-async def test_where_a_voice_fails_the_next_one_stands_in(chain, standin, fault, name):
+async def test_the_next_voice_stands_in_for_one_that_fails(chain, standin, fault, name):
     standin.faults.coming.append(fault)
     spoken = await chain.speak(utterance(voice=name))
     assert (spoken.voice, spoken.degraded) == ("espeak", True)
     assert np.any(spoken.samples)
 
 
-async def test_a_named_voice_that_fails_has_those_before_it_as_stand_ins(standin, missing):
+async def test_voices_before_a_named_one_stand_in_for_it_too(standin, missing):
     chain = Chain([OpenAIVoice(standin.url, standin.key), missing])
     await chain.prepare()
     spoken = await chain.speak(utterance(voice="piper"))
@@ -102,7 +102,7 @@ async def test_a_named_voice_that_fails_has_those_before_it_as_stand_ins(standin
     await chain.close()
 
 
-async def test_a_voice_that_did_not_answer_rests_and_is_asked_again(chain, standin, clock):
+async def test_a_voice_that_did_not_answer_is_left_alone_for_a_while(chain, standin, clock):
     standin.faults.coming.append("500")
     await chain.speak(utterance())
     assert len(standin.spoken) == 1
@@ -117,7 +117,7 @@ async def test_a_voice_that_did_not_answer_rests_and_is_asked_again(chain, stand
     assert (spoken.voice, spoken.degraded) == ("openai:alloy", False)
 
 
-async def test_what_a_voice_refuses_does_not_make_it_rest(chain, standin):
+async def test_a_voice_that_refuses_is_asked_again_at_once(chain, standin):
     standin.faults.coming.append("400")
     assert (await chain.speak(utterance())).voice == "espeak"
     assert (await chain.speak(utterance())).voice == "openai:alloy"
@@ -131,7 +131,7 @@ async def test_a_language_goes_to_the_first_voice_that_speaks_it():
     assert (spoken.voice, spoken.degraded) == ("espeak", False)
 
 
-async def test_what_is_not_installed_was_never_promised(missing):
+async def test_a_voice_that_is_not_installed_degrades_only_those_who_named_it(missing):
     chain = Chain([missing, EspeakVoice()])
     await chain.prepare()
     spoken = await chain.speak(utterance())
@@ -148,7 +148,7 @@ async def test_a_voice_that_is_too_slow_here_comes_last(chain):
     assert (await chain.speak(utterance(voice="openai"))).voice == "openai:alloy"
 
 
-async def test_an_unknown_name_is_told_the_known_ones(chain):
+async def test_an_unknown_name_fails_with_the_known_ones(chain):
     with pytest.raises(VoiceFailedError, match="voices are auto, openai:alloy, espeak"):
         await chain.speak(utterance(voice="nobody"))
 
@@ -160,7 +160,7 @@ async def test_a_language_that_no_voice_speaks_fails():
         await chain.speak(utterance(language="xx"))
 
 
-async def test_no_voice_at_all_says_what_was_tried(missing):
+async def test_without_any_voice_the_error_has_all_reasons(missing):
     chain = Chain([missing, OpenAIVoice("")])
     with pytest.raises(VoiceUnavailableError) as caught:
         await chain.prepare()

@@ -1,4 +1,4 @@
-"""espeak-ng in process: it speaks, says when, and never fails on odd text."""
+"""espeak-ng in process: speech, word times, languages and odd text."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""gTTS's protocol against its stand-in: every part asked for gently, joined, and bounded."""
+"""gTTS's protocol against its stand-in: parts are requested slowly, joined and bounded."""
 
 import asyncio
 import io
@@ -77,19 +77,19 @@ async def test_one_connection_serves_all_parts(voice, standin):
         ("pt-BR", "pt"),
     ],
 )
-async def test_languages_go_by_the_names_of_the_service(voice, standin, language, code):
+async def test_language_tags_become_the_names_of_the_service(voice, standin, language, code):
     assert voice.speaks(language)
     await voice.speak(utterance("Hello.", language=language))
     assert standin.asked[0].language == code
 
 
 @pytest.mark.parametrize(("speed", "slow"), [(0.5, True), (0.8, False), (1.0, False), (2.0, False)])
-async def test_only_slow_speech_is_asked_for_slowly(voice, standin, speed, slow):
+async def test_only_slow_speech_uses_the_slow_speed(voice, standin, speed, slow):
     await voice.speak(utterance("Hello.", speed=speed))
     assert standin.asked[0].slow is slow
 
 
-async def test_an_unknown_language_is_refused_unasked(voice, standin):
+async def test_an_unknown_language_sends_no_request(voice, standin):
     assert not voice.speaks("xx")
     with pytest.raises(VoiceFailedError, match="does not speak 'xx'"):
         await voice.speak(utterance("Hello.", language="xx"))
@@ -104,27 +104,27 @@ async def test_text_goes_to_no_other_domain():
 
 
 @pytest.mark.parametrize("text", ["", "...", "—"])
-async def test_nothing_to_say_asks_nobody(voice, standin, text):
+async def test_text_without_words_sends_no_request(voice, standin, text):
     assert len((await voice.speak(utterance(text))).samples) == 0
     assert standin.asked == []
 
 
 @pytest.mark.parametrize("fault", ["429", "500", "503", "reset", "truncated"])
-async def test_a_moment_of_trouble_is_tried_again(voice, standin, fault):
+async def test_a_passing_fault_is_tried_again(voice, standin, fault):
     standin.faults.coming.append(fault)
     assert np.any((await voice.speak(utterance("Hello."))).samples)
     assert len(standin.asked) == 2
 
 
 @pytest.mark.parametrize("fault", ["429", "500", "reset", "truncated"])
-async def test_lasting_trouble_is_out_of_reach(voice, standin, fault):
+async def test_a_lasting_fault_is_unreachable(voice, standin, fault):
     standin.faults.coming.extend([fault] * 3)
     with pytest.raises(VoiceUnreachableError, match="does not answer now"):
         await voice.speak(utterance("Hello."))
     assert len(standin.asked) == 3
 
 
-async def test_who_says_come_back_later_is_not_asked_again_at_once(voice, standin):
+async def test_a_service_that_wants_a_long_rest_is_not_asked_again(voice, standin):
     standin.faults.retry_after_s = 3600
     standin.faults.coming.append("429")
     with pytest.raises(VoiceUnreachableError, match="429"):
@@ -132,7 +132,7 @@ async def test_who_says_come_back_later_is_not_asked_again_at_once(voice, standi
     assert len(standin.asked) == 1
 
 
-async def test_a_slow_answer_is_out_of_reach(standin):
+async def test_a_silent_service_is_unreachable(standin):
     voice = GttsVoice(standin.url, timeout_s=0.2, tries=1)
     standin.faults.coming.append("slow")
     with pytest.raises(VoiceUnreachableError, match="ReadTimeout"):
@@ -153,7 +153,7 @@ async def test_a_refusal_is_final(voice, standin):
         await voice.speak(utterance("Hello."))
 
 
-async def test_requests_keep_their_distance(standin):
+async def test_requests_are_rate_limited(standin):
     voice = GttsVoice(standin.url, requests_per_s=20)
     clock = asyncio.get_running_loop().time
     started_s = clock()
@@ -162,7 +162,7 @@ async def test_requests_keep_their_distance(standin):
     await voice.close()
 
 
-async def test_nobody_there_is_out_of_reach(standin):
+async def test_a_closed_port_is_unreachable(standin):
     async with gtts_standin() as gone:
         url = gone.url
     voice = GttsVoice(url, requests_per_s=1000)

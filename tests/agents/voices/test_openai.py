@@ -1,4 +1,4 @@
-"""OpenAI's speech protocol against its stand-in: asked for rightly, bounded, key kept."""
+"""OpenAI's speech protocol against its stand-in: right requests, bounded answers, a secret key."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def utterance(text: str, **settings) -> Utterance:
     return Utterance(text, VoiceSettings(**settings))
 
 
-async def test_the_request_says_what_the_settings_say(voice, standin):
+async def test_the_request_follows_from_the_settings(voice, standin):
     assert voice.name == "openai:nova"
     await voice.speak(utterance(TALE, speed=1.5))
     assert standin.spoken == [
@@ -79,14 +79,14 @@ async def test_wav_can_be_asked_for(standin):
 
 
 @pytest.mark.parametrize("fault", ["429", "500", "503", "reset", "truncated"])
-async def test_a_moment_of_trouble_is_tried_again(voice, standin, fault):
+async def test_a_passing_fault_is_tried_again(voice, standin, fault):
     standin.faults.coming.append(fault)
     assert np.any((await voice.speak(utterance(TALE))).samples)
     assert len(standin.spoken) == 2
 
 
 @pytest.mark.parametrize("fault", ["429", "500", "reset", "truncated"])
-async def test_lasting_trouble_is_out_of_reach(voice, standin, fault):
+async def test_a_lasting_fault_is_unreachable(voice, standin, fault):
     standin.faults.coming.extend([fault] * 2)
     with pytest.raises(VoiceUnreachableError, match="does not answer now"):
         await voice.speak(utterance(TALE))
@@ -98,7 +98,7 @@ async def test_an_answer_without_sound_is_worth_another_try(voice, standin):
         await voice.speak(utterance(TALE))
 
 
-async def test_a_slow_answer_is_out_of_reach(standin):
+async def test_a_silent_server_is_unreachable(standin):
     voice = OpenAIVoice(standin.url, standin.key, timeout_s=0.2, tries=1)
     standin.faults.coming.append("slow")
     with pytest.raises(VoiceUnreachableError, match="ReadTimeout"):
@@ -116,7 +116,7 @@ async def test_a_refusal_is_final(voice, standin, fault, says):
     assert len(standin.spoken) == 1
 
 
-async def test_neither_key_nor_password_is_said_aloud(standin):
+async def test_neither_key_nor_password_is_in_a_message(standin):
     url = standin.url.replace("http://", "http://user:secret@")
     voice = OpenAIVoice(f"{url}", "sk-not-this-one")
     with pytest.raises(VoiceFailedError) as caught:
@@ -127,7 +127,7 @@ async def test_neither_key_nor_password_is_said_aloud(standin):
     await voice.close()
 
 
-async def test_no_server_says_which_setting_names_one():
+async def test_without_a_server_the_error_names_the_setting():
     voice = OpenAIVoice("")
     assert not voice.speaks("en")
     with pytest.raises(VoiceUnavailableError, match="RHAPSODE_OPENAI_SPEECH_URL"):
@@ -135,7 +135,7 @@ async def test_no_server_says_which_setting_names_one():
     await voice.close()
 
 
-async def test_an_unmeasured_voice_comes_to_the_target_loudness(voice):
+async def test_a_voice_of_unknown_gain_reaches_the_target_loudness(voice):
     spoken = [await voice.speak(utterance(TALE)) for _ in range(12)]
     loudness_lufs = pcm.loudness_lufs(
         np.concatenate([part.samples for part in spoken]), spoken[0].rate_hz
@@ -152,6 +152,6 @@ async def test_a_given_gain_is_kept(standin):
 
 
 @pytest.mark.parametrize("text", ["", "..."])
-async def test_nothing_to_say_asks_nobody(voice, standin, text):
+async def test_text_without_words_sends_no_request(voice, standin, text):
     assert len((await voice.speak(utterance(text))).samples) == 0
     assert standin.spoken == []

@@ -1,4 +1,4 @@
-"""Piper with the packaged voice: it speaks, on one thread, and says when."""
+"""Piper with the packaged voice: speech, word times, and models that are missing."""
 
 from pathlib import Path
 
