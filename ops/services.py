@@ -14,8 +14,8 @@ from ..agents.voices.voice import VoiceFailedError
 from ..codecs.session import Form, Rendition, VoiceSettings
 from ..storage.log import Groups, Log
 from ..storage.objects.folder import FolderObjects
-from ..storage.objects.s3 import S3Objects, S3Settings
 from ..storage.objects.folder_source import FolderSource
+from ..storage.objects.s3 import S3Objects, S3Settings
 from ..storage.objects.s3_source import S3Source
 from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import Objects
@@ -24,7 +24,6 @@ from ..topologies.in_memory import declare_topics
 from .sessions import Sessions
 from .settings import Settings
 from .voices import voice_from
-
 
 T = TypeVar("T")
 

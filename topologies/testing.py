@@ -1,10 +1,10 @@
 """A whole system in memory, for testing a stage of one's own: no server, no voice to install.
 
-    system = InMemorySystem()
-    async with system.running():
-        await system.narrate("Hello there.", session="s")
-        await system.finished("s")
-    frames = await system.records(AudioFrame, "s")
+system = InMemorySystem()
+async with system.running():
+await system.narrate("Hello there.", session="s")
+await system.finished("s")
+frames = await system.records(AudioFrame, "s")
 """
 
 import asyncio
@@ -83,13 +83,17 @@ class InMemorySystem:
 
     async def describe(self, session: str = "s", **fields: Any) -> Session:
         """Accept a session without items."""
-        record = Session(session=session, last=True, **({"form": self.form} | fields))
+        record = self._described(session, fields)
         await self.journal.append(record)
         return record
 
+    def _described(self, session: str, fields: dict[str, Any]) -> Session:
+        values: dict[str, Any] = {"form": self.form} | fields
+        return Session(session=session, last=True, **values)
+
     async def narrate(self, text: str, session: str = "s", **fields: Any) -> None:
         """Accept a session of one text, as the gateway does."""
-        record = Session(session=session, last=True, **({"form": self.form} | fields))
+        record = self._described(session, fields)
         items = text_items(session, 0, text, item_end=True, last=True)
         await self.journal.append(record, *items)
 

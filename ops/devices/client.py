@@ -10,7 +10,6 @@ import numpy as np
 import websockets
 from numpy.typing import NDArray
 
-from ...codecs.device.opus import DEVICE_FRAME_MS, DEVICE_RATE_HZ, Decoder
 from ...codecs.audio.files import wav
 from ...codecs.device.opus import DEVICE_FRAME_MS, DEVICE_RATE_HZ, Decoder
 
