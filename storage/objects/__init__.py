@@ -1,1 +1,1 @@
-"""Object stores: a folder, S3, memory."""
+"""Objects that are stored, and people's files that are read: in a folder, S3 or memory."""

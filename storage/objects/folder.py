@@ -1,4 +1,4 @@
-"""Objects in a folder, with the same promises as S3."""
+"""Objects in a folder, under the same contract as those in S3."""
 
 import asyncio
 import errno
@@ -11,12 +11,15 @@ from pathlib import Path
 from .names import check_name, check_prefix, content_type_of
 from .store import ObjectsRefusedError, ObjectsUnreachableError, StoredObject
 
-_NEVER = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
-"""What stays as it is until somebody changes the folder; all else, a full disk say, may pass."""
+_LASTING = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
+"""Errors that last until somebody changes the folder; others, such as a full disk, may pass."""
 
 
 class FolderObjects:
-    """Objects as files below one folder; a put is a rename, so no reader sees half of one."""
+    """`storage.objects.store.Objects` as files below one folder.
+
+    A put is a rename, so no reader sees half of an object.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -79,11 +82,11 @@ class FolderObjects:
         return (self._folder / check_name(name)).absolute().as_uri()
 
     async def close(self) -> None:
-        """Hold nothing open."""
+        """Do nothing: files are closed after each call."""
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Yield the objects' files; those that are being written have hidden names."""
+    """Yield the objects' files; files that are being written have hidden names."""
 
     def trouble(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError | NotADirectoryError):
@@ -95,8 +98,8 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _explained(error: OSError, what: str, path: Path) -> Exception:
     message = f"cannot {what} {path}: {error.strerror or error}"
-    if error.errno in _NEVER:
-        return ObjectsRefusedError(f"{message}; check who owns the folder and what lies in it")
+    if error.errno in _LASTING:
+        return ObjectsRefusedError(f"{message}; check who owns the folder and what is in it")
     return ObjectsUnreachableError(message)
 
 

@@ -1,13 +1,18 @@
-"""Which names an object may have: they become paths and URLs."""
+"""Names of objects: the plain ones that we make, and the ones that people gave their files."""
 
 import re
+import unicodedata
 
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 MOST_PARTS = 8
+MOST_SOURCE_NAME_BYTES = 1024
+"""As long as a key of S3 can be."""
+_NOT_IN_SOURCE_NAMES = {"Cc", "Cs", "Zl", "Zp"}
+"""Control characters, surrogates, line and paragraph separators (Unicode General_Category)."""
 
 
 def check_name(name: str) -> str:
-    """Return the name if it is relative and plain.
+    """Return the name if it is relative and plain, as it becomes a path and a URL.
 
     Raises:
         ValueError: it has an empty, dotted, hidden or odd part, or more than 8 parts.
@@ -16,20 +21,43 @@ def check_name(name: str) -> str:
     if len(parts) > MOST_PARTS or not all(_PART.fullmatch(part) for part in parts):
         raise ValueError(
             f"{name[:120]!r} is no object name: use letters, digits, '.', '_' and '-' "
-            "in parts divided by '/'"
+            "in at most 8 parts divided by '/'"
         )
     return name
 
 
 def check_prefix(prefix: str) -> str:
-    """Return the prefix if a name can begin with it; the empty one begins every name.
+    """Return the prefix if a name can begin with it; every name begins with the empty one.
 
     Raises:
-        ValueError: no name begins so.
+        ValueError: no name begins with it.
     """
     if prefix:
         check_name(prefix + "x" if prefix.endswith("/") else prefix)
     return prefix
+
+
+def check_source_name(name: str) -> str:
+    """Return the name of somebody's file if it is a relative path that stays below its root.
+
+    Spaces and any script are allowed, and nothing is normalized.
+
+    Raises:
+        ValueError: it has more than 1,024 bytes in UTF-8, an empty part, ``.`` or ``..`` as a
+            part, a backslash, a control character or a line separator.
+    """
+    if len(name.encode(errors="surrogatepass")) > MOST_SOURCE_NAME_BYTES:
+        raise ValueError(f"{name[:120]!r} is no file name: it has more than 1,024 bytes")
+    if any(part in ("", ".", "..") for part in name.split("/")):
+        raise ValueError(
+            f"{name[:120]!r} is no file name: give a relative path without '.', '..' and empty "
+            "parts"
+        )
+    if "\\" in name or any(unicodedata.category(one) in _NOT_IN_SOURCE_NAMES for one in name):
+        raise ValueError(
+            f"{name[:120]!r} is no file name: backslashes and control characters are not allowed"
+        )
+    return name
 
 
 def content_type_of(name: str) -> str:
@@ -47,7 +75,7 @@ def content_type_of(name: str) -> str:
 
 
 def cache_control_of(name: str) -> str:
-    """Return how long a cache may keep an object: playlists change, all else never does."""
+    """Return for how long a cache may keep an object: playlists change, all else never does."""
     if name.endswith(".m3u8"):
         return "no-cache"
     return "public, max-age=31536000, immutable"

@@ -1,20 +1,20 @@
-"""Where objects rest: segments, playlists, and what else is too large for the log."""
+"""Where objects are stored: segments, playlists, and what else is too large for the log."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
 
 class ObjectsUnreachableError(OSError):
-    """The store does not answer or refuses for now; worth another try."""
+    """The store does not answer, or refuses for now; try again."""
 
 
 class ObjectsRefusedError(Exception):
-    """The store will not do it, however often it is asked; the message says what to do."""
+    """The store refuses, however often it is asked; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object's bytes, with what a listener's cache needs to know."""
+    """An object's bytes, with what a cache needs to know of them."""
 
     data: bytes
     content_type: str
@@ -23,21 +23,21 @@ class StoredObject:
 
 
 class Objects(Protocol):
-    """Named byte strings. Names are relative paths of plain segments, such as ``abc/audio.m3u8``.
+    """Named byte strings. Names are relative paths of plain parts, such as ``abc/audio.m3u8``.
 
     No name may be the folder of another: beside ``abc/audio.m3u8`` there can be no ``abc``.
     All methods may raise `ObjectsUnreachableError` and `ObjectsRefusedError`, and ``ValueError``
-    for a name that is none.
+    for an invalid name (`names.check_name`).
     """
 
     async def prepare(self) -> None:
-        """Make sure the store can be written to; make the bucket or folder where missing."""
+        """Make the bucket or folder where missing, and see that it can be written to."""
         ...
 
     async def put(self, name: str, data: bytes, content_type: str) -> None:
         """Store the object, atomically replacing an older one; it can be read on return.
 
-        The content type is the one that goes with the name's ending (`object_names`).
+        The content type is the one that goes with the name's ending (`names.content_type_of`).
         """
         ...
 
@@ -46,7 +46,7 @@ class Objects(Protocol):
         ...
 
     async def names(self, prefix: str) -> list[str]:
-        """Return, sorted, the names that start with the prefix; the empty one starts them all."""
+        """Return, sorted, the names that start with the prefix; all names where it is empty."""
         ...
 
     async def delete(self, name: str) -> None:
@@ -54,9 +54,9 @@ class Objects(Protocol):
         ...
 
     def url(self, name: str) -> str:
-        """Return where a client can read the object, if the store is reachable for it."""
+        """Return where a client that reaches the store can read the object."""
         ...
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close every connection."""
         ...
