@@ -17,7 +17,9 @@ SONG = bytes(range(256)) * 4
 
 
 @pytest.mark.s3
-async def test_a_prefix_precedes_every_name_and_may_be_left_out(s3_settings: S3Settings, s3_client: Any):
+async def test_a_prefix_precedes_every_name_and_may_be_left_out(
+    s3_settings: S3Settings, s3_client: Any
+):
     s3_client.create_bucket(Bucket=s3_settings.bucket)
     s3_client.put_object(Bucket=s3_settings.bucket, Key="a/b/song.flac", Body=SONG)
     for prefix, name in (("", "a/b/song.flac"), ("a", "b/song.flac"), ("a/b", "song.flac")):

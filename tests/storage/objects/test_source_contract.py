@@ -56,7 +56,7 @@ ODD = (
 
 
 @dataclass(frozen=True)
-class Place:
+class Stocked:
     """A source, and how a test stores and removes the files that it reads."""
 
     source: ObjectSource
@@ -69,12 +69,12 @@ class Place:
         return info
 
 
-def in_memory() -> Place:
+def in_memory() -> Stocked:
     source = MemorySource()
-    return Place(source, source.files.__setitem__, source.files.__delitem__)
+    return Stocked(source, source.files.__setitem__, source.files.__delitem__)
 
 
-def in_folder(folder: Path) -> Place:
+def in_folder(folder: Path) -> Stocked:
     folder.mkdir()
 
     def put(name: str, data: bytes) -> None:
@@ -83,10 +83,10 @@ def in_folder(folder: Path) -> Place:
         path.with_name("~new").write_bytes(data)
         path.with_name("~new").replace(path)
 
-    return Place(FolderSource(folder), put, lambda name: (folder / name).unlink())
+    return Stocked(FolderSource(folder), put, lambda name: (folder / name).unlink())
 
 
-def in_bucket(settings: S3Settings, client: Any) -> Place:
+def in_bucket(settings: S3Settings, client: Any) -> Stocked:
     bucket = settings.bucket
     client.create_bucket(Bucket=bucket)
 
@@ -96,11 +96,11 @@ def in_bucket(settings: S3Settings, client: Any) -> Place:
     def remove(name: str) -> None:
         client.delete_object(Bucket=bucket, Key=f"people's files/{name}")
 
-    return Place(S3Source(settings, "people's files"), put, remove)
+    return Stocked(S3Source(settings, "people's files"), put, remove)
 
 
 @pytest.fixture(params=["memory", "folder", pytest.param("s3", marks=pytest.mark.s3)])
-async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+async def stocked(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stocked]:
     if request.param == "memory":
         made = in_memory()
     elif request.param == "folder":
@@ -112,112 +112,116 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await made.source.close()
 
 
-async def test_a_file_has_its_size_and_a_quoted_etag(place: Place):
-    place.put("album/song.flac", SONG)
-    info = await place.info("album/song.flac")
+async def test_a_file_has_its_size_and_a_quoted_etag(stocked: Stocked):
+    stocked.put("album/song.flac", SONG)
+    info = await stocked.info("album/song.flac")
     assert info.size_bytes == len(SONG)
     assert info.etag.startswith('"')
     assert info.etag.endswith('"')
-    assert await place.info("album/song.flac") == info
+    assert await stocked.info("album/song.flac") == info
 
 
-async def test_what_is_not_there_is_none(place: Place):
-    place.put("album/song.flac", SONG)
+async def test_a_file_that_does_not_exist_is_none(stocked: Stocked):
+    stocked.put("album/song.flac", SONG)
     long_part = "long" * 200
     for name in ("other.flac", "album", "album/song.flac/part", "ALBUM/song.flac", long_part):
-        assert await place.source.stat(name) is None, name
+        assert await stocked.source.stat(name) is None, name
 
 
-async def test_an_empty_file_is_a_file(place: Place):
-    place.put("empty.wav", b"")
-    info = await place.info("empty.wav")
+async def test_an_empty_file_is_a_file(stocked: Stocked):
+    stocked.put("empty.wav", b"")
+    info = await stocked.info("empty.wav")
     assert info.size_bytes == 0
     for start, end in ((0, 0), (0, 10), (5, 10)):
-        assert await place.source.read("empty.wav", start, end, etag=info.etag) == b""
+        assert await stocked.source.read("empty.wav", start, end, etag=info.etag) == b""
 
 
 @pytest.mark.parametrize(
     ("start", "end"),
     [(0, 1024), (0, 1), (1023, 1024), (100, 900), (7, 7), (0, 99_999), (1000, 5000)],
 )
-async def test_a_range_is_read_byte_for_byte_and_cut_at_the_end(place: Place, start: int, end: int):
-    place.put("song.flac", SONG)
-    etag = (await place.info("song.flac")).etag
-    assert await place.source.read("song.flac", start, end, etag=etag) == SONG[start:end]
+async def test_a_range_is_read_byte_for_byte_and_cut_at_the_end(
+    stocked: Stocked, start: int, end: int
+):
+    stocked.put("song.flac", SONG)
+    etag = (await stocked.info("song.flac")).etag
+    assert await stocked.source.read("song.flac", start, end, etag=etag) == SONG[start:end]
 
 
-async def test_a_range_beyond_the_end_is_empty(place: Place):
-    place.put("song.flac", SONG)
-    etag = (await place.info("song.flac")).etag
+async def test_a_range_beyond_the_end_is_empty(stocked: Stocked):
+    stocked.put("song.flac", SONG)
+    etag = (await stocked.info("song.flac")).etag
     for start, end in ((1024, 1024), (1024, 2000), (5000, 6000)):
-        assert await place.source.read("song.flac", start, end, etag=etag) == b""
+        assert await stocked.source.read("song.flac", start, end, etag=etag) == b""
 
 
-async def test_a_large_file_is_read_by_ranges(place: Place):
+async def test_a_large_file_is_read_by_ranges(stocked: Stocked):
     data = b"".join(number.to_bytes(4, "big") for number in range(2_500_000))
-    place.put("long.wav", data)
-    info = await place.info("long.wav")
+    stocked.put("long.wav", data)
+    info = await stocked.info("long.wav")
     read = bytearray()
     while len(read) < info.size_bytes:
         end = len(read) + MOST_READ_BYTES
-        read += await place.source.read("long.wav", len(read), end, etag=info.etag)
+        read += await stocked.source.read("long.wav", len(read), end, etag=info.etag)
     assert read == data
 
 
 @pytest.mark.parametrize("data", [b"another", SONG[::-1], b""])
-async def test_a_replaced_file_has_another_etag_and_is_read_no_further(place: Place, data: bytes):
-    place.put("song.flac", SONG)
-    before = await place.info("song.flac")
-    place.put("song.flac", data)
-    assert (await place.info("song.flac")).etag != before.etag
+async def test_a_replaced_file_has_another_etag_and_is_read_no_further(
+    stocked: Stocked, data: bytes
+):
+    stocked.put("song.flac", SONG)
+    before = await stocked.info("song.flac")
+    stocked.put("song.flac", data)
+    assert (await stocked.info("song.flac")).etag != before.etag
     for start, end in ((0, 10), (3, 3), (2000, 3000)):
         with pytest.raises(ObjectChangedError, match=r"'song\.flac' was replaced or removed"):
-            await place.source.read("song.flac", start, end, etag=before.etag)
+            await stocked.source.read("song.flac", start, end, etag=before.etag)
 
 
-async def test_a_removed_file_is_read_no_further(place: Place):
-    place.put("song.flac", SONG)
-    etag = (await place.info("song.flac")).etag
-    place.remove("song.flac")
-    assert await place.source.stat("song.flac") is None
+async def test_a_removed_file_is_read_no_further(stocked: Stocked):
+    stocked.put("song.flac", SONG)
+    etag = (await stocked.info("song.flac")).etag
+    stocked.remove("song.flac")
+    assert await stocked.source.stat("song.flac") is None
     for start, end in ((0, 10), (3, 3)):
         with pytest.raises(ObjectChangedError):
-            await place.source.read("song.flac", start, end, etag=etag)
+            await stocked.source.read("song.flac", start, end, etag=etag)
 
 
-async def test_a_file_that_never_was_cannot_be_read(place: Place):
+async def test_a_file_that_never_was_cannot_be_read(stocked: Stocked):
     with pytest.raises(ObjectChangedError):
-        await place.source.read("never.flac", 0, 10, etag='"0"')
+        await stocked.source.read("never.flac", 0, 10, etag='"0"')
 
 
-async def test_names_people_give_their_files_are_read(place: Place):
+async def test_names_people_give_their_files_are_read(stocked: Stocked):
     for name in ODD:
-        place.put(name, name.encode())
+        stocked.put(name, name.encode())
     for name in ODD:
-        info = await place.info(name)
-        read = await place.source.read(name, 0, 1000, etag=info.etag)
+        info = await stocked.info(name)
+        read = await stocked.source.read(name, 0, 1000, etag=info.etag)
         assert read == name.encode(), name
     composed = unicodedata.normalize("NFC", ODD[3])
-    assert await place.source.stat(composed) is None, "names are not normalized"
+    assert await stocked.source.stat(composed) is None, "names are not normalized"
 
 
-async def test_a_hostile_name_is_refused(place: Place):
+async def test_a_hostile_name_is_refused(stocked: Stocked):
     for name in HOSTILE:
         with pytest.raises(ValueError, match="is no file name"):
-            await place.source.stat(name)
+            await stocked.source.stat(name)
         with pytest.raises(ValueError, match="is no file name"):
-            await place.source.read(name, 0, 10, etag='"0"')
+            await stocked.source.read(name, 0, 10, etag='"0"')
 
 
-async def test_a_range_that_is_none_or_too_long_is_refused(place: Place):
-    place.put("song.flac", SONG)
-    etag = (await place.info("song.flac")).etag
+async def test_an_invalid_or_too_long_range_is_refused(stocked: Stocked):
+    stocked.put("song.flac", SONG)
+    etag = (await stocked.info("song.flac")).etag
     for start, end in ((-1, 5), (5, 4), (-5, -1)):
         with pytest.raises(ValueError, match="is no range of bytes"):
-            await place.source.read("song.flac", start, end, etag=etag)
+            await stocked.source.read("song.flac", start, end, etag=etag)
     with pytest.raises(ValueError, match="at most 8,388,608 bytes"):
-        await place.source.read("song.flac", 0, MOST_READ_BYTES + 1, etag=etag)
-    assert await place.source.read("song.flac", 0, MOST_READ_BYTES, etag=etag) == SONG
+        await stocked.source.read("song.flac", 0, MOST_READ_BYTES + 1, etag=etag)
+    assert await stocked.source.read("song.flac", 0, MOST_READ_BYTES, etag=etag) == SONG
 
 
 @given(st.text(max_size=60) | st.text(alphabet="./\\a \0", max_size=12))
