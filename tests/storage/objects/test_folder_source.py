@@ -82,3 +82,10 @@ async def test_a_file_written_to_in_place_has_another_etag(files: Path):
 async def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
     with pytest.raises(ObjectsRefusedError, match=r"there is no folder .*nowhere"):
         await FolderSource(tmp_path / "nowhere").stat("song.flac")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
+async def test_a_file_that_may_not_be_read_is_refused(files: Path):
+    (files / "album" / "song.flac").chmod(0)
+    with pytest.raises(ObjectsRefusedError, match="check who may read the folder"):
+        await FolderSource(files).stat("album/song.flac")

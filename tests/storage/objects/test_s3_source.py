@@ -43,6 +43,12 @@ async def test_a_key_that_may_not_read_is_refused(s3_settings: S3Settings, s3_cl
     await source.close()
 
 
+async def test_a_name_too_long_for_a_key_is_no_object():
+    source = S3Source(S3Settings("bucket", "http://127.0.0.1:9"), prefix="p")
+    assert await source.stat("a" * 1023) is None
+    await source.close()
+
+
 async def test_a_server_that_is_not_there_is_unreachable():
     settings = S3Settings("bucket", "http://127.0.0.1:9", access_key_id="k", secret_access_key="s")
     source = S3Source(settings)

@@ -236,3 +236,12 @@ def test_a_name_that_passes_stays_below_its_folder(name: str):
 
 def test_a_name_may_have_1024_bytes():
     assert check_source_name("ä" * 512) == "ä" * 512
+
+
+async def test_files_may_be_given_to_the_source_in_memory():
+    source = MemorySource({"a song.flac": SONG})
+    info = await source.stat("a song.flac")
+    assert info is not None
+    assert info.size_bytes == len(SONG)
+    with pytest.raises(ValueError, match="is no file name"):
+        MemorySource({"../song.flac": SONG})

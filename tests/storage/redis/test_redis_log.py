@@ -1,5 +1,6 @@
 """What only the log on the server has: keys, slots, foreign ids and the ingress key."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from rhapsode.storage.log import (
     Span,
     UnusableServerError,
 )
-from rhapsode.storage.redis.connection import RedisSettings
+from rhapsode.storage.redis.connection import RedisConnection, RedisSettings
 from rhapsode.storage.redis.groups import RedisGroups
 from rhapsode.storage.redis.keys import Keys
 from rhapsode.storage.redis.log import RedisLog
@@ -93,6 +94,33 @@ async def test_a_trim_of_many_entries_goes_by_steps(redis_log: RedisLog):
         await redis_log.append("t", 0, [NewEntry(None, b"")] * 5_000)
     assert await redis_log.trim("t", 0, 24_999) == 24_999
     assert await redis_log.span("t", 0) == Span(24_999, 25_000)
+
+
+class TrimmedMeanwhile(RedisConnection):
+    """A connection over which, once, entries are trimmed between finding and reading them."""
+
+    before: int | None = None
+
+    async def pipeline(
+        self, commands: Sequence[Sequence[Any]], *, atomic: bool = False
+    ) -> list[Any]:
+        before, self.before = self.before, None
+        if before is not None:
+            await RedisLog(self).trim("t", 0, before)
+        return await super().pipeline(commands, atomic=atomic)
+
+
+@pytest.mark.parametrize(("before", "left"), [(4, 4), (5, 5), (9, 9), (10, None)])
+async def test_entries_trimmed_while_they_are_read_do_not_hide_what_follows(
+    redis_settings: RedisSettings, before: int, left: int | None
+):
+    connection = TrimmedMeanwhile(redis_settings)
+    log = RedisLog(connection)
+    await log.append_at(0, [batch("t", "s", n, b"%d" % n) for n in range(10)])
+    connection.before = before
+    read = await log.read_sequence("t", 0, "s", 0, limit=3)
+    assert [entry.value for entry in read[:1]] == ([] if left is None else [b"%d" % left])
+    await connection.close()
 
 
 # -- foreign programs
