@@ -18,7 +18,9 @@ def check_file(path: Path, *, force: bool) -> None:
         UsageError: it exists, and nobody said to overwrite it.
     """
     if path.exists() and not force:
-        raise UsageError(f"{path} exists: choose another place with --out, or overwrite it with --force")
+        raise UsageError(
+            f"{path} exists: choose another place with --out, or overwrite it with --force"
+        )
 
 
 def check_folder(folder: Path, *, force: bool) -> None:
