@@ -23,7 +23,7 @@ from .scripts import (
 Boundary = Literal["clause", "sentence", "paragraph", "chapter", "end"]
 """What a piece ends at; the pause after it follows from this."""
 
-Idle = Literal["", "sentence", "all"]
+IdleState = Literal["", "sentence", "all"]
 """What may go while no text comes: nothing, a sentence without its successor, or all there is."""
 
 UNITS_PER_S = 15.0
@@ -57,7 +57,7 @@ class Piece:
 
 
 def cut(
-    text: str, start: int, *, seq: int, final: bool, language: str, idle: Idle = ""
+    text: str, start: int, *, seq: int, final: bool, language: str, idle: IdleState = ""
 ) -> Piece | None:
     """Return the piece that begins at or after ``start``, None until more text decides it.
 
@@ -127,7 +127,7 @@ def _piece(view: View, start: int, seq: int) -> Piece:
     return Piece(spoken(view, start, end), start, end, boundary)
 
 
-def _idle_piece(view: View, start: int, seq: int, idle: Idle) -> Piece | None:
+def _idle_piece(view: View, start: int, seq: int, idle: IdleState) -> Piece | None:
     """Return the piece to speak while no text comes; ``view`` takes the text known for final."""
     end = len(view.text.rstrip())
     first = view.next_visible(start)
