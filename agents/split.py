@@ -292,11 +292,5 @@ def _mark(session: Description, cursor: _Cursor, boundary: Boundary, error: str)
 
 
 def _event(session: Description, chars: int) -> Event:
-    return Event(
-        session=session.session,
-        stage="split",
-        seq=0,
-        kind="text",
-        chars_total=chars,
-        last=True,
-    )
+    name = session.session
+    return Event(session=name, stage="split", seq=0, kind="text", chars_total=chars, last=True)

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 from ..agents.idle import Idle
 from ..agents.journal import (
@@ -17,7 +17,7 @@ from ..agents.journal import (
     batches,
 )
 from ..codecs.encoding import MalformedError, decode, encode
-from ..codecs.records import TOPICS, DeadLetter, SequenceRecord
+from ..codecs.records import TOPICS, DeadLetter, SequenceRecord, check_session
 from ..storage.log import (
     ClosedError,
     Fence,
@@ -28,6 +28,7 @@ from ..storage.log import (
     SequenceBatch,
     partition_of,
 )
+from .delivery import Delivery, Observer
 from .stage import Agent, Stage
 
 IDLE_S = 60.0
@@ -42,36 +43,6 @@ RETRY_PATIENCE_S = 600.0
 MOST_RELOADS = 20
 """An agent that was started anew so often without writing anything does not read its cursor."""
 DEAD_LETTER_BYTES = 32_000
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A record as the engine hands it over."""
-
-    key: bytes
-    value: bytes
-    topic: str
-    partition: int
-    offset: int
-    fence: Fence | None
-    done: Callable[[], Any]
-    """Call once: every output of the record is in the log."""
-
-
-class Observer(Protocol):
-    """Who counts what stages do."""
-
-    def handled(self, stage: str, records: int, seconds: float) -> None:
-        """Count records done, and the seconds an agent had them."""
-        ...
-
-    def wrote(self, stage: str, topic: str, records: int) -> None:
-        """Count records that were appended to the log."""
-        ...
-
-    def troubled(self, stage: str, kind: str) -> None:
-        """Count a ``retry``, a ``dead-letter``, a ``fenced`` write, a ``reload`` or a ``crash``."""
-        ...
 
 
 class _StaleCursorError(Exception):
@@ -90,6 +61,10 @@ class _Key:
     task: asyncio.Task[None] | None = None
     trouble_since: float | None = None
     reloads: int = 0
+    """Since something of the key was last written."""
+    pause_s: float = RETRY_FIRST_S
+    given_up: str = ""
+    """Why the record in hand is to be dead-lettered; empty where it is not."""
 
     @property
     def session(self) -> str:
@@ -164,42 +139,43 @@ class KeyedRunner:
             self._room.set()
 
     async def _drive(self, key: _Key) -> None:
-        pause = RETRY_FIRST_S
-        given_up = ""
-        while True:
-            try:
-                if given_up:
-                    await self._dead_letter(key, given_up)
-                    given_up = ""
-                await self._run_agent(key)
-                pause = RETRY_FIRST_S
-            except (MalformedError, UnknownSessionError) as error:
-                given_up = str(error)
-            except FencedError:
-                self._observer.troubled(self._stage.name, "fenced")
-                self._forget_generation(key)
-            except OSError as error:
-                self._observer.troubled(self._stage.name, "retry")
-                given_up = given_up or self._out_of_patience(key, error)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, RETRY_MOST_S)
-            except _StaleCursorError as error:
-                self._observer.troubled(self._stage.name, "reload")
-                key.reloads += 1
-                if key.reloads > MOST_RELOADS:
-                    self._report_bug(error.__cause__ or error)
-                    break
-            except Exception as error:  # noqa: BLE001 - a bug: handed on to stop the stage
-                self._report_bug(error)
-                break
-            if not (key.waiting or key.handed):
-                break
+        """Run the agent again and again, until nothing is left or a bug stops the stage."""
+        while await self._attempt(key) and (key.waiting or key.handed):
+            pass
         if self._keys.get(key.key) is key:
             del self._keys[key.key]
 
-    def _report_bug(self, error: BaseException) -> None:
+    async def _attempt(self, key: _Key) -> bool:
+        """Run the agent until it ends or something is wrong; tell whether to go on."""
+        try:
+            if key.given_up:
+                await self._dead_letter(key, key.given_up)
+                key.given_up = ""
+            await self._run_agent(key)
+            key.pause_s = RETRY_FIRST_S
+        except (MalformedError, UnknownSessionError) as error:
+            key.given_up = str(error)
+        except FencedError:
+            self._observer.troubled(self._stage.name, "fenced")
+            self._forget_generation(key)
+        except OSError as error:
+            self._observer.troubled(self._stage.name, "retry")
+            key.given_up = key.given_up or self._out_of_patience(key, error)
+            await asyncio.sleep(key.pause_s)
+            key.pause_s = min(2 * key.pause_s, RETRY_MOST_S)
+        except _StaleCursorError as error:
+            self._observer.troubled(self._stage.name, "reload")
+            key.reloads += 1
+            if key.reloads > MOST_RELOADS:
+                return self._report_bug(error.__cause__ or error)
+        except Exception as error:  # noqa: BLE001 - a bug: handed on to stop the stage
+            return self._report_bug(error)
+        return True
+
+    def _report_bug(self, error: BaseException) -> bool:
         self._observer.troubled(self._stage.name, "crash")
         self._crash(error)
+        return False
 
     def _forget_generation(self, key: _Key) -> None:
         """Drop what was delivered in the generation that was fenced off, not what came since."""
@@ -318,7 +294,7 @@ class KeyedRunner:
         self._observer.troubled(self._stage.name, "dead-letter")
         delivery = key.handed[-1]
         letter = DeadLetter(
-            session="",
+            session=session_of(key.session),
             stage=self._stage.name,
             topic=delivery.topic,
             partition=delivery.partition,
@@ -330,3 +306,11 @@ class KeyedRunner:
             DeadLetter.TOPIC, delivery.partition, [NewEntry(key=key.key, value=encode(letter))]
         )
         self._finish(key)
+
+
+def session_of(name: str) -> str:
+    """Return a session id, empty where the name is none."""
+    try:
+        return check_session(name)
+    except ValueError:
+        return ""
