@@ -16,18 +16,18 @@ from ..agents.journal import (
     UnknownSessionError,
     batches,
 )
-from ..codecs.encoding import MalformedError, decode, encode
-from ..codecs.records import TOPICS, DeadLetter, SequenceRecord, check_session
+from ..codecs.encoding import MalformedError, decode
+from ..codecs.records import TOPICS, SequenceRecord
 from ..storage.log import (
     ClosedError,
     Fence,
     FencedError,
     GapError,
-    NewEntry,
     OverlapError,
     SequenceBatch,
     partition_of,
 )
+from .dead_letters import dead_letter
 from .delivery import Delivery, Observer
 from .stage import Agent, Stage
 
@@ -42,7 +42,6 @@ RETRY_PATIENCE_S = 600.0
 """What stays unreachable for longer is dead-lettered."""
 MOST_RELOADS = 20
 """An agent that was started anew so often without writing anything does not read its cursor."""
-DEAD_LETTER_BYTES = 32_000
 
 
 class _StaleCursorError(Exception):
@@ -293,24 +292,5 @@ class KeyedRunner:
             key.handed.append(key.waiting.popleft())
         self._observer.troubled(self._stage.name, "dead-letter")
         delivery = key.handed[-1]
-        letter = DeadLetter(
-            session=session_of(key.session),
-            stage=self._stage.name,
-            topic=delivery.topic,
-            partition=delivery.partition,
-            offset=delivery.offset,
-            reason=reason[:1000],
-            value=delivery.value[:DEAD_LETTER_BYTES],
-        )
-        await self._journal.log.append(
-            DeadLetter.TOPIC, delivery.partition, [NewEntry(key=key.key, value=encode(letter))]
-        )
+        await dead_letter(self._journal.log, self._stage.name, key.session, delivery, reason)
         self._finish(key)
-
-
-def session_of(name: str) -> str:
-    """Return a session id, empty where the name is none."""
-    try:
-        return check_session(name)
-    except ValueError:
-        return ""
