@@ -192,13 +192,11 @@ class PieceDecoder:
         for packet in self._packets():
             self._source.count_step()
             try:
-                frames = packet.decode()
+                frames = [frame for frame in packet.decode() if frame.samples]
             except (FFmpegError, ValueError, IndexError) as error:
                 self._note_damage(error)
                 continue
             for frame in frames:
-                if not frame.samples:
-                    continue
                 if frame.layout.nb_channels > _MAX_CHANNELS:
                     raise AudioFormatError(f"{frame.layout.nb_channels} channels are too many")
                 self._bad_packets = 0

@@ -146,7 +146,7 @@ PLANTED: dict[str, tuple[Files, str]] = {
     ),
     "one EXTINF a frame too long": (
         replaced("EXTINF:0.362667", "EXTINF:0.384000"),
-        "date is not the start plus media time|packets, EXTINF says",
+        "date is not the start plus media time|packets, EXTINF counts",
     ),
     "repeated content with right decode time": (
         {**SESSION, NAMES[4]: media_segment(4, GRID.start(4), encoded()[3])},
@@ -207,7 +207,7 @@ PLANTED: dict[str, tuple[Files, str]] = {
     "a segment cut off": ({**SESSION, NAMES[5]: SESSION[NAMES[5]][:-1]}, "box b'mdat' at"),
     "a packet missing": (
         {**SESSION, NAMES[4]: media_segment(4, GRID.start(4), encoded()[4][:-1])},
-        "packets, EXTINF says",
+        "packets, EXTINF counts",
     ),
     "a sequence number that does not rise": (
         damaged(NAMES[2], b"mfhd\0\0\0\0\0\0\0\x81", b"mfhd\0\0\0\0\0\0\0\x01"),
