@@ -1,4 +1,4 @@
-"""Everything after ``audio-frame`` again, from the log: written out, or compared byte for byte."""
+"""Deriving everything after ``audio-frame`` again from the log, to write or to compare it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +63,7 @@ async def replay(parts: Parts, session: str) -> Replayed:
             result.packets += run[1]
         result.pcm = await audio.read(0, audio.available)
     except LookupError as error:
-        raise ReplayError(f"{error}: it was trimmed away") from None
+        raise ReplayError(f"{error}: it was trimmed") from None
     result.objects[INIT_NAME] = init_segment()
     publish = Publish(
         parts.grid, parts.bit_rate, parts.store, parts.history(Text), parts.history(Segment)
@@ -79,7 +79,7 @@ async def replay(parts: Parts, session: str) -> Replayed:
 
 
 async def differences(parts: Parts, replayed: Replayed) -> list[str]:
-    """Compare with what the log says and the store holds; return what differs, one line each."""
+    """Compare with what the log and the store hold; return what differs, one line each."""
     found: list[str] = []
     session = replayed.session
     logged = [
@@ -89,7 +89,7 @@ async def differences(parts: Parts, replayed: Replayed) -> list[str]:
         found.append(f"{len(logged)} segments in the log, {len(replayed.segments)} derived")
     for was, derived in zip(logged, replayed.segments, strict=False):
         if was != derived:
-            found.append(f"segment {was.number}: the log says {was}, derived is {derived}")
+            found.append(f"segment {was.number}: {was} in the log, {derived} derived")
     for name, data in sorted(replayed.objects.items()):
         stored = await parts.store.get(f"{session}/{name}")
         if stored is None:
