@@ -2,14 +2,12 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
-from typing import Literal
 
 from ..codecs.records import Chunk, Event, Item, Passage, SequenceRecord
-from ..codecs.text.sentences import Boundary, Piece, cut
+from ..codecs.text.sentences import Boundary, IdleState, Piece, cut
 from .idle import Idle
 from .journal import Description, Sequences
 
-IdleCut = Literal["", "sentence", "all"]
 SENTENCE_IDLE_S = 0.25
 """After so long without more text a finished sentence is cut, though nothing follows it yet."""
 ALL_IDLE_S = 1.0
@@ -170,7 +168,7 @@ def _take(
 
 
 def _cut_text(
-    session: Description, cursor: _Cursor, *, ends: bool, joined: bool, idle: IdleCut = ""
+    session: Description, cursor: _Cursor, *, ends: bool, joined: bool, idle: IdleState = ""
 ) -> list[tuple[SequenceRecord, ...]]:
     """Cut what can be cut of the running text; all of it where it ends.
 
@@ -187,7 +185,7 @@ def _cut_text(
             seq=cursor.ramp,
             final=ends,
             language=session.voice.language,
-            idle=bool(idle),
+            idle=idle,
         )
         if piece is None:
             break
@@ -234,7 +232,7 @@ def _cut_idle(
 ) -> list[tuple[SequenceRecord, ...]]:
     if cursor.closed or cursor.item < 0:
         return []
-    idle: IdleCut = "all" if idle_s >= ALL_IDLE_S else "sentence"
+    idle: IdleState = "all" if idle_s >= ALL_IDLE_S else "sentence"
     outputs = _cut_text(session, cursor, ends=False, joined=False, idle=idle)
     if outputs and idle == "all":
         cursor.ramp = 0  # whoever listens has caught up: begin with a short chunk again
@@ -294,11 +292,5 @@ def _mark(session: Description, cursor: _Cursor, boundary: Boundary, error: str)
 
 
 def _event(session: Description, chars: int) -> Event:
-    return Event(
-        session=session.session,
-        stage="split",
-        seq=0,
-        kind="text",
-        chars_total=chars,
-        last=True,
-    )
+    name = session.session
+    return Event(session=name, stage="split", seq=0, kind="text", chars_total=chars, last=True)

@@ -110,12 +110,15 @@ class InMemorySystem:
         """Wait until the sessions' playlists have ended and their devices have all frames."""
         async with asyncio.timeout(DEADLINE_S):
             for session in sessions:
-                while not (await self.journal.of(Event).state(f"{session}/publish")).closed:
-                    await asyncio.sleep(0.005)
-                if (await self.journal.describe(session)).form.device is None:
-                    continue
-                while not (await self.journal.of(DeviceFrames).state(session)).closed:
-                    await asyncio.sleep(0.005)
+                await self._closed(Event, f"{session}/publish", session)
+                if (await self.journal.describe(session)).form.device is not None:
+                    await self._closed(DeviceFrames, session, session)
+
+    async def _closed(self, kind: type[SequenceRecord], sequence: str, session: str) -> None:
+        partition = self.journal.of(kind).partition(session)
+        while not (await self.journal.of(kind).state(sequence)).closed:
+            end = (await self.log.span(kind.TOPIC, partition)).next
+            await self.log.read({(kind.TOPIC, partition): end}, timeout_s=0.05)
 
     async def hand(
         self, agent: Agent, session: str, records: Iterable[Any], *, stop_after: int = -1

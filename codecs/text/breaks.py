@@ -24,7 +24,6 @@ from .scripts import (
     SPACELESS_TERMINATORS,
     TERMINATORS,
     divides_word,
-    is_grapheme_start,
     is_phrase_end,
     is_written_without_spaces,
 )
@@ -102,15 +101,15 @@ def _rank_without_space(view: View, start: int, index: int) -> Rank:
         return Rank.CLAUSE
     if before in DASHES:  # one after a space opens an aside
         return Rank.NONE if _begins_run(view, start, index - 1) else Rank.CLAUSE
-    return _rank_between_letters(view, index)
+    return _rank_between_letters(view, start, index)
 
 
-def _rank_between_letters(view: View, index: int) -> Rank:
+def _rank_between_letters(view: View, start: int, index: int) -> Rank:
     before, after = view.text[index - 1], view.text[index]
     if divides_word(before, after) and (view.language != "ja" or is_phrase_end(before)):
         return Rank.WORD
     both = is_written_without_spaces(before) and is_written_without_spaces(after)
-    return Rank.GRAPHEME if both and is_grapheme_start(view.text, index) else Rank.NONE
+    return Rank.GRAPHEME if both and view.begins_grapheme(start, index) else Rank.NONE
 
 
 def _begins_run(view: View, start: int, index: int) -> bool:

@@ -1,6 +1,9 @@
 """Text that is still growing, and what its lines are: headings, rules, list items."""
 
 import re
+from collections.abc import Iterator
+
+import regex
 
 from .scripts import is_audible
 
@@ -19,6 +22,14 @@ _chapter = re.compile(
 )
 _LONGEST_CHAPTER_WORD = max(map(len, _CHAPTER_WORDS))
 
+GRAPHEME_REACH = 300
+"""Characters from a piece's start in which graphemes are told apart; pieces have 250 at most."""
+
+# Python's own `re` knows no grapheme clusters. A short form of UAX #29 written by hand was no
+# quicker (thousand characters a second: Japanese 138 against 142, Thai 139 against 171, flags 119
+# against 62), and wrong in the corners.
+_grapheme = regex.compile(r"\X")
+
 BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 _visible = re.compile(r"\S")
 _heading = re.compile(r"#{1,6}[ \t]")
@@ -34,12 +45,30 @@ class MoreTextNeededError(Exception):
 
 
 class View:
-    """A text as far as it is known, which says so where it is asked for more."""
+    """A text as far as it is known, which raises where it is asked for more."""
 
     def __init__(self, text: str, final: bool, language: str) -> None:
         self.text = text
         self.final = final
         self.language = language.partition("-")[0].lower()
+        self._graphemes: Iterator[regex.Match[str]] = iter(())
+        self._graphemes_from = -1
+        self._grapheme_start = 0
+
+    def begins_grapheme(self, start: int, index: int) -> bool:
+        """Return whether a grapheme cluster begins at ``index`` of the piece from ``start`` on.
+
+        By UAX #29, 3.1, whose rules look back but never ahead, so it holds whatever comes. Asked in
+        rising order, the piece is read once.
+        """
+        if self._graphemes_from != start or index < self._grapheme_start:
+            # a slice: in the whole text `regex` would count flags back to its beginning
+            self._graphemes = _grapheme.finditer(self.text[start : start + GRAPHEME_REACH])
+            self._graphemes_from = self._grapheme_start = start
+        while self._grapheme_start < index:
+            match = next(self._graphemes, None)
+            self._grapheme_start = start + match.end() if match else len(self.text)
+        return self._grapheme_start == index
 
     def at(self, index: int) -> str:
         """Return a character, empty at the end of a final text.

@@ -36,7 +36,6 @@ _SPACELESS = (
     (0x20000, 0x3FFFF),
 )
 _NOT_AT_LINE_START = frozenset("々ーぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ")
-_ZERO_WIDTH_JOINER = "\u200d"
 
 
 def units_of(char: str) -> int:
@@ -76,30 +75,6 @@ def divides_word(before: str, after: str) -> bool:
 def is_phrase_end(before: str) -> bool:
     """Say whether a break after this character is one between phrases rather than Han letters."""
     return not _is_han(before)
-
-
-def is_grapheme_start(text: str, index: int) -> bool:
-    """Say whether text may be parted before ``index``; a short form of UAX #29, section 3.1.
-
-    Raises:
-        IndexError: ``index`` is not inside the text.
-    """
-    before, after = text[index - 1], text[index]
-    if unicodedata.category(after) in ("Mn", "Mc", "Me", "Cf"):
-        return False
-    if before == _ZERO_WIDTH_JOINER or unicodedata.combining(before) == 9:  # 9: virama
-        return False
-    if _is_low_flag(after) and _is_low_flag(before):
-        flags = 0
-        while index - flags > 0 and flags < 64 and _is_low_flag(text[index - flags - 1]):
-            flags += 1
-        return flags % 2 == 0
-    # conjoining jamo, and skin tones
-    return not ("\u1160" <= after <= "\u11ff" or "\U0001f3fb" <= after <= "\U0001f3ff")
-
-
-def _is_low_flag(char: str) -> bool:
-    return "\U0001f1e6" <= char <= "\U0001f1ff"
 
 
 def _is_han(char: str) -> bool:

@@ -1,12 +1,13 @@
 """From words to speakable pieces, while the words are still coming.
 
 A piece is decided by the text up to the first word after it, and by nothing else: not by how the
-text arrived, nor by what stands further on. So a restart at the end of any piece gives the same
-pieces again. sentencex says whether a sentence ends, one candidate at a time; lengths are counted
-in *units*, the time a Latin letter takes to say.
+text arrived, nor by what comes further on. So a restart at the end of any piece gives the same
+pieces again. Only where the caller reports that the text is idle does a piece end earlier.
+sentencex tells whether a sentence ends, one candidate at a time; lengths are counted in *units*,
+the time a Latin letter takes to say.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from .breaks import Rank, is_sentence_end, rank_of
@@ -16,12 +17,14 @@ from .scripts import (
     TERMINATORS,
     divides_word,
     is_audible,
-    is_grapheme_start,
     units_of,
 )
 
 Boundary = Literal["clause", "sentence", "paragraph", "chapter", "end"]
 """What a piece ends at; the pause after it follows from this."""
+
+IdleState = Literal["", "sentence", "all"]
+"""What may go while no text comes: nothing, a sentence without its successor, or all there is."""
 
 UNITS_PER_S = 15.0
 """Letters a second of unhurried English speech."""
@@ -54,7 +57,7 @@ class Piece:
 
 
 def cut(
-    text: str, start: int, *, seq: int, final: bool, language: str, idle: bool = False
+    text: str, start: int, *, seq: int, final: bool, language: str, idle: IdleState = ""
 ) -> Piece | None:
     """Return the piece that begins at or after ``start``, None until more text decides it.
 
@@ -64,14 +67,17 @@ def cut(
         seq: Number of the piece in its session; the first is a clause, so that sound begins soon.
         final: No more text will come; then None means that nothing is left.
         language: BCP 47 tag.
-        idle: Nothing has come for a while, so a finished sentence may go without its successor.
+        idle: Whether text has stopped coming, and so what may go undecided. ``sentence``: a
+            sentence that no word to come can change. ``all``: everything, in its order, to the
+            end of the text, a word cut off included, since perhaps nothing follows; what ends
+            inside a sentence ends as a clause.
     """
     view = View(text, final, language)
     try:
         first = view.next_visible(start)
         return _piece(view, first, seq) if first < len(text) else None
     except MoreTextNeededError:
-        return _finished(View(text, True, language), start, seq) if idle else None
+        return _idle_piece(View(text, True, language), start, seq, idle) if idle else None
 
 
 def pause_s(boundary: Boundary, language: str) -> float:
@@ -121,25 +127,27 @@ def _piece(view: View, start: int, seq: int) -> Piece:
     return Piece(spoken(view, start, end), start, end, boundary)
 
 
-def _finished(view: View, start: int, seq: int) -> Piece | None:
-    """Return the piece that ends with the text known so far, if no word that comes can change it.
-
-    ``view`` takes the text for final.
-    """
+def _idle_piece(view: View, start: int, seq: int, idle: IdleState) -> Piece | None:
+    """Return the piece to speak while no text comes; ``view`` takes the text known for final."""
     end = len(view.text.rstrip())
     first = view.next_visible(start)
     if first >= end:
         return None
     piece = _piece(view, first, seq)
-    if piece.end_char != end:
+    if piece.end_char == end and _is_finished(view, first, end):
+        return piece
+    if idle == "sentence":
         return None
+    return replace(piece, boundary="clause") if piece.end_char == end else piece
+
+
+def _is_finished(view: View, first: int, end: int) -> bool:
+    """Return whether no word that comes can make the piece go on beyond ``end``."""
     over = "\n" in view.text[end:] and BLANK_LINE.search(view.text, end)
     last = view.text[first:end].rstrip("".join(CLOSERS))[-1:]
     # after a digit, the full stop may yet become a decimal point
     full = last in TERMINATORS and not view.text[max(first, end - 2)].isdigit()
-    if over or (full and is_sentence_end(view, first, end, "A")):
-        return piece
-    return None
+    return bool(over) or (full and is_sentence_end(view, first, end, "A"))
 
 
 def _choose(view: View, start: int, seq: int) -> tuple[int, Rank]:
@@ -195,13 +203,13 @@ def _best_gap(gaps: list[tuple[int, int, Rank]], soft: int) -> tuple[int, Rank] 
 
 
 def _grapheme_before(view: View, start: int, limit: int, hard: int) -> int:
-    """Return the last place within ``hard`` units of an endless word that parts no grapheme."""
+    """Return the last index within ``hard`` units of an endless word that parts no grapheme."""
     units = 0
     best = start
     for index in range(start + 1, limit):
         units += units_of(view.text[index - 1])
         if units > hard and best > start:
             break
-        if is_grapheme_start(view.text, index):
+        if view.begins_grapheme(start, index):
             best = index
     return best if best > start else limit

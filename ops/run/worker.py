@@ -14,6 +14,7 @@ from ...topologies.registry import stages_named
 from ...topologies.stage import group_id
 from ..metrics import LAG, REGISTRY, PrometheusObserver
 from ..services import Services
+from .stopping import cancel_the_rest, end_within
 
 LAG_INTERVAL_S = 5.0
 log = structlog.get_logger()
@@ -63,7 +64,10 @@ async def work(services: Services, names: tuple[str, ...]) -> int:
         log.info("working", stages=list(names))
         lag = asyncio.create_task(_report_lag(services, names))
         crashed = await _until_stopped(apps, stopping)
+        end_within()
         lag.cancel()
+    # sessions in hand: they must not go on over a voice and a log that are about to be closed
+    await cancel_the_rest()
     for app in crashed:
         log.error("stage crashed", stage=app.conf.id, error=repr(app.crash_reason))
     return 1 if crashed else 0

@@ -114,7 +114,7 @@ class MemoryLog:
         ends: dict[tuple[str, int, str], SequenceState] = {}
         written: list[bool] = []
         for batch in batches:
-            where = (batch.topic, partition, batch.sequence)
+            where = (check_topic(batch.topic), partition, batch.sequence)
             if where not in ends:
                 sequence = self._sequences.get(where, StoredSequence())
                 ends[where] = SequenceState(sequence.next, sequence.closed)
@@ -163,7 +163,7 @@ class MemoryLog:
                 return {}
 
     def _from(self, where: TopicPartition, position: int, limit: int) -> list[Entry]:
-        stream = self._streams.get(where)
+        stream = self._streams.get((check_topic(where[0]), where[1]))
         if stream is None:
             return []
         start = max(0, position - stream.first)
@@ -183,7 +183,8 @@ class MemoryLog:
     # -- sequences
 
     async def sequence_state(self, topic: str, partition: int, sequence: str) -> SequenceState:
-        known = self._sequences.get((topic, partition, sequence), StoredSequence())
+        where = (check_topic(topic), partition, sequence)
+        known = self._sequences.get(where, StoredSequence())
         return SequenceState(known.next, known.closed)
 
     async def read_sequence(
@@ -205,7 +206,7 @@ class MemoryLog:
         return found
 
     async def forget_sequence(self, topic: str, partition: int, sequence: str) -> None:
-        self._sequences.pop((topic, partition, sequence), None)
+        self._sequences.pop((check_topic(topic), partition, sequence), None)
 
     async def trim(self, topic: str, partition: int, before: int) -> int:
         stream = self._stream(topic, partition)
@@ -225,8 +226,8 @@ class MemoryLog:
         fence: Fence | None = None,
     ) -> None:
         self._check(fence, partition)
-        for topic, offset in offsets.items():
-            self._offsets[group, check_topic(topic), partition] = offset
+        stored = {(group, check_topic(topic), partition): at for topic, at in offsets.items()}
+        self._offsets |= stored
 
     async def committed(self, group: str, topic: str, partition: int) -> int | None:
         return self._offsets.get((group, topic, partition))
@@ -250,11 +251,11 @@ class MemoryLog:
         return entry.id
 
     async def read_ingress(self, topic: str, *, limit: int = 100) -> list[IngressEntry]:
-        return self._ingress.get(topic, [])[:limit]
+        return self._ingress.get(check_topic(topic), [])[:limit]
 
     async def drop_ingress(self, topic: str, ids: Sequence[str]) -> None:
-        gone = set(ids)
-        self._ingress[topic] = [e for e in self._ingress.get(topic, []) if e.id not in gone]
+        left = [entry for entry in self._ingress.get(check_topic(topic), []) if entry.id not in ids]
+        self._ingress[topic] = left
 
     async def close(self) -> None:
         """Do nothing: no connection is held."""

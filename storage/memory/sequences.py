@@ -1,7 +1,9 @@
 """Sequences in memory: what ``append_at.lua`` and ``find_batches.lua`` do on the server."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from ..errors import ClosedError, GapError, OverlapError
 from ..sequences import SequenceBatch, SequenceState
@@ -47,8 +49,12 @@ class StoredSequence:
         self, start: int, end: int | None, first_offset: int, limit: int | None
     ) -> Iterator[StoredBatch]:
         """Yield the batches in ``[start, end)`` that have an entry left, as `Log.read_sequence`."""
+        # they follow one another: only the last one that starts at or before ``start`` may touch it
+        low = max(0, bisect_right(self.batches, start, key=lambda batch: batch.start) - 1)
         entries = 0
-        for batch in self.batches:
+        for batch in islice(self.batches, low, None):
+            if end is not None and batch.start >= end:
+                return
             if batch.last < first_offset or not batch.touches(start, end):
                 continue
             if limit is not None and entries and entries + batch.entries > limit:

@@ -15,7 +15,7 @@ from .store import ObjectsRefusedError, ObjectsUnreachableError
 
 _MISSING = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO}
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-"""Without waiting: a named pipe, which is no file, would wait for somebody to write to it."""
+"""Never waits, as opening a named pipe otherwise would until somebody writes to it."""
 
 
 class FolderSource:
@@ -72,7 +72,7 @@ class FolderSource:
 
     def _open(self, name: str) -> int | None:
         root = os.path.realpath(self._folder)
-        path = os.path.realpath(os.path.join(root, name))  # noqa: PTH118 - Path drops no ".." here
+        path = os.path.realpath(Path(root, name))
         if os.path.commonpath((root, path)) != root:
             raise ObjectsRefusedError(
                 f"{name!r} leads out of the folder {self._folder}: put the file into the folder "
@@ -91,7 +91,7 @@ class FolderSource:
 
 
 def _open_below(root: str, parts: tuple[str, ...]) -> int:
-    """Open a file by its parts, following no link: one that was made meanwhile leads nowhere."""
+    """Open a file by its parts and follow no link, as one may have been made since we looked."""
     descriptor = os.open(root, _OPEN | os.O_DIRECTORY)
     for number, part in enumerate(parts, start=1):
         within = descriptor

@@ -1,4 +1,4 @@
-"""The log and its groups, on the server and in memory, for the tests of what both promise."""
+"""The log and its groups, on the server and in memory, for tests of their contract."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -18,7 +18,7 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 @pytest.fixture
 def serving() -> Callable[[Handler, str], AbstractAsyncContextManager[None]]:
-    """Give ``async with serving(handler, path)``; at the end it hangs up on everybody."""
+    """Give ``async with serving(handler, path)``; it closes every connection at the end."""
     return _serving
 
 

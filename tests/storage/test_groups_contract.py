@@ -1,4 +1,4 @@
-"""What consumer groups promise, on the server and in memory alike: the whole state machine."""
+"""The contract of consumer groups, on the server and in memory: the whole state machine."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -27,7 +27,7 @@ async def settled(groups: Groups, first: str, *others: str) -> int:
     members = (first, *others)
     for member in members:
         await groups.join("g", member, b"", PATIENT)
-    for member in members:  # the first was alone for a moment: it has to join again
+    for member in members:  # the first one was alone for a moment: it has to join again
         if not (await groups.beat("g", member, PATIENT)).joined:
             await groups.join("g", member, b"", PATIENT)
     beat = await groups.beat("g", first, PATIENT)
@@ -41,7 +41,9 @@ async def states(groups: Groups, *members: str) -> list[Beat]:
     return [await groups.beat("g", member, PATIENT) for member in members]
 
 
-async def test_a_start_up_of_many_is_one_generation(groups: Groups, wait_until: WaitUntil):
+async def test_members_that_start_together_make_one_generation(
+    groups: Groups, wait_until: WaitUntil
+):
     timings = GroupTimings(lease_s=30.0, rebalance_s=30.0, initial_delay_s=0.1)
     for member in "abc":
         beat = await groups.join("g", member, b"meta " + member.encode(), timings)
@@ -73,7 +75,7 @@ async def test_only_the_leader_of_the_generation_assigns_and_only_once(groups: G
     assert await states(groups, "a") == [Beat(1, "stable", True, "a")]
 
 
-async def test_a_newcomer_has_all_join_again_into_the_next_generation(groups: Groups):
+async def test_a_new_member_makes_all_others_join_the_next_generation(groups: Groups):
     generation = await settled(groups, "a", "b")
     newcomer = await groups.join("g", "c", b"", PATIENT)
     assert newcomer == Beat(generation, "preparing", True, "a")
@@ -87,7 +89,7 @@ async def test_a_newcomer_has_all_join_again_into_the_next_generation(groups: Gr
     assert await groups.assignment("g", "a", generation + 1) is None
 
 
-async def test_who_is_silent_is_evicted_and_told_so(groups: Groups, wait_until: WaitUntil):
+async def test_a_silent_member_is_evicted_and_told_so(groups: Groups, wait_until: WaitUntil):
     generation = await settled(groups, "a", "b")
     await groups.beat("g", "b", BRIEF)
 
@@ -100,7 +102,7 @@ async def test_who_is_silent_is_evicted_and_told_so(groups: Groups, wait_until: 
     assert await groups.join("g", "a", b"", PATIENT) == Beat(generation + 1, "syncing", True, "a")
     assert (await groups.members("g")).metadata.keys() == {"a"}
     assert not (await groups.beat("g", "b", BRIEF)).joined
-    # it may come back as anybody may come
+    # it may join again as any other member
     assert (await groups.join("g", "b", b"", PATIENT)).state == "preparing"
 
 
@@ -116,7 +118,7 @@ async def test_a_silent_leader_is_replaced(groups: Groups, wait_until: WaitUntil
     assert (beat.leader, beat.joined) == ("b", True)
 
 
-async def test_who_does_not_join_again_by_the_deadline_is_left_out(
+async def test_a_member_that_does_not_join_again_by_the_deadline_is_removed(
     groups: Groups, wait_until: WaitUntil
 ):
     hasty = GroupTimings(lease_s=30.0, rebalance_s=0.1, initial_delay_s=0.0)
@@ -133,7 +135,7 @@ async def test_who_does_not_join_again_by_the_deadline_is_left_out(
     assert [beat.joined for beat in await states(groups, "a", "b")] == [False, False]
 
 
-async def test_a_leader_that_does_not_assign_is_left_out(groups: Groups, wait_until: WaitUntil):
+async def test_a_leader_that_does_not_assign_is_removed(groups: Groups, wait_until: WaitUntil):
     hasty = GroupTimings(lease_s=30.0, rebalance_s=0.1, initial_delay_s=0.0)
     await groups.join("g", "a", b"", hasty)
     await groups.join("g", "b", b"", hasty)
@@ -148,7 +150,7 @@ async def test_a_leader_that_does_not_assign_is_left_out(groups: Groups, wait_un
     assert (beat.state, beat.leader) == ("syncing", "b")
 
 
-async def test_who_leaves_is_not_waited_for(groups: Groups):
+async def test_a_member_that_leaves_is_not_waited_for(groups: Groups):
     generation = await settled(groups, "a", "b", "c")
     await groups.leave("g", "a")
     await groups.leave("g", "a")
@@ -163,14 +165,14 @@ async def test_who_leaves_is_not_waited_for(groups: Groups):
     assert (beat.state, beat.joined) == ("empty", False)
 
 
-async def test_generations_only_rise_even_over_an_empty_group(groups: Groups):
+async def test_generations_only_rise_even_where_a_group_was_empty(groups: Groups):
     assert (await groups.join("g", "a", b"", PATIENT)).generation == 1
     await groups.leave("g", "a")
     assert (await groups.join("g", "a", b"", PATIENT)).generation == 2
     assert (await groups.join("h", "a", b"", PATIENT)).generation == 1
 
 
-async def test_a_beat_alone_makes_nobody_a_member(groups: Groups):
+async def test_a_beat_alone_makes_no_member(groups: Groups):
     (beat,) = await states(groups, "stranger")
     assert beat == Beat(0, "empty", False, "")
     assert (await groups.members("g")).metadata == {}
@@ -222,7 +224,7 @@ async def test_a_heartbeat_keeps_the_lease_until_it_is_stopped(
     assert len(heard) == counted
 
 
-async def test_joins_at_once_from_many_end_in_one_stable_generation(
+async def test_many_concurrent_joins_end_in_one_stable_generation(
     groups: Groups, wait_until: WaitUntil
 ):
     timings = GroupTimings(lease_s=30.0, rebalance_s=30.0, initial_delay_s=0.02)

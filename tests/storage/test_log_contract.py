@@ -1,4 +1,4 @@
-"""What a log promises, on the server and in memory alike: topics, entries, offsets, fences."""
+"""The contract of a log, for the one on the server and the one in memory: all but sequences."""
 
 import asyncio
 import time
@@ -39,11 +39,24 @@ async def test_a_topic_keeps_its_number_of_partitions(log: Log):
 
 
 @pytest.mark.parametrize("name", ["", "a:b", "a}b", "a b", "a\n", "ä", "a" * 250])
-async def test_a_topic_with_a_name_that_is_none_is_refused(log: Log, name: str):
+async def test_an_invalid_topic_name_is_refused(log: Log, name: str):
     with pytest.raises(ValueError, match="letters, digits"):
         await log.declare(name, 1)
-    with pytest.raises(ValueError, match="letters, digits"):
-        await log.append(name, 0, entries(b"x"))
+    valid, invalid = (SequenceBatch(topic, "s", 0, 1, b"", (b"x",)) for topic in ("t", name))
+    for refused in (
+        lambda: log.append(name, 0, entries(b"x")),
+        lambda: log.append_at(0, [valid, invalid]),
+        lambda: log.commit("g", 0, {"t": 1, name: 1}),
+        lambda: log.read({("t", 0): 0, (name, 0): 0}),
+        lambda: log.sequence_state(name, 0, "s"),
+        lambda: log.read_sequence(name, 0, "s", 0),
+        lambda: log.forget_sequence(name, 0, "s"),
+        lambda: log.read_ingress(name),
+    ):
+        with pytest.raises(ValueError, match="letters, digits"):
+            await refused()
+    assert await log.span("t", 0) == Span(0, 0)
+    assert await log.committed("g", "t", 0) is None
 
 
 @pytest.mark.parametrize("partitions", [0, -1, 100_001])
@@ -52,7 +65,7 @@ async def test_a_topic_has_at_least_one_partition(log: Log, partitions: int):
         await log.declare("t", partitions)
 
 
-def test_keys_go_to_the_partitions_kafka_would_give_them():
+def test_a_key_has_the_partition_that_kafka_gives_it():
     # murmur2 with Kafka's seed, from the tables of org.apache.kafka.common.utils.UtilsTest
     murmur2 = {b"21": -973932308, b"foobar": -790332482, b"a-little-bit-long-string": -985981536}
     for key, hashed in murmur2.items():
@@ -67,13 +80,13 @@ async def test_offsets_are_contiguous_from_zero(log: Log):
     assert await log.append("t", 0, entries(b"c")) == 2
     assert await log.append("t", 1, entries(b"d")) == 0
     found = await log.read({("t", 0): 0, ("t", 1): 0, ("t", 2): 0})
-    assert {place: [entry.offset for entry in rows] for place, rows in found.items()} == {
+    assert {where: [entry.offset for entry in rows] for where, rows in found.items()} == {
         ("t", 0): [0, 1, 2],
         ("t", 1): [0],
     }
 
 
-async def test_an_entry_comes_back_as_it_was_given(log: Log):
+async def test_an_entry_is_read_as_it_was_appended(log: Log):
     given = [
         NewEntry(b"\x00\xff", b"\r\n\x00", (("a", b""), ("ä", b"\x80")), 1_700_000_000_123),
         NewEntry(None, None),
@@ -91,14 +104,14 @@ async def test_an_entry_comes_back_as_it_was_given(log: Log):
     assert before_ms <= read[1].timestamp_ms <= after_ms
 
 
-async def test_nothing_appended_is_nothing_and_says_where_it_would_stand(log: Log):
+async def test_to_append_no_entries_returns_the_next_offset_and_writes_nothing(log: Log):
     assert await log.append("t", 0, []) == 0
     await log.append("t", 0, entries(b"a"))
     assert await log.append("t", 0, []) == 1
     assert await log.span("t", 0) == Span(0, 1)
 
 
-async def test_a_read_starts_at_its_position_and_keeps_to_its_limit(log: Log):
+async def test_a_read_starts_at_its_offset_and_keeps_to_its_limit(log: Log):
     await log.append("t", 0, entries(*(b"%d" % n for n in range(10))))
     (found,) = (await log.read({("t", 0): 4}, limit=3)).values()
     assert [entry.value for entry in found] == [b"4", b"5", b"6"]
@@ -115,7 +128,7 @@ async def test_a_read_waits_for_the_first_entry(log: Log):
     assert [entry.value for entry in found["t", 1]] == [b"late"]
 
 
-async def test_a_read_that_waited_in_vain_returns_nothing(log: Log):
+async def test_a_read_that_times_out_returns_nothing(log: Log):
     assert await log.read({("t", 0): 0}, timeout_s=0.02) == {}
 
 
@@ -138,7 +151,7 @@ async def test_many_writers_at_once_leave_no_gap_and_lose_nothing(log: Log):
     await asyncio.gather(*(write(writer) for writer in range(40)))
     (found,) = (await log.read({("t", 0): 0}, limit=10_000)).values()
     assert [entry.offset for entry in found] == list(range(40 * 20 * 2))
-    # all of one append stand together
+    # the entries of one append are neighbours
     assert all(entry.value == b"+" for entry in found[1::2])
     assert len({entry.value for entry in found[::2]}) == 40 * 20
 
@@ -186,9 +199,9 @@ async def test_an_offset_is_found_by_time_though_writers_clocks_disagree(log: Lo
     await log.append("t", 0, [NewEntry(None, b"", timestamp_ms=ms) for ms in stamps])
     for first in range(len(stamps)):
         await log.trim("t", 0, first)
-        standing = list(enumerate(stamps))[first:]
+        stored = list(enumerate(stamps))[first:]
         for wanted in (0, 50, 4999, 8500, 9001, 19_999, 20_400, 20_600, 21_000, 30_000):
-            expected = next((o for o, ms in standing if ms >= wanted), len(stamps))
+            expected = next((o for o, ms in stored if ms >= wanted), len(stamps))
             assert await log.offset_at("t", 0, wanted) == expected, (first, wanted)
 
 
@@ -211,7 +224,7 @@ async def test_commits_are_kept_by_group_and_topic(log: Log):
     assert await log.committed("g", "t", 1) is None
 
 
-async def test_lag_is_what_stands_and_is_not_committed(log: Log):
+async def test_lag_is_what_is_stored_and_not_committed(log: Log):
     await log.declare("t", 4)
     for partition in range(3):
         await log.append("t", partition, entries(b"a", b"b", b"c", b"d"))
@@ -229,12 +242,12 @@ async def test_an_older_generation_changes_nothing(log: Log, groups: Groups):
     new, old = Fence("g", 3), Fence("g", 2)
     await log.append("t", 0, entries(b"new"), fence=new)
     await log.commit("g", 0, {"t": 1}, fence=new)
-    place = SequenceBatch("t", "sequence", 0, 1, b"sequence", (b"placed",))
+    batch = SequenceBatch("t", "s", 0, 1, b"s", (b"appended",))
     for refused in (
         lambda: log.append("t", 0, entries(b"old"), fence=old),
         lambda: log.append("t", 0, [], fence=old),
         lambda: log.commit("g", 0, {"t": 0}, fence=old),
-        lambda: log.append_at(0, [place], fence=old),
+        lambda: log.append_at(0, [batch], fence=old),
         lambda: log.append_at(0, [], fence=old),
         lambda: groups.claim("g", 2, [0]),
     ):
@@ -242,11 +255,11 @@ async def test_an_older_generation_changes_nothing(log: Log, groups: Groups):
             await refused()
     assert await values(log, "t", 0) == [b"new"]
     assert await log.committed("g", "t", 0) == 1
-    assert (await log.sequence_state("t", 0, "sequence")).next == 0
-    # other groups and unclaimed partitions are none of its business
+    assert (await log.sequence_state("t", 0, "s")).next == 0
+    # the claim concerns neither other groups nor other partitions
     await log.append("t", 0, entries(b"other"), fence=Fence("h", 1))
     await log.append("t", 2, entries(b"free"), fence=old)
     await groups.claim("g", 3, [0])
     await groups.claim("g", 4, [0])
     with pytest.raises(FencedError, match="generation 4"):
-        await log.append_at(0, [place], fence=new)
+        await log.append_at(0, [batch], fence=new)

@@ -1,10 +1,10 @@
--- The state of a consumer group, moved on by each member's call; clocks are the server's alone.
+-- The state of a consumer group, moved on by each member's call; only the server's clock counts.
 -- KEYS: state hash, leases zset, metadata hash, joined set, assignments hash
 -- ARGV: verb, member, lease ms, rebalance ms, initial delay ms, payload...
 --   payload: join: metadata | assign: generation, then member and assignment pairs | assignment: generation
 -- Reply: join, beat, leave: generation, state, 1 if the member has joined it, leader | assign: 1 if it is
 --   stored | members: generation, and metadata by member | assignment: the assignment or nil
-local STATE, LEASES, META, JOINED, PLAN = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local STATE, LEASES, META, JOINED, ASSIGNMENTS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local verb, member = ARGV[1], ARGV[2]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -61,7 +61,7 @@ local function close_barrier()
     leader = all[1]
   end
   generation = generation + 1
-  redis.call('DEL', PLAN)
+  redis.call('DEL', ASSIGNMENTS)
   redis.call('HSET', STATE, 'generation', text(generation), 'leader', leader)
   enter('syncing')
 end
@@ -100,13 +100,13 @@ elseif verb == 'assign' then
   if generation ~= tonumber(ARGV[6]) or leader ~= member then return 0 end
   if state == 'stable' then return 1 end -- the first assignment is kept
   if state ~= 'syncing' then return 0 end
-  for at = 7, #ARGV, 2 do redis.call('HSET', PLAN, ARGV[at], ARGV[at + 1]) end
+  for at = 7, #ARGV, 2 do redis.call('HSET', ASSIGNMENTS, ARGV[at], ARGV[at + 1]) end
   redis.call('HSET', STATE, 'state', 'stable')
   return 1
 elseif verb == 'members' then
   return { generation, redis.call('HGETALL', META) }
 elseif verb == 'assignment' then
   if state ~= 'stable' or generation ~= tonumber(ARGV[6]) then return false end
-  return redis.call('HGET', PLAN, member)
+  return redis.call('HGET', ASSIGNMENTS, member)
 end
 return redis.error_reply('unknown verb')

@@ -39,7 +39,7 @@ SPEAKER = """
 import asyncio, importlib, json, sys
 import numpy as np
 from rhapsode.agents.voices.voice import Utterance, VoiceFailedError
-from rhapsode.codecs.records import VoiceSettings
+from rhapsode.codecs.session import VoiceSettings
 
 async def main():
     texts, language = json.loads(sys.argv[3]), sys.argv[4]

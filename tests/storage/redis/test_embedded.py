@@ -1,4 +1,4 @@
-"""The embedded server: it starts, keeps its data, and never outlives us."""
+"""The embedded server: it starts, keeps its data, and does not outlive us."""
 
 import os
 import signal
@@ -52,8 +52,8 @@ async def test_a_server_killed_while_writing_has_all_it_acknowledged(tmp_path: P
         nonlocal acknowledged
         while True:
             value = b"%d" % acknowledged + bytes(20_000)
-            place = SequenceBatch("t", "sequence", acknowledged, acknowledged + 1, b"k", (value,))
-            await log.append_at(0, [place])
+            batch = SequenceBatch("t", "s", acknowledged, acknowledged + 1, b"k", (value,))
+            await log.append_at(0, [batch])
             acknowledged += 1
             if acknowledged == 200:
                 assert server.pid is not None
@@ -66,16 +66,16 @@ async def test_a_server_killed_while_writing_has_all_it_acknowledged(tmp_path: P
             await log.topics()
         server.stop()
         server.start()
-        standing = (await log.sequence_state("t", 0, "sequence")).next
+        stored = (await log.sequence_state("t", 0, "s")).next
         assert acknowledged >= 200
         # what was under way may have arrived, or not
-        assert standing in (acknowledged, acknowledged + 1)
-        read = await log.read_sequence("t", 0, "sequence", 0)
+        assert stored in (acknowledged, acknowledged + 1)
+        read = await log.read_sequence("t", 0, "s", 0)
         assert [entry.value for entry in read] == [
-            b"%d" % number + bytes(20_000) for number in range(standing)
+            b"%d" % number + bytes(20_000) for number in range(stored)
         ]
-        # functions are sent again, for a restarted server has forgotten them
-        assert await log.append("t", 0, [NewEntry(b"k", b"v")]) == standing
+        # scripts are sent again, as a restarted server has none
+        assert await log.append("t", 0, [NewEntry(b"k", b"v")]) == stored
     finally:
         await log.close()
         server.stop()
@@ -92,7 +92,7 @@ def test_a_second_server_on_the_same_folder_is_refused(tmp_path: Path):
         assert server.answers()
 
 
-def test_a_stale_pid_file_and_socket_are_no_hindrance(tmp_path: Path):
+def test_a_stale_pid_file_and_socket_do_not_matter(tmp_path: Path):
     with socket.socket(socket.AF_UNIX) as left_behind:
         left_behind.bind(str(tmp_path / "valkey.sock"))
     (tmp_path / "valkey.pid").write_text("1", encoding="ascii")
@@ -103,7 +103,7 @@ def test_a_stale_pid_file_and_socket_are_no_hindrance(tmp_path: Path):
     server.stop()
 
 
-def test_a_folder_with_a_long_and_odd_name_will_do(tmp_path: Path):
+def test_a_folder_may_have_a_long_and_odd_name(tmp_path: Path):
     folder = tmp_path / 'with "quotes", 100%, #1 and spaces?' / ("long" * 30)
     with EmbeddedValkey(folder) as server:
         assert server.answers()
@@ -128,7 +128,7 @@ def test_a_socket_folder_that_others_could_have_made_is_refused(
         server.start()
 
 
-def test_what_cannot_be_started_says_why(tmp_path: Path):
+def test_a_server_that_cannot_start_tells_why(tmp_path: Path):
     file = tmp_path / "file"
     file.touch()
     with pytest.raises(EmbeddedValkeyError, match="cannot write to"):
@@ -144,9 +144,11 @@ def test_what_cannot_be_started_says_why(tmp_path: Path):
     assert server.pid is None
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux tells a child that its parent has ended"
+)
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-async def test_it_never_outlives_its_starter(
+async def test_it_does_not_outlive_its_starter(
     tmp_path: Path, how: signal.Signals, wait_until: WaitUntil
 ):
     program = f"""
@@ -154,7 +156,7 @@ async def test_it_never_outlives_its_starter(
         from pathlib import Path
         from rhapsode.storage.redis.embedded import EmbeddedValkey
         server = EmbeddedValkey(Path({str(tmp_path)!r}))
-        starter = threading.Thread(target=server.start)  # the end of a thread is not our end
+        starter = threading.Thread(target=server.start)  # its end is not the end of the process
         starter.start()
         starter.join()
         print(server.pid, flush=True)
@@ -164,14 +166,14 @@ async def test_it_never_outlives_its_starter(
         [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE
     )
     assert starter.stdout is not None
-    with starter.stdout as said:
-        pid = int(said.readline())
+    with starter.stdout as output:
+        pid = int(output.readline())
     assert runs(pid)
     server = EmbeddedValkey(tmp_path)
     assert server.start_unless_running() is False
     starter.send_signal(how)
     starter.wait()
-    # whoever comes next waits for the old one to be gone, and has the folder to itself
+    # the next one waits for the old server to end, and has the folder to itself
     assert server.start_unless_running() is True
     await wait_until(lambda: not runs(pid))
     assert server.answers()

@@ -1,4 +1,4 @@
-"""The heartbeat on the server: in a thread of its own, through trouble, and gone with its loop."""
+"""The heartbeat on the server: in a thread of its own, through errors, for as long as its loop."""
 
 import asyncio
 import threading
@@ -19,7 +19,7 @@ BRIEF = GroupTimings(lease_s=1.0, rebalance_s=30.0, initial_delay_s=0.0)
 
 
 class Watcher(threading.Thread):
-    """Another member, in another thread, whose beats evict whoever is silent."""
+    """Another member, in another thread, whose beats evict silent members."""
 
     def __init__(self, settings: RedisSettings) -> None:
         super().__init__(name="watcher")
@@ -67,7 +67,7 @@ async def test_code_that_keeps_the_loop_busy_does_not_lose_the_lease(
     watcher.join()
 
 
-async def test_it_tells_of_trouble_and_goes_on(tmp_path: Path, wait_until: WaitUntil):
+async def test_it_reports_errors_and_goes_on(tmp_path: Path, wait_until: WaitUntil):
     server = EmbeddedValkey(tmp_path)
     server.start()
     connection = RedisConnection(RedisSettings(server.url))
@@ -98,7 +98,7 @@ def test_it_ends_with_its_loop(redis_settings: RedisSettings):
     _gone()
 
 
-async def test_to_stop_it_does_not_wait_for_a_server_that_hangs(tmp_path: Path, serving: Serving):
+async def test_stopping_it_does_not_wait_for_a_server_that_hangs(tmp_path: Path, serving: Serving):
     path = str(tmp_path / "mute.sock")
     asked = asyncio.Event()
 
@@ -114,7 +114,7 @@ async def test_to_stop_it_does_not_wait_for_a_server_that_hangs(tmp_path: Path, 
         await asyncio.wait_for(asked.wait(), 10.0)
         await asyncio.wait_for(asyncio.to_thread(heartbeat.stop), 5.0)
     await connection.close()
-    await asyncio.to_thread(_gone)  # once it was hung up on
+    await asyncio.to_thread(_gone)  # once its connection was closed
     assert heard == []
 
 

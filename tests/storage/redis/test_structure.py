@@ -33,7 +33,7 @@ def test_every_script_is_run_by_the_typed_functions_and_by_nothing_else():
     assert {name for name, run in run_in.items() if run} == {"scripts", "group_scripts"}
 
 
-def test_every_script_tells_what_it_takes_and_replies():
+def test_every_script_documents_its_keys_and_its_reply():
     for path in (FOLDER / "lua").glob("*.lua"):
         head = re.match(r"(?:--.*\n)+", path.read_text(encoding="utf-8"))
         assert head, path.name

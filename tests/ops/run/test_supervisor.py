@@ -1,0 +1,84 @@
+"""The supervisor: children die and are started again, what they print is passed on."""
+
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from system import free_port
+
+from rhapsode.ops.run.supervisor import Supervisor
+from rhapsode.ops.run.up import StartFailedError, wait_until_ready
+from rhapsode.ops.settings import Settings, read_settings
+
+WaitUntil = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return read_settings({}, state=tmp_path, port=free_port())
+
+
+@pytest.fixture
+async def supervisor(settings: Settings, tmp_path: Path) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(settings, logs=tmp_path / "log")
+    yield supervisor
+    await supervisor.stop()
+
+
+async def test_a_child_that_keeps_ending_stops_the_start_with_its_last_words(
+    settings: Settings, supervisor: Supervisor, tmp_path: Path
+) -> None:
+    supervisor.add("singer", "worker", "sing")
+    with pytest.raises(StartFailedError) as caught:
+        await wait_until_ready(settings, supervisor, lambda _: None)
+    assert "the process 'singer' ended 3 times in a row" in str(caught.value)
+    assert "'sing' is not a stage" in str(caught.value)
+    assert "'sing' is not a stage" in (tmp_path / "log" / "singer.log").read_text()
+
+
+async def test_what_children_print_is_passed_on_under_their_name(
+    settings: Settings, wait_until: WaitUntil, capfd: pytest.CaptureFixture[str]
+) -> None:
+    supervisor = Supervisor(settings)
+    child = supervisor.add("versions", "--version")
+    try:
+        await wait_until(lambda: child.tail, 30)
+    finally:
+        await supervisor.stop()
+    printed = ""
+
+    def passed_on() -> bool:
+        nonlocal printed
+        printed += capfd.readouterr().err
+        return "versions | rhapsode " in printed
+
+    await wait_until(passed_on)
+
+
+async def test_a_child_that_is_killed_is_started_again(
+    supervisor: Supervisor, wait_until: WaitUntil
+) -> None:
+    child = supervisor.add("gateway", "gateway")
+    await wait_until(lambda: child.process is not None)
+    assert child.process is not None
+    first = child.process.pid
+    os.kill(first, signal.SIGKILL)
+    await wait_until(lambda: child.process is not None and child.process.pid != first)
+    assert child.restarts == 1
+
+
+async def test_settings_reach_the_children(
+    supervisor: Supervisor, settings: Settings, wait_until: WaitUntil
+) -> None:
+    child = supervisor.add("gateway", "gateway", metrics_port=1234)
+
+    def told() -> bool:
+        if child.process is None:
+            return False
+        environment = Path(f"/proc/{child.process.pid}/environ").read_text().split("\0")
+        wanted = {f"RHAPSODE_STATE={settings.state}", "RHAPSODE_METRICS_PORT=1234"}
+        return wanted <= set(environment)
+
+    await wait_until(told)

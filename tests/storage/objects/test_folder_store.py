@@ -1,0 +1,49 @@
+"""What only a folder of objects has: files in the way, and files being written."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rhapsode.storage.objects.folder import FolderObjects
+from rhapsode.storage.objects.store import ObjectsRefusedError
+
+PLAYLIST = "application/vnd.apple.mpegurl"
+
+
+async def test_a_folder_below_a_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ObjectsRefusedError, match=r"file/media: .*RHAPSODE_MEDIA"):
+        await FolderObjects(tmp_path / "file" / "media").prepare()
+
+
+async def test_a_file_in_the_way_of_a_folder_is_refused_and_not_retried(tmp_path: Path) -> None:
+    store = FolderObjects(tmp_path)
+    await store.put("session", b"a file", "application/octet-stream")
+    with pytest.raises(ObjectsRefusedError, match="session/audio"):
+        await store.put("session/audio.m3u8", b"x", PLAYLIST)
+    await store.put("folder/audio.m3u8", b"x", PLAYLIST)
+    with pytest.raises(ObjectsRefusedError, match="folder"):
+        await store.put("folder", b"x", "application/octet-stream")
+    assert await store.names("") == ["folder/audio.m3u8", "session"]
+
+
+async def test_a_put_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    store = FolderObjects(tmp_path)
+    await store.put("folder/audio.m3u8", b"x", PLAYLIST)
+    with pytest.raises(ObjectsRefusedError):
+        await store.put("folder", b"x", "application/octet-stream")
+    assert os.listdir(tmp_path) == ["folder"]  # noqa: PTH208 - the hidden ones as well
+
+
+async def test_a_file_being_written_is_no_object(tmp_path: Path) -> None:
+    store = FolderObjects(tmp_path)
+    await store.put("s/a.m4s", b"x", "audio/mp4")
+    (tmp_path / "s" / ".tmp1").write_bytes(b"half")
+    assert await store.names("") == ["s/a.m4s"]
+
+
+async def test_a_folder_gives_the_url_of_an_object(tmp_path: Path) -> None:
+    store = FolderObjects(tmp_path)
+    await store.put("s/a.m4s", b"x", "audio/mp4")
+    assert store.url("s/a.m4s") == (tmp_path / "s" / "a.m4s").as_uri()
