@@ -108,7 +108,7 @@ class Split:
         cursor.seq = last.seq + 1
         cursor.chars = last.chars
         cursor.closed = last.boundary == "end"
-        cursor.ramp = last.ramp + 1
+        cursor.ramp = last.ramp + (last.kind != "mark")  # a mark sounds nothing
         if last.kind in ("object", "silence"):
             cursor.next_input = (await self._first_of(session, last.item) + 1, 0)
             cursor.ramp = 0

@@ -41,11 +41,15 @@ RETRY_MOST_S = 5.0
 RETRY_PATIENCE_S = 600.0
 """What stays unreachable for longer is dead-lettered."""
 MOST_RELOADS = 20
-"""An agent that was started anew so often without writing anything does not read its cursor."""
+"""An agent that yields the same stale record so often does not read its cursor."""
 
 
 class _StaleCursorError(Exception):
     """Somebody else has written what the agent yielded: it has to read its cursor again."""
+
+    def __init__(self, reason: str, batch: SequenceBatch) -> None:
+        super().__init__(reason)
+        self.place = (batch.topic, batch.sequence, batch.start)
 
 
 @dataclass(slots=True)
@@ -60,7 +64,8 @@ class _Key:
     task: asyncio.Task[None] | None = None
     trouble_since: float | None = None
     reloads: int = 0
-    """Since something of the key was last written."""
+    """In a row, for one stale record; who only loses a race yields a later one each time."""
+    stale_at: tuple[str, str, int] | None = None
     pause_s: float = RETRY_FIRST_S
     given_up: str = ""
     """Why the record in hand is to be dead-lettered; empty where it is not."""
@@ -164,7 +169,8 @@ class KeyedRunner:
             key.pause_s = min(2 * key.pause_s, RETRY_MOST_S)
         except _StaleCursorError as error:
             self._observer.troubled(self._stage.name, "reload")
-            key.reloads += 1
+            key.reloads = key.reloads + 1 if error.place == key.stale_at else 1
+            key.stale_at = error.place
             if key.reloads > MOST_RELOADS:
                 return self._report_bug(error.__cause__ or error)
         except Exception as error:  # noqa: BLE001 - a bug: handed on to stop the stage
@@ -261,7 +267,7 @@ class KeyedRunner:
             # a fence holds where this member owns the partition; elsewhere the position alone does
             ours = delivery is not None and partition == delivery.partition
             await self._append(partition, group, delivery.fence if ours and delivery else None)
-            key.reloads = 0
+            key.reloads, key.stale_at = 0, None
 
     async def _append(
         self, partition: int, group: list[SequenceBatch], fence: Fence | None
@@ -269,12 +275,13 @@ class KeyedRunner:
         try:
             written = await self._journal.log.append_at(partition, group, fence=fence)
         except (OverlapError, GapError, ClosedError) as error:
-            raise _StaleCursorError(str(error)) from error
+            raise _StaleCursorError(str(error), group[0]) from error
         for batch, new in zip(group, written, strict=True):
             if new:
                 self._observer.wrote(self._stage.name, batch.topic, len(batch.values))
         if not all(written):
-            raise _StaleCursorError(f"{self._stage.name}: written already by another")
+            stale = group[written.index(False)]
+            raise _StaleCursorError(f"{self._stage.name}: written already by another", stale)
 
     def _out_of_patience(self, key: _Key, error: OSError) -> str:
         """Return why the record in hand is given up, empty while there is patience left."""

@@ -191,7 +191,9 @@ async def test_events_that_came_while_the_log_was_out_of_reach_are_seen_after() 
 async def test_what_is_no_event_is_passed_over() -> None:
     room = await accepted("s")
     tail = Tail(room.log, PARTITIONS)
-    alien = SequenceBatch(topic="event", sequence="x", start=0, end=1, key=b"\xff", values=(b"\xc1",))
+    alien = SequenceBatch(
+        topic="event", sequence="x", start=0, end=1, key=b"\xff", values=(b"\xc1",)
+    )
     async with tail.running():
         await room.log.append_at(partition_of(b"s", PARTITIONS), [alien])
         change = tail.next_change("s")
