@@ -12,7 +12,6 @@ from rhapsode.agents.journal import Description, Journal
 from rhapsode.codecs.records import Event, Item, SequenceRecord, Speech
 from rhapsode.storage.log import partition_of
 from rhapsode.storage.memory.groups import MemoryGroups
-from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.topologies.bind import bind
 from rhapsode.topologies.in_memory import declare_topics
 from rhapsode.topologies.stage import Agent, Outputs, Resources, Stage
