@@ -170,8 +170,11 @@ async def _received(socket: WebSocket) -> dict[str, Any]:
     Raises:
         WebSocketDisconnect: the client has gone.
     """
-    text = await socket.receive_text()
-    if len(text) > MAX_MESSAGE_CHARS:
+    received = await socket.receive()
+    if received["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(received.get("code", 1000))
+    text = received.get("text")
+    if not isinstance(text, str) or len(text) > MAX_MESSAGE_CHARS:
         return {}
     try:
         message = json.loads(text)
