@@ -82,4 +82,5 @@ def bind(
 
     app.agent(source, name=stage.name)(run)
     app.on_partitions_revoked.connect(drop_keys, weak=False)
+    app.on_before_shutdown.connect(drop_keys, weak=False)
     return app

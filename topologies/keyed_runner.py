@@ -40,6 +40,7 @@ RETRY_FIRST_S = 0.1
 RETRY_MOST_S = 5.0
 RETRY_PATIENCE_S = 600.0
 """What stays unreachable for longer is dead-lettered."""
+CANCEL_AGAIN_S = 0.5
 MOST_RELOADS = 20
 """An agent that yields the same stale record so often does not read its cursor."""
 
@@ -130,10 +131,11 @@ class KeyedRunner:
     async def drop(self) -> None:
         """Let go of every key: the partitions are another's now."""
         keys, self._keys = list(self._keys.values()), {}
-        tasks = [key.task for key in keys if key.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks = {key.task for key in keys if key.task is not None}
+        while tasks:
+            for task in tasks:
+                task.cancel()  # again, for one may be lost in `wait_for` before Python 3.12
+            _, tasks = await asyncio.wait(tasks, timeout=CANCEL_AGAIN_S)
         for key in keys:
             self._release((*key.handed, *key.waiting))
 
