@@ -20,7 +20,6 @@ from sample_audio import FORMATS, decoded, encoded, encoded_as, sample_file, swe
 from rhapsode.codecs.audio.decoding import PieceDecoder
 from rhapsode.codecs.audio.files import decode, wav
 
-
 # what FFmpeg has no encoder for
 _UNKNOWN = {("mp3", "5.1"), ("ogg vorbis", "mono"), ("ogg vorbis", "5.1")}
 _FILES = [
