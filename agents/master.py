@@ -95,8 +95,7 @@ class Master:
                 yield output
 
     async def _resume(self, session: Description) -> _Run:
-        last = await self.frames.last(session.session)
-        reported = await self.events.last(f"{session.session}/master")
+        last, reported = await self._written(session)
         run = _Run(
             begun_s=monotonic(),
             events=0 if reported is None else reported.seq + 1,
@@ -108,7 +107,18 @@ class Master:
         run.at = Cursor(last.end, last.chapter, last.index, last.piece)
         run.begun_s -= last.end / session.form.sample_rate_hz
         run.closed = last.last
+        run.silent = last.chunk < 0  # or each restart would add a segment of silence
         return run
+
+    async def _written(self, session: Description) -> tuple[AudioFrame | None, Event | None]:
+        """Return the last frame and the last event of one moment: another may be writing."""
+        sequence = f"{session.session}/master"
+        while True:
+            reported = await self.events.last(sequence)
+            last = await self.frames.last(session.session)
+            state = await self.events.state(sequence)
+            if state.next == (0 if reported is None else reported.end):
+                return last, reported
 
     async def _ready(
         self, session: Description, run: _Run

@@ -275,7 +275,9 @@ class KeyedRunner:
         self, partition: int, group: list[SequenceBatch], fence: Fence | None
     ) -> None:
         try:
-            written = await self._journal.log.append_at(partition, group, fence=fence)
+            written = await self._journal.log.append_at(
+                partition, group, fence=fence, together=True
+            )
         except (OverlapError, GapError, ClosedError) as error:
             raise _StaleCursorError(str(error), group[0]) from error
         for batch, new in zip(group, written, strict=True):

@@ -12,26 +12,22 @@ from standins.crashes import (
     WriteGate,
     append_unharmed,
     run_through,
-    system_that_crashes,
 )
-from standins.in_memory import System, contents
+from standins.in_memory import contents
 from standins.undisturbed import (
     FINISHED,
     STAGES,
     Undisturbed,
     begin,
-    first_difference,
+    hold_to,
     is_idle_session,
-    model,
-    objects,
     stored_by,
-    voice,
+    system_that_crashes,
     written_by,
 )
 from standins.waiting import until
 
 from rhapsode.codecs.hls import check as hls_check
-from rhapsode.topologies.stage import Stage
 
 
 async def rerun(
@@ -49,7 +45,7 @@ async def rerun(
     if late_first:  # what is spoken at once may come in any order of chapters
         coming.sort(key=lambda batch: batch.sequence, reverse=True)
     gate = WriteGate()
-    system = system_that_crashes(gate, voice=voice(), model=model(), objects=objects())
+    system = system_that_crashes(gate)
     assert isinstance(system.log, CrashingLog)
     await system.declare()
     for batch in was.sessions:
@@ -57,19 +53,9 @@ async def rerun(
     upstream = Upstream(system.log, stage.sources, coming, step)
     writes = await run_through(stage, system, gate, upstream, crashes)
     await hold_to(was, stage, system)
-    return writes
-
-
-async def hold_to(was: Undisturbed, stage: Stage, system: System) -> None:
-    """Compare what a stage has written with what it wrote undisturbed, to the byte."""
-    wanted = was.of_stage(stage)
-    found = await contents(system.log, *stage.sinks)
-    assert written_by(stage, found) == written_by(stage, wanted), first_difference(
-        found, wanted, stage
-    )
-    assert stored_by(stage, system.store.files) == stored_by(stage, was.files)
     for playlist in [file for file in system.store.files if file.endswith("audio.m3u8")]:
         assert hls_check.check_history(system.recorded.versions(playlist)) == []
+    return writes
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -134,7 +120,7 @@ async def test_the_whole_flow_stopped_anywhere_goes_on_to_the_same_bytes(
     undisturbed: Undisturbed, writes: list[int], after: bool
 ) -> None:
     gate = WriteGate()
-    system = system_that_crashes(gate, voice=voice(), model=model(), objects=objects())
+    system = system_that_crashes(gate)
     await begin(system)
     stages = tuple(STAGES.values())
     for number in writes:

@@ -15,7 +15,7 @@ from rhapsode.topologies.keyed_runner import Delivery, KeyedRunner
 from rhapsode.topologies.stage import Stage
 from rhapsode.topologies.testing import PARTITIONS, Counts, InMemorySystem
 
-from .in_memory import System, fixed_clock_ms
+from .in_memory import fixed_clock_ms
 from .recorded_objects import RecordedObjects
 from .waiting import until
 
@@ -71,10 +71,17 @@ class CrashingLog(MemoryLog):
         self.gate = gate
 
     async def append_at(
-        self, partition: int, batches: Sequence[SequenceBatch], *, fence: Fence | None = None
+        self,
+        partition: int,
+        batches: Sequence[SequenceBatch],
+        *,
+        fence: Fence | None = None,
+        together: bool = False,
     ) -> list[bool]:
         append = super().append_at
-        return await self.gate.write(lambda: append(partition, batches, fence=fence))
+        return await self.gate.write(
+            lambda: append(partition, batches, fence=fence, together=together)
+        )
 
 
 class CrashingObjects(RecordedObjects):
@@ -100,10 +107,13 @@ async def stored_batches(log: Log, topic: str) -> list[SequenceBatch]:
     return found
 
 
-async def append_unharmed(log: Log, batch: SequenceBatch) -> None:
-    """Append a batch as an earlier stage would, which does not crash."""
+async def append_unharmed(log: Log, batch: SequenceBatch) -> tuple[TopicPartition, int]:
+    """Append a batch as an earlier stage would, which does not crash; return where it begins."""
     assert isinstance(log, MemoryLog)
-    await MemoryLog.append_at(log, partition_of(batch.key, PARTITIONS), [batch])
+    partition = partition_of(batch.key, PARTITIONS)
+    first = (await log.span(batch.topic, partition)).next
+    await MemoryLog.append_at(log, partition, [batch])
+    return (batch.topic, partition), first
 
 
 class Worker:
@@ -185,14 +195,9 @@ class Upstream:
             self._next[topic, number] = entries[-1].offset + 1
 
 
-def system_that_crashes(gate: WriteGate, **parts: object) -> System:
-    """Return a system whose log and store let writes through a gate."""
-    return System(log=CrashingLog(gate), store=CrashingObjects(gate), **parts)  # pyright: ignore[reportArgumentType]  # a mix of types by name
-
-
 async def run_through(
     stage: Stage,
-    system: System,
+    system: InMemorySystem,
     gate: WriteGate,
     upstream: Upstream,
     crashes: Sequence[Crash],

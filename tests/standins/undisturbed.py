@@ -30,7 +30,7 @@ from rhapsode.storage.objects.memory import MemorySource
 from rhapsode.topologies.registry import STAGES as REGISTERED
 from rhapsode.topologies.stage import Stage
 
-from .crashes import stored_batches
+from .crashes import CrashingLog, CrashingObjects, WriteGate, stored_batches
 from .in_memory import Contents, System, contents, fixed_clock_ms, open_session
 
 STORY = """# One
@@ -99,7 +99,7 @@ def is_idle_session(sequence: str) -> bool:
 
 def voice() -> ToneVoice:
     """Return the voice of all runs."""
-    return ToneVoice(word_s=0.16, degraded_at="Snow")
+    return ToneVoice(word_s=0.12, degraded_at="Snow")
 
 
 def model() -> Reciter:
@@ -178,6 +178,11 @@ def new_system(**parts: Any) -> System:
     return System(**({"voice": voice(), "model": model(), "objects": objects()} | parts))
 
 
+def system_that_crashes(gate: WriteGate) -> System:
+    """Return such a system whose log and store let writes through a gate."""
+    return new_system(log=CrashingLog(gate), store=CrashingObjects(gate))
+
+
 def run_undisturbed() -> Undisturbed:
     """Run all sessions through all stages."""
 
@@ -245,8 +250,12 @@ def written_by(stage: Stage, found: Contents) -> dict[tuple[str, str], list[str]
     return {
         (topic, sequence): [sha256(value).hexdigest()[:12] for value in values]
         for (topic, sequence), values in found.items()
-        if topic in stage.sinks and (topic != "event" or sequence.endswith(f"/{stage.name}"))
+        if _writes(stage, topic, sequence)
     }
+
+
+def _writes(stage: Stage, topic: str, sequence: str) -> bool:
+    return topic in stage.sinks and (topic != "event" or sequence.endswith(f"/{stage.name}"))
 
 
 def stored_by(stage: Stage, files: dict[str, bytes]) -> dict[str, str]:
@@ -259,10 +268,20 @@ def stored_by(stage: Stage, files: dict[str, bytes]) -> dict[str, str]:
     }
 
 
+async def hold_to(was: Undisturbed, stage: Stage, system: System) -> None:
+    """Compare what a stage has written with what it wrote undisturbed, to the byte."""
+    wanted = was.of_stage(stage)
+    found = await contents(system.log, *stage.sinks)
+    assert written_by(stage, found) == written_by(stage, wanted), first_difference(
+        found, wanted, stage
+    )
+    assert stored_by(stage, system.store.files) == stored_by(stage, was.files)
+
+
 def first_difference(found: Contents, wanted: Contents, stage: Stage) -> str:
     """Return, for people, the first record in which two runs of a stage differ."""
     for (topic, sequence), values in wanted.items():
-        if topic not in stage.sinks:
+        if not _writes(stage, topic, sequence):
             continue
         others = found.get((topic, sequence), [])
         for number, value in enumerate(values):
