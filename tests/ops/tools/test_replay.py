@@ -26,14 +26,20 @@ from rhapsode.codecs.session import Form, Rendition
 from rhapsode.ops.sessions import Sessions
 from rhapsode.ops.tools.replay import PACKETS, ReplayError, derive, write
 from rhapsode.storage.log import partition_of
+from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.storage.objects.memory import MemorySource
 from rhapsode.topologies.testing import PARTITIONS, InMemorySystem
 
 STORY = "Long ago there lived a fox. She collected maps, and every evening she chose a road."
 
 
+def fixed_clock() -> MemoryLog:
+    """Return a log in which all sessions are accepted at one time, which playlists tell."""
+    return MemoryLog(clock_ms=lambda: 1_700_000_000_000)
+
+
 async def narrated(**fields: Any) -> InMemorySystem:
-    system = InMemorySystem()
+    system = InMemorySystem(log=fixed_clock())
     async with system.running():
         await system.narrate(STORY, **fields)
         await system.finished("s")
@@ -46,7 +52,7 @@ async def differences(system: InMemorySystem, session: str = "s") -> list[str]:
 
 async def copied(system: InMemorySystem, *changed: SequenceRecord) -> InMemorySystem:
     """Return a system with the same session, but for the records that were changed."""
-    other = InMemorySystem(store=system.store)
+    other = InMemorySystem(log=fixed_clock(), store=system.store)
     await other.declare()
     for kind in (Session, AudioFrame, Segment, DeviceFrames):
         records: list[SequenceRecord] = list(await system.records(kind, "s"))
@@ -165,7 +171,7 @@ async def test_a_segment_too_many_in_the_log_is_found() -> None:
     segments = await system.records(Segment, "s")
     other = await copied(system)
     number = len(segments)
-    fresh = InMemorySystem(store=system.store)
+    fresh = InMemorySystem(log=fixed_clock(), store=system.store)
     await fresh.declare()
     for kind in (Session, AudioFrame, DeviceFrames):
         await fresh.append(await other.records(kind, "s"))
