@@ -221,8 +221,8 @@ async def _voice(number: int, voice: Voice) -> tuple[Finding, bool]:
         f"{measured.first_audio_s:.3f} s, {measured.loudness_lufs:.1f} LUFS"
     )
     if measured.real_time_factor > MAX_REAL_TIME_FACTOR:
-        return Finding(what, "warning", f"too slow here to be preferred: {figures}")
-    return Finding(what, "ok", figures)
+        return Finding(what, "warning", f"too slow here to be preferred: {figures}"), True
+    return Finding(what, "ok", figures), True
 
 
 async def _model(services: Services) -> Finding:
