@@ -22,8 +22,8 @@ class _Cursor:
     item: int = -1
     """First record of the prompt that is being collected; -1 between prompts."""
     prompt: list[str] = field(default_factory=list[str])
-    done: int = -1
-    """Items up to this one have their passages."""
+    next_input: tuple[int, int] = (0, 0)
+    """Position and part of the item that is to be taken in next."""
     part_of: int = -1
     """The item whose passages a crash cut short, -1 for none."""
     written: str = ""
@@ -58,8 +58,9 @@ class Expand:
         async for item in items:
             if cursor is None:
                 cursor = await self._resume(session)
-                first = max(cursor.done, 0)
-                async for earlier in self.items.stream(session.session, first, item.seq):
+                first = cursor.next_input[0]
+                # up to this one and with its earlier parts, which may not be delivered again
+                async for earlier in self.items.stream(session.session, first, item.seq + 1):
                     async for output in self._take(session, cursor, earlier):
                         yield output
             async for output in self._take(session, cursor, item):
@@ -69,8 +70,11 @@ class Expand:
         last = await self.passages.last(session.session)
         if last is None:
             return _Cursor()
-        if last.item_end or last.last or last.kind != "text":
-            return _Cursor(seq=last.seq + 1, done=last.item, closed=last.last)
+        if last.last or last.kind != "text":
+            return _Cursor(seq=last.seq + 1, next_input=(last.item + 1, 0), closed=last.last)
+        if last.item_end:
+            end = await self._end_of_prompt(session, last.item)
+            return _Cursor(seq=last.seq + 1, next_input=(end, 0))
         first = last.seq
         written: list[str] = []
         while first >= 0:  # backwards: the item's passages are the newest
@@ -81,16 +85,28 @@ class Expand:
             first -= 1
         return _Cursor(
             seq=last.seq + 1,
-            done=last.item - 1,
+            next_input=(last.item, 0),
             part_of=last.item,
             written="".join(reversed(written)),
         )
 
+    async def _end_of_prompt(self, session: Description, first: int) -> int:
+        """Return the position behind a prompt, which may be several items."""
+        end = first
+        async for item in self.items.stream(session.session, first):
+            if item.kind != "text":
+                break
+            end = item.seq + 1
+            if item.item_end or item.last:
+                break
+        return end
+
     async def _take(
         self, session: Description, cursor: _Cursor, item: Item
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        if cursor.closed or item.seq <= cursor.done:
+        if cursor.closed or (item.seq, item.part) < cursor.next_input:
             return
+        cursor.next_input = (item.seq, item.part + 1)
         if item.kind == "text":
             if cursor.item < 0:
                 cursor.item = item.seq
@@ -105,7 +121,6 @@ class Expand:
         elif item.kind != "text":
             yield (_passed_on(cursor, item),)
             cursor.seq += 1
-            cursor.done = item.seq
             cursor.closed = item.last
 
     async def _write(
@@ -140,7 +155,7 @@ class Expand:
         )
         yield (ending,)
         cursor.seq += 1
-        cursor.item, cursor.prompt, cursor.done = -1, [], item
+        cursor.item, cursor.prompt = -1, []
         cursor.part_of, cursor.written = -1, ""
         cursor.closed = ending.last
 

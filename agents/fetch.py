@@ -1,9 +1,12 @@
 """From object chunks to their audio, decoded piece by piece."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, closing
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import TypeVar
 
 import structlog
 
@@ -13,9 +16,12 @@ from ..codecs.audio.pcm import Samples
 from ..codecs.records import Chunk, Control, ObjectAudio, SequenceRecord
 from ..codecs.session import LIMITS
 from ..storage.objects.source import ObjectChangedError, ObjectSource
+from ..storage.objects.store import ObjectsRefusedError
 from .journal import Description, Sequences
 from .object_file import ObjectFile
 from .speak import is_cancelled
+
+T = TypeVar("T")
 
 PIECE_SAMPLES = 24_000
 """Half a second at 48 kHz: 48 KB in a record."""
@@ -25,6 +31,10 @@ log = structlog.get_logger()
 
 class ObjectMissingError(Exception):
     """There is no object of that name."""
+
+
+ENDS_AN_OBJECT = (ObjectMissingError, ObjectChangedError, ObjectsRefusedError, AudioFormatError)
+"""What no other try can mend: the object ends with it, and the session goes on."""
 
 
 @dataclass(slots=True)
@@ -71,7 +81,7 @@ class Fetch:
                 async with aclosing(self._decoded(session, chunk, cursor)) as outputs:
                     async for output in outputs:
                         yield output
-            except (ObjectMissingError, ObjectChangedError, AudioFormatError, ValueError) as error:
+            except (*ENDS_AN_OBJECT, ValueError) as error:
                 log.warning("object ends early", session=chunk.session, error=str(error))
                 yield (_piece(chunk, cursor, b"", object_end=True, error=str(error)),)
                 cursor.piece += 1
@@ -90,9 +100,7 @@ class Fetch:
             samples=last.first_sample + len(last.pcm) // 2,
         )
 
-    async def _decoded(
-        self, session: Description, chunk: Chunk, cursor: _Cursor
-    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
+    async def _opened(self, session: Description, chunk: Chunk, cursor: _Cursor) -> PieceDecoder:
         info = await self.objects.stat(chunk.object)
         if info is None:
             raise ObjectMissingError(f"there is no object {chunk.object[:200]!r}")
@@ -104,21 +112,32 @@ class Fetch:
         cursor.etag = info.etag
         file = ObjectFile(self.objects, chunk.object, info, asyncio.get_running_loop())
         # the decoder reads as soon as it is made, so never in the loop's own thread
-        decoder = await asyncio.to_thread(
-            PieceDecoder, file, session.form.sample_rate_hz, max_seconds=LIMITS.object_s
-        )
+        rate_hz = session.form.sample_rate_hz
+        return await _in_thread(partial(PieceDecoder, file, rate_hz, max_seconds=LIMITS.object_s))
+
+    async def _decoded(
+        self, session: Description, chunk: Chunk, cursor: _Cursor
+    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
+        decoder = await self._opened(session, chunk, cursor)
         # one piece is held back: only then is the last one known as such
         held: Samples | None = None
         with closing(decoder):
             pieces = decoder.pieces(PIECE_SAMPLES, skip_samples=cursor.samples)
-            while batch := await asyncio.to_thread(_some, pieces, PIECES_A_WRITE):
+            while True:
+                batch, error = await _in_thread(partial(_some, pieces, PIECES_A_WRITE))
                 output: list[ObjectAudio] = []
                 for samples in batch:
                     if held is not None:
                         output.append(_advanced(chunk, cursor, held))
                     held = samples
+                if error is not None and held is not None:
+                    output.append(_advanced(chunk, cursor, held))
                 if output:
                     yield tuple(output)
+                if error is not None:
+                    raise error
+                if not batch:
+                    break
                 if await is_cancelled(self.control, chunk.session):
                     return
         pcm = b"" if held is None else held.astype("<i2").tobytes()
@@ -126,8 +145,25 @@ class Fetch:
         cursor.piece += 1
 
 
-def _some(pieces: Iterator[Samples], count: int) -> list[Samples]:
-    return [samples for _, samples in zip(range(count), pieces, strict=False)]
+def _some(pieces: Iterator[Samples], count: int) -> tuple[list[Samples], Exception | None]:
+    """Return the next pieces, and the error that ends the object behind them."""
+    some: list[Samples] = []
+    try:
+        some.extend(islice(pieces, count))  # keeps what came before an error
+    except ENDS_AN_OBJECT as error:
+        return some, error
+    return some, None
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Do the work in a thread; a cancellation waits for it, since its decoder is closed then."""
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        running.exception()  # nobody else asks for it any more
+        raise
 
 
 def _advanced(chunk: Chunk, cursor: _Cursor, samples: Samples) -> ObjectAudio:

@@ -12,8 +12,8 @@ from ..codecs.records import AudioFrame, DeviceFrames, SequenceRecord
 from .journal import Description, Sequences
 from .session_audio import SessionAudio
 
-FRAME_SAMPLES = 2880
-"""60 ms at 48 kHz."""
+WIDE_FRAME_SAMPLES = 2880
+"""A device frame of 60 ms at 48 kHz."""
 
 GROUP_FRAMES = 5
 """Frames in a record, of which a run has a whole number. Fixed, so that two workers that frame
@@ -31,7 +31,7 @@ class Framer:
 
     @property
     def _frames_in_all(self) -> int:
-        return -(-self._audio.available // FRAME_SAMPLES)
+        return -(-self._audio.available // WIDE_FRAME_SAMPLES)
 
     def ended(self) -> bool:
         """Say whether every packet of a closed session was made."""
@@ -110,10 +110,10 @@ class Frame:
 
 async def _record(audio: SessionAudio, first: int, packets: tuple[bytes, ...]) -> DeviceFrames:
     end = first + len(packets)
-    begun = await audio.texts(first * FRAME_SAMPLES, end * FRAME_SAMPLES)
+    begun = await audio.texts(first * WIDE_FRAME_SAMPLES, end * WIDE_FRAME_SAMPLES)
     return DeviceFrames(
         session=audio.session,
         first_frame=first,
         packets=packets,
-        sentences=tuple((sample // FRAME_SAMPLES, text) for sample, text in begun),
+        sentences=tuple((sample // WIDE_FRAME_SAMPLES, text) for sample, text in begun),
     )

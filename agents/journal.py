@@ -196,6 +196,7 @@ def batches(records: Sequence[SequenceRecord]) -> list[SequenceBatch]:
                 key=previous.key,
                 values=(*previous.values, value),
                 last=previous.last or record.last,
+                by_start=previous.by_start,
             )
             continue
         made.append(
@@ -207,6 +208,7 @@ def batches(records: Sequence[SequenceRecord]) -> list[SequenceBatch]:
                 key=record.key.encode(),
                 values=(value,),
                 last=record.last,
+                by_start=record.JUDGED_BY_START,
             )
         )
     return made

@@ -108,7 +108,7 @@ class Split:
         cursor.seq = last.seq + 1
         cursor.chars = last.chars
         cursor.closed = last.boundary == "end"
-        cursor.ramp = last.ramp + 1
+        cursor.ramp = last.ramp + (last.kind != "mark")  # a mark sounds nothing
         if last.kind in ("object", "silence"):
             cursor.next_input = (await self._first_of(session, last.item) + 1, 0)
             cursor.ramp = 0
@@ -292,11 +292,5 @@ def _mark(session: Description, cursor: _Cursor, boundary: Boundary, error: str)
 
 
 def _event(session: Description, chars: int) -> Event:
-    return Event(
-        session=session.session,
-        stage="split",
-        seq=0,
-        kind="text",
-        chars_total=chars,
-        last=True,
-    )
+    name = session.session
+    return Event(session=name, stage="split", seq=0, kind="text", chars_total=chars, last=True)

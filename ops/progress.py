@@ -6,7 +6,7 @@ from typing import Literal
 from ..agents.journal import Journal, UnknownSessionError
 from ..agents.pack import grid_of
 from ..codecs.encoding import decode
-from ..codecs.records import Event
+from ..codecs.records import Event, Session
 
 State = Literal["PENDING", "PROGRESS", "SUCCESS", "FAILURE"]
 
@@ -128,3 +128,20 @@ async def load_progress(journal: Journal, session: str) -> Progress | None:
             for entry in await events.entries(sequence, position, position + 1):
                 progress.apply(decode(entry.value or b"", Event), entry.timestamp_ms)
     return progress
+
+
+async def recent_sessions(journal: Journal, limit: int = 50) -> list[Progress]:
+    """Return the newest sessions, newest first."""
+    found: list[tuple[int, str]] = []
+    for number in range(journal.partitions):
+        span = await journal.log.span(Session.TOPIC, number)
+        first = max(span.first, span.next - limit)
+        read = await journal.log.read({(Session.TOPIC, number): first}, limit=limit)
+        found += [
+            (entry.timestamp_ms, (entry.key or b"").decode(errors="replace"))
+            for entries in read.values()
+            for entry in entries
+        ]
+    newest = sorted(found, reverse=True)[:limit]
+    loaded = [await load_progress(journal, session) for _, session in newest]
+    return [progress for progress in loaded if progress is not None]

@@ -14,7 +14,6 @@ from ..codecs.records import Control, Item, Session, check_session, text_items
 from ..codecs.session import Form, Mode, VoiceSettings, not_made_yet, pauses_for
 from ..storage.errors import ClosedError, GapError, OverlapError
 from ..storage.objects.source import ObjectSource
-from .progress import Progress, load_progress
 
 APPEND_TRIES = 20
 """Several producers may add to one session; each try loses to one of them."""
@@ -298,23 +297,6 @@ class Sessions:
                 await self._compare(session, made(at))
                 return at
         raise ConflictError(f"too many producers add to session {session} at once: try again")
-
-    async def recent(self, limit: int = 50) -> list[Progress]:
-        """Return the newest sessions, newest first."""
-        found: list[tuple[int, str]] = []
-        log, partitions = self.journal.log, self.journal.partitions
-        for number in range(partitions):
-            span = await log.span(Session.TOPIC, number)
-            first = max(span.first, span.next - limit)
-            read = await log.read({(Session.TOPIC, number): first}, limit=limit)
-            found += [
-                (entry.timestamp_ms, (entry.key or b"").decode(errors="replace"))
-                for entries in read.values()
-                for entry in entries
-            ]
-        newest = sorted(found, reverse=True)[:limit]
-        loaded = [await load_progress(self.journal, session) for _, session in newest]
-        return [progress for progress in loaded if progress is not None]
 
 
 def _checked(text: str) -> str:

@@ -152,7 +152,12 @@ class Log(Protocol):
         ...
 
     async def append_at(
-        self, partition: int, batches: Sequence[SequenceBatch], *, fence: Fence | None = None
+        self,
+        partition: int,
+        batches: Sequence[SequenceBatch],
+        *,
+        fence: Fence | None = None,
+        together: bool = False,
     ) -> list[bool]:
         """Append batches at their positions, all or none, in one partition number of any topics.
 
@@ -162,10 +167,14 @@ class Log(Protocol):
         goes beyond it or was closed at it. Batches are judged in order, so several may follow one
         another in one sequence.
 
+        ``together`` is for batches that are one thing, such as audio and the report of it: where
+        some are stored already and others are not, somebody else has written something else.
+
         Raises:
             FencedError: the fence is older than the partition's newest claim.
             GapError: a batch starts beyond the end of its sequence.
-            OverlapError: it starts before the end of its sequence and ends after it.
+            OverlapError: it starts before the end of its sequence and ends after it; or batches
+                that belong together are partly stored.
             ClosedError: it is not stored yet and its sequence is closed.
         """
         ...

@@ -1,19 +1,16 @@
-"""What tests of every room share: one real server for all, a fresh namespace for each."""
+"""What tests of every package share: one real server for all, a fresh namespace for each."""
 
-import asyncio
-import inspect
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import count
 
 import pytest
+from standins.waiting import until
 
 from rhapsode.storage.redis.connection import RedisConnection, RedisSettings
 from rhapsode.storage.redis.embedded import EmbeddedValkey
 from rhapsode.storage.redis.groups import RedisGroups
 from rhapsode.storage.redis.log import RedisLog
 
-Predicate = Callable[[], object | Awaitable[object]]
 WaitUntil = Callable[..., Awaitable[None]]
 
 _namespaces = count()
@@ -55,16 +52,4 @@ def redis_groups(redis_connection: RedisConnection) -> RedisGroups:
 @pytest.fixture(scope="session")
 def wait_until() -> WaitUntil:
     """Give ``await wait_until(predicate, deadline_s)``; the predicate may be a coroutine's."""
-    return _wait_until
-
-
-async def _wait_until(predicate: Predicate, deadline_s: float = 10.0) -> None:
-    end = time.monotonic() + deadline_s
-    while True:
-        holds = predicate()
-        if inspect.isawaitable(holds):
-            holds = await holds
-        if holds:
-            return
-        assert time.monotonic() < end, f"not so within {deadline_s} s"
-        await asyncio.sleep(0.01)
+    return until

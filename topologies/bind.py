@@ -8,8 +8,9 @@ import faust
 import structlog
 
 from ..storage.log import Fence, Groups
+from .delivery import Delivery, Observer
 from .engine.transport import Transport
-from .keyed_runner import Delivery, KeyedRunner, Observer
+from .keyed_runner import KeyedRunner
 from .stage import Resources, Stage, group_id
 
 LEASE_S = 2.0
@@ -81,4 +82,5 @@ def bind(
 
     app.agent(source, name=stage.name)(run)
     app.on_partitions_revoked.connect(drop_keys, weak=False)
+    app.on_before_shutdown.connect(drop_keys, weak=False)
     return app

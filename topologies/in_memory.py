@@ -7,7 +7,8 @@ from functools import partial
 
 from ..codecs.records import TOPICS
 from ..storage.log import Log
-from .keyed_runner import Delivery, KeyedRunner, Observer
+from .delivery import Delivery, Observer
+from .keyed_runner import KeyedRunner
 from .stage import Resources, Stage
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 from ..agents.idle import Idle
 from ..agents.journal import (
@@ -16,18 +16,19 @@ from ..agents.journal import (
     UnknownSessionError,
     batches,
 )
-from ..codecs.encoding import MalformedError, decode, encode
-from ..codecs.records import TOPICS, DeadLetter, SequenceRecord
+from ..codecs.encoding import MalformedError, decode
+from ..codecs.records import TOPICS, SequenceRecord
 from ..storage.log import (
     ClosedError,
     Fence,
     FencedError,
     GapError,
-    NewEntry,
     OverlapError,
     SequenceBatch,
     partition_of,
 )
+from .dead_letters import dead_letter
+from .delivery import Delivery, Observer
 from .stage import Agent, Stage
 
 IDLE_S = 60.0
@@ -39,43 +40,17 @@ RETRY_FIRST_S = 0.1
 RETRY_MOST_S = 5.0
 RETRY_PATIENCE_S = 600.0
 """What stays unreachable for longer is dead-lettered."""
+CANCEL_AGAIN_S = 0.5
 MOST_RELOADS = 20
-"""An agent that was started anew so often without writing anything does not read its cursor."""
-DEAD_LETTER_BYTES = 32_000
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A record as the engine hands it over."""
-
-    key: bytes
-    value: bytes
-    topic: str
-    partition: int
-    offset: int
-    fence: Fence | None
-    done: Callable[[], Any]
-    """Call once: every output of the record is in the log."""
-
-
-class Observer(Protocol):
-    """Who counts what stages do."""
-
-    def handled(self, stage: str, records: int, seconds: float) -> None:
-        """Count records done, and the seconds an agent had them."""
-        ...
-
-    def wrote(self, stage: str, topic: str, records: int) -> None:
-        """Count records that were appended to the log."""
-        ...
-
-    def troubled(self, stage: str, kind: str) -> None:
-        """Count a ``retry``, a ``dead-letter``, a ``fenced`` write, a ``reload`` or a ``crash``."""
-        ...
+"""An agent that yields the same stale record so often does not read its cursor."""
 
 
 class _StaleCursorError(Exception):
     """Somebody else has written what the agent yielded: it has to read its cursor again."""
+
+    def __init__(self, reason: str, batch: SequenceBatch) -> None:
+        super().__init__(reason)
+        self.place = (batch.topic, batch.sequence, batch.start)
 
 
 @dataclass(slots=True)
@@ -90,6 +65,11 @@ class _Key:
     task: asyncio.Task[None] | None = None
     trouble_since: float | None = None
     reloads: int = 0
+    """In a row, for one stale record; who only loses a race yields a later one each time."""
+    stale_at: tuple[str, str, int] | None = None
+    pause_s: float = RETRY_FIRST_S
+    given_up: str = ""
+    """Why the record in hand is to be dead-lettered; empty where it is not."""
 
     @property
     def session(self) -> str:
@@ -151,10 +131,11 @@ class KeyedRunner:
     async def drop(self) -> None:
         """Let go of every key: the partitions are another's now."""
         keys, self._keys = list(self._keys.values()), {}
-        tasks = [key.task for key in keys if key.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks = {key.task for key in keys if key.task is not None}
+        while tasks:
+            for task in tasks:
+                task.cancel()  # again, for one may be lost in `wait_for` before Python 3.12
+            _, tasks = await asyncio.wait(tasks, timeout=CANCEL_AGAIN_S)
         for key in keys:
             self._release((*key.handed, *key.waiting))
 
@@ -164,42 +145,44 @@ class KeyedRunner:
             self._room.set()
 
     async def _drive(self, key: _Key) -> None:
-        pause = RETRY_FIRST_S
-        given_up = ""
-        while True:
-            try:
-                if given_up:
-                    await self._dead_letter(key, given_up)
-                    given_up = ""
-                await self._run_agent(key)
-                pause = RETRY_FIRST_S
-            except (MalformedError, UnknownSessionError) as error:
-                given_up = str(error)
-            except FencedError:
-                self._observer.troubled(self._stage.name, "fenced")
-                self._forget_generation(key)
-            except OSError as error:
-                self._observer.troubled(self._stage.name, "retry")
-                given_up = given_up or self._out_of_patience(key, error)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, RETRY_MOST_S)
-            except _StaleCursorError as error:
-                self._observer.troubled(self._stage.name, "reload")
-                key.reloads += 1
-                if key.reloads > MOST_RELOADS:
-                    self._report_bug(error.__cause__ or error)
-                    break
-            except Exception as error:  # noqa: BLE001 - a bug: handed on to stop the stage
-                self._report_bug(error)
-                break
-            if not (key.waiting or key.handed):
-                break
+        """Run the agent again and again, until nothing is left or a bug stops the stage."""
+        while await self._attempt(key) and (key.waiting or key.handed):
+            pass
         if self._keys.get(key.key) is key:
             del self._keys[key.key]
 
-    def _report_bug(self, error: BaseException) -> None:
+    async def _attempt(self, key: _Key) -> bool:
+        """Run the agent until it ends or something is wrong; tell whether to go on."""
+        try:
+            if key.given_up:
+                await self._dead_letter(key, key.given_up)
+                key.given_up = ""
+            await self._run_agent(key)
+            key.pause_s = RETRY_FIRST_S
+        except (MalformedError, UnknownSessionError) as error:
+            key.given_up = str(error)
+        except FencedError:
+            self._observer.troubled(self._stage.name, "fenced")
+            self._forget_generation(key)
+        except OSError as error:
+            self._observer.troubled(self._stage.name, "retry")
+            key.given_up = key.given_up or self._out_of_patience(key, error)
+            await asyncio.sleep(key.pause_s)
+            key.pause_s = min(2 * key.pause_s, RETRY_MOST_S)
+        except _StaleCursorError as error:
+            self._observer.troubled(self._stage.name, "reload")
+            key.reloads = key.reloads + 1 if error.place == key.stale_at else 1
+            key.stale_at = error.place
+            if key.reloads > MOST_RELOADS:
+                return self._report_bug(error.__cause__ or error)
+        except Exception as error:  # noqa: BLE001 - a bug: handed on to stop the stage
+            return self._report_bug(error)
+        return True
+
+    def _report_bug(self, error: BaseException) -> bool:
         self._observer.troubled(self._stage.name, "crash")
         self._crash(error)
+        return False
 
     def _forget_generation(self, key: _Key) -> None:
         """Drop what was delivered in the generation that was fenced off, not what came since."""
@@ -286,20 +269,23 @@ class KeyedRunner:
             # a fence holds where this member owns the partition; elsewhere the position alone does
             ours = delivery is not None and partition == delivery.partition
             await self._append(partition, group, delivery.fence if ours and delivery else None)
-            key.reloads = 0
+            key.reloads, key.stale_at = 0, None
 
     async def _append(
         self, partition: int, group: list[SequenceBatch], fence: Fence | None
     ) -> None:
         try:
-            written = await self._journal.log.append_at(partition, group, fence=fence)
+            written = await self._journal.log.append_at(
+                partition, group, fence=fence, together=True
+            )
         except (OverlapError, GapError, ClosedError) as error:
-            raise _StaleCursorError(str(error)) from error
+            raise _StaleCursorError(str(error), group[0]) from error
         for batch, new in zip(group, written, strict=True):
             if new:
                 self._observer.wrote(self._stage.name, batch.topic, len(batch.values))
         if not all(written):
-            raise _StaleCursorError(f"{self._stage.name}: written already by another")
+            stale = group[written.index(False)]
+            raise _StaleCursorError(f"{self._stage.name}: written already by another", stale)
 
     def _out_of_patience(self, key: _Key, error: OSError) -> str:
         """Return why the record in hand is given up, empty while there is patience left."""
@@ -317,16 +303,5 @@ class KeyedRunner:
             key.handed.append(key.waiting.popleft())
         self._observer.troubled(self._stage.name, "dead-letter")
         delivery = key.handed[-1]
-        letter = DeadLetter(
-            session="",
-            stage=self._stage.name,
-            topic=delivery.topic,
-            partition=delivery.partition,
-            offset=delivery.offset,
-            reason=reason[:1000],
-            value=delivery.value[:DEAD_LETTER_BYTES],
-        )
-        await self._journal.log.append(
-            DeadLetter.TOPIC, delivery.partition, [NewEntry(key=key.key, value=encode(letter))]
-        )
+        await dead_letter(self._journal.log, self._stage.name, key.session, delivery, reason)
         self._finish(key)

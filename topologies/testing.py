@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..agents.journal import Journal, R
+from ..agents.journal import Journal, R, batches
 from ..agents.models.model import Model
 from ..agents.models.reciter import Reciter
 from ..agents.turns import Turns
@@ -21,7 +21,7 @@ from ..agents.voices.tone import ToneVoice
 from ..agents.voices.voice import Voice
 from ..codecs.records import DeviceFrames, Event, SequenceRecord, Session, text_items
 from ..codecs.session import Form
-from ..storage.log import Log
+from ..storage.log import Log, partition_of
 from ..storage.memory.log import MemoryLog
 from ..storage.objects.memory import MemoryObjects, MemorySource
 from ..storage.objects.source import ObjectSource
@@ -99,8 +99,8 @@ class InMemorySystem:
 
     async def append(self, records: Iterable[SequenceRecord]) -> None:
         """Append records of any keys, as earlier stages would have."""
-        for record in records:
-            await self.journal.append(record)
+        for batch in batches(tuple(records)):
+            await self.log.append_at(partition_of(batch.key, PARTITIONS), [batch])
 
     async def records(self, kind: type[R], sequence: str) -> list[R]:
         """Return all that is stored on a sequence."""
@@ -110,12 +110,15 @@ class InMemorySystem:
         """Wait until the sessions' playlists have ended and their devices have all frames."""
         async with asyncio.timeout(DEADLINE_S):
             for session in sessions:
-                while not (await self.journal.of(Event).state(f"{session}/publish")).closed:
-                    await asyncio.sleep(0.005)
-                if (await self.journal.describe(session)).form.device is None:
-                    continue
-                while not (await self.journal.of(DeviceFrames).state(session)).closed:
-                    await asyncio.sleep(0.005)
+                await self._closed(Event, f"{session}/publish", session)
+                if (await self.journal.describe(session)).form.device is not None:
+                    await self._closed(DeviceFrames, session, session)
+
+    async def _closed(self, kind: type[SequenceRecord], sequence: str, session: str) -> None:
+        partition = self.journal.of(kind).partition(session)
+        while not (await self.journal.of(kind).state(sequence)).closed:
+            end = (await self.log.span(kind.TOPIC, partition)).next
+            await self.log.read({(kind.TOPIC, partition): end}, timeout_s=0.05)
 
     async def hand(
         self, agent: Agent, session: str, records: Iterable[Any], *, stop_after: int = -1

@@ -13,6 +13,7 @@ from ...codecs.records import check_session
 from ...topologies.draw import as_data, as_mermaid, as_text
 from ...topologies.registry import STAGES
 from ...topologies.stage import group_id
+from ..progress import recent_sessions
 from ..run.addresses import add_a_text, device_url, page_url, redis_cli
 from ..services import Services
 from ..settings import Settings, describe
@@ -36,7 +37,7 @@ def sessions(
 
 async def _sessions(settings: Settings, limit: int, *, as_json: bool) -> int:
     async with services_of(settings) as services:
-        found = await services.sessions.recent(limit)
+        found = await recent_sessions(services.journal, limit)
     if as_json:
         show_json([progress.as_json() for progress in found])
         return 0

@@ -15,7 +15,7 @@ from ...codecs.encoding import MalformedError
 from ...codecs.hls.names import MASTER_NAME, MEDIA_NAME
 from ...codecs.records import Session, check_session
 from ..metrics import STARTED
-from ..progress import Progress
+from ..progress import Progress, recent_sessions
 from ..sessions import ConflictError, SessionClosedError, Sessions
 from .answers import refused
 from .follower import Follower
@@ -138,7 +138,7 @@ class Api:
 
     async def recent(self, limit: Annotated[int, Field(ge=1, le=200)] = 50) -> Response:
         """List the newest sessions."""
-        found = await self.sessions.recent(limit)
+        found = await recent_sessions(self.sessions.journal, limit)
         return JSONResponse({"sessions": [self.summary(progress) for progress in found]})
 
     async def show(self, session: str) -> Response:

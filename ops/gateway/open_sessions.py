@@ -11,6 +11,7 @@ import structlog
 from ...agents.journal import UnknownSessionError
 from ...codecs.records import Item
 from ...storage.log import LogError, UnreachableError
+from ..progress import recent_sessions
 from ..sessions import ConflictError, Sessions
 
 REPORT_S = 3.0
@@ -68,7 +69,7 @@ class OpenSessions:
         while True:
             try:
                 if not known:
-                    for progress in await self._sessions.recent(RECENT_SESSIONS):
+                    for progress in await recent_sessions(self._sessions.journal, RECENT_SESSIONS):
                         if progress.open and not progress.done:
                             self.watch(progress.session)
                     known = True

@@ -18,7 +18,7 @@ from ..log import (
     TopicPartition,
 )
 from ..names import check_partitions, check_topic
-from .sequences import StoredSequence, is_stored
+from .sequences import StoredSequence, is_stored, overlap
 
 
 def _wall_clock_ms() -> int:
@@ -108,7 +108,12 @@ class MemoryLog:
         return first
 
     async def append_at(
-        self, partition: int, batches: Sequence[SequenceBatch], *, fence: Fence | None = None
+        self,
+        partition: int,
+        batches: Sequence[SequenceBatch],
+        *,
+        fence: Fence | None = None,
+        together: bool = False,
     ) -> list[bool]:
         self._check(fence, partition)
         ends: dict[tuple[str, int, str], SequenceState] = {}
@@ -121,6 +126,9 @@ class MemoryLog:
             written.append(not is_stored(batch, ends[where]))
             if written[-1]:
                 ends[where] = SequenceState(batch.end, batch.last)
+        if together and any(written) and not all(written):
+            stored = batches[written.index(False)]
+            raise overlap(stored, ends[stored.topic, partition, stored.sequence])
         for batch, is_new in zip(batches, written, strict=True):
             if is_new:
                 self._write(partition, batch)

@@ -77,14 +77,22 @@ def is_stored(batch: SequenceBatch, sequence: SequenceState) -> bool:
         stored = batch.end <= sequence.next
     if stored:
         return True
-    message = (
+    if sequence.closed:
+        raise ClosedError(_refusal(batch, sequence))
+    if batch.start > sequence.next:
+        raise GapError(_refusal(batch, sequence))
+    if batch.start < sequence.next:
+        raise overlap(batch, sequence)
+    return False
+
+
+def overlap(batch: SequenceBatch, sequence: SequenceState) -> OverlapError:
+    """Return the error for a batch that is not what is stored at its position."""
+    return OverlapError(_refusal(batch, sequence))
+
+
+def _refusal(batch: SequenceBatch, sequence: SequenceState) -> str:
+    return (
         f"{batch.topic} of {batch.sequence} ends at {sequence.next}, "
         f"the batch takes [{batch.start}, {batch.end})"
     )
-    if sequence.closed:
-        raise ClosedError(message)
-    if batch.start > sequence.next:
-        raise GapError(message)
-    if batch.start < sequence.next:
-        raise OverlapError(message)
-    return False

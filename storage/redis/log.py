@@ -71,9 +71,14 @@ class RedisLog:
         return (await self.span(topic, partition)).next if first is None else first
 
     async def append_at(
-        self, partition: int, batches: Sequence[SequenceBatch], *, fence: Fence | None = None
+        self,
+        partition: int,
+        batches: Sequence[SequenceBatch],
+        *,
+        fence: Fence | None = None,
+        together: bool = False,
     ) -> list[bool]:
-        return await self._scripts.append_at(partition, batches, fence)
+        return await self._scripts.append_at(partition, batches, fence, together=together)
 
     async def trim(self, topic: str, partition: int, before: int) -> int:
         first, more = await self._scripts.trim(topic, partition, before)

@@ -79,7 +79,12 @@ class LogScripts:
         return int(first) if entries else None
 
     async def append_at(
-        self, partition: int, batches: Sequence[SequenceBatch], fence: Fence | None
+        self,
+        partition: int,
+        batches: Sequence[SequenceBatch],
+        fence: Fence | None,
+        *,
+        together: bool,
     ) -> list[bool]:
         """Append batches at their positions, all or none; True for each that was written.
 
@@ -87,7 +92,7 @@ class LogScripts:
             FencedError, GapError, OverlapError, ClosedError: as `Log.append_at`.
         """
         keys = [self._keys.fence(fence.group if fence else "", partition)]
-        arguments: list[Any] = [_generation(fence)]
+        arguments: list[Any] = [_generation(fence), int(together)]
         for batch in batches:
             topic, sequence = batch.topic, batch.sequence
             keys += (

@@ -5,6 +5,7 @@ import numpy as np
 from rhapsode.agents.voices.espeak import EspeakVoice
 from rhapsode.agents.voices.voice import Utterance
 from rhapsode.codecs.audio import pcm
+from rhapsode.codecs.audio.limiter import limit
 from rhapsode.codecs.records import SAMPLE_RATE_HZ
 from rhapsode.codecs.session import VoiceSettings
 from rhapsode.ops.tools.stories import story
@@ -44,7 +45,7 @@ async def spoken_pcm(seconds: float) -> bytes:
     for paragraph in paragraphs:
         spoken = await voice.speak(Utterance(paragraph, VoiceSettings()))
         wide = pcm.resample(spoken.samples, spoken.rate_hz, SAMPLE_RATE_HZ)
-        loud = pcm.limit(wide, SAMPLE_RATE_HZ, -2.5, spoken.gain_db)
+        loud = limit(wide, SAMPLE_RATE_HZ, -2.5, spoken.gain_db)
         parts.append(loud.astype("<i2").tobytes())
         samples += len(loud)
     await voice.close()

@@ -6,5 +6,5 @@ from standins.undisturbed import Undisturbed, run_undisturbed
 
 @pytest.fixture(scope="session")
 def undisturbed() -> Undisturbed:
-    """Give what every stage said and stored in a run without any trouble."""
+    """Give what every stage wrote and stored in a run without any trouble."""
     return run_undisturbed()

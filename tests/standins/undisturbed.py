@@ -1,19 +1,37 @@
-"""A run without any trouble, and what each stage said in it: what other runs are held to."""
+"""A run without any trouble, and what each stage wrote in it: what other runs are held to."""
 
 import asyncio
-from dataclasses import dataclass
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
+from sample_audio import encoded_as, sweep
+
+from rhapsode.agents.idle import Idle
 from rhapsode.agents.models.reciter import Reciter
 from rhapsode.agents.voices.tone import ToneVoice
-from rhapsode.codecs.records import Text
+from rhapsode.codecs.encoding import decode
+from rhapsode.codecs.records import (
+    TOPICS,
+    AudioFrame,
+    Chunk,
+    Item,
+    ObjectAudio,
+    SequenceRecord,
+    Session,
+    Speech,
+    text_items,
+)
 from rhapsode.storage.log import SequenceBatch
-from rhapsode.topologies.speech import SPEECH
+from rhapsode.storage.memory.log import MemoryLog
+from rhapsode.storage.objects.memory import MemorySource
+from rhapsode.topologies.registry import STAGES as REGISTERED
 from rhapsode.topologies.stage import Stage
 
-from .deaths import as_placed
-from .rooms import Contents, Room, contents
+from .crashes import CrashingLog, CrashingObjects, WriteGate, stored_batches
+from .in_memory import Contents, System, contents, fixed_clock_ms, open_session
 
 STORY = """# One
 
@@ -28,29 +46,60 @@ Snow covered all paths; she laughed, folded everything up, and stayed.
 That was that.
 """
 NOTE = "Hello there, listener. This one is short."
-STAGES = {stage.name: stage for stage in SPEECH}
+SONG = "songs/sweep.wav"
+IDLE_CUTS = "idle"
+"""The session whose texts were cut because nothing followed them for a while."""
+STAGES = {stage.name: replace(stage, idle=None) for stage in REGISTERED}
+"""Without ticks, so that what an open session gives does not depend on the clock."""
 
 
 @dataclass(frozen=True, repr=False)
 class Undisturbed:
-    """What a run without any death left in the log and in the store."""
+    """What a run without any crash left in the log and in the store."""
 
-    texts: tuple[Text, ...]
+    sessions: tuple[SequenceBatch, ...]
     sources: dict[str, tuple[SequenceBatch, ...]]
-    """By topic, in the order in which they came to stand."""
+    """By topic, in the order in which they were appended."""
     contents: Contents
     files: dict[str, bytes]
 
     def __repr__(self) -> str:
-        return "what was said undisturbed"  # megabytes of it
+        return "what was written undisturbed"  # megabytes of it
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(repr(self))
 
+    def of_stage(self, stage: Stage) -> Contents:
+        """Return what the stage is handed and writes: cuts after idle time are made by a clock."""
+        timed = stage.name in ("split", "master")
+        return {
+            (topic, sequence): values
+            for (topic, sequence), values in self.contents.items()
+            if not (timed and is_idle_session(sequence))
+        }
+
+    def coming(self, stage: Stage, order: int = 0) -> list[SequenceBatch]:
+        """Return a stage's input; its sources take turns as a number has it, each in its order."""
+        known = self.of_stage(stage)
+        queues = [
+            [batch for batch in self.sources[topic] if (topic, batch.sequence) in known]
+            for topic in stage.sources
+        ]
+        chance = random.Random(order)
+        merged: list[SequenceBatch] = []
+        while queues := [queue for queue in queues if queue]:
+            merged.append(chance.choice(queues).pop(0))
+        return merged
+
+
+def is_idle_session(sequence: str) -> bool:
+    """Tell whether a sequence is of the session that was cut after idle time."""
+    return sequence.partition("/")[0] == IDLE_CUTS
+
 
 def voice() -> ToneVoice:
     """Return the voice of all runs."""
-    return ToneVoice(word_s=0.16, degraded_at="Snow")
+    return ToneVoice(word_s=0.12, degraded_at="Snow")
 
 
 def model() -> Reciter:
@@ -59,37 +108,154 @@ def model() -> Reciter:
     return Reciter(NOTE * 3, delta_chars=24)
 
 
+def objects() -> MemorySource:
+    """Return the songs of all runs: 1.7 s, which is four pieces."""
+    return MemorySource({SONG: encoded_as("wav", "pcm_s16le", 22_050, sweep(22_050, 1.7))})
+
+
+def open_items(session: str) -> tuple[Item, ...]:
+    """Return the items of an open session: texts in pieces, a silence, a song, and its end."""
+    return (
+        *text_items(session, 0, "The first words come in pie"),
+        *text_items(session, 1, "ces, as they are writ"),
+        *text_items(session, 2, "ten. Here is a pause."),
+        Item(session=session, seq=3, kind="silence", seconds=0.7),
+        *text_items(session, 4, "And now a song.", item_end=True),
+        Item(session=session, seq=5, kind="object", object=SONG),
+        Item(session=session, seq=6, kind="object", object="songs/missing.wav"),
+        *text_items(session, 7, "That was "),
+        *text_items(session, 8, "all."),
+        Item(session=session, seq=9, kind="end", last=True),
+    )
+
+
+def prompt_items(session: str) -> tuple[Item, ...]:
+    """Return the items of an open session whose words a model writes, prompts in pieces."""
+    return (
+        *text_items(session, 0, "Wri"),
+        *text_items(session, 1, "te.", item_end=True),
+        Item(session=session, seq=2, kind="object", object=SONG),
+        *text_items(session, 3, "And "),
+        *text_items(session, 4, "again."),
+        Item(session=session, seq=5, kind="silence", seconds=0.2),
+        Item(session=session, seq=6, kind="end", last=True),
+    )
+
+
+def descriptions(system: System) -> tuple[Session, ...]:
+    """Return the sessions of all runs."""
+    form = system.form
+    return (
+        Session(session="story", last=True, form=form),
+        Session(session="note", last=True, form=replaced_form(system)),
+        Session(session="model", last=True, mode="expand", form=form),
+        open_session("open", form=form),
+        open_session("prompts", mode="expand", form=form),
+    )
+
+
+def replaced_form(system: System) -> Any:
+    """Return a form of other segments, and without packets for devices."""
+    return type(system.form)(segment_s=1.5, ramp=False, device=None)
+
+
+FINISHED = ("story", "note", "model", "open", "prompts")
+
+
+async def begin(system: System) -> None:
+    """Accept the sessions of all runs, with their items."""
+    await system.declare()
+    await system.append(descriptions(system))
+    await system.append(text_items("story", 0, STORY, item_end=True, last=True))
+    await system.append(text_items("note", 0, NOTE, item_end=True, last=True))
+    await system.append(text_items("model", 0, "Write.", item_end=True, last=True))
+    await system.append(open_items("open"))
+    await system.append(prompt_items("prompts"))
+
+
+def new_system(**parts: Any) -> System:
+    """Return a system with the voice, the model and the songs of all runs."""
+    return System(**({"voice": voice(), "model": model(), "objects": objects()} | parts))
+
+
+def system_that_crashes(gate: WriteGate) -> System:
+    """Return such a system whose log and store let writes through a gate."""
+    return new_system(log=CrashingLog(gate), store=CrashingObjects(gate))
+
+
 def run_undisturbed() -> Undisturbed:
-    """Walk three texts through all stages."""
+    """Run all sessions through all stages."""
 
     async def run() -> Undisturbed:
-        room = Room(voice=voice(), model=model())
-        texts = (
-            Text(session="story", text=STORY, created_ms=1_700_000_000_000),
-            Text(session="note", text=NOTE, created_ms=1_700_000_000_001),
-            Text(session="model", text="Write.", mode="expand"),
-        )
-        async with room.flowing():
-            await room.append_at(texts)
-            await room.finished("story", "note", "model")
-        topics = sorted({topic for stage in SPEECH for topic in (stage.source, *stage.sinks)})
+        system = new_system(log=MemoryLog(fixed_clock_ms))
+        await begin(system)
+        async with system.running(tuple(STAGES.values())):
+            await system.finished(*FINISHED)
+        assert system.counts.troubles == []
+        await _with_idle_cuts(system)
+        topics = sorted({topic for stage in STAGES.values() for topic in stage.topics})
         return Undisturbed(
-            texts=texts,
-            sources={topic: tuple(await as_placed(room.log, topic)) for topic in topics},
-            contents=await contents(room.log, *topics),
-            files=dict(room.store.files),
+            sessions=tuple(await stored_batches(system.log, Session.TOPIC)),
+            sources={topic: tuple(await stored_batches(system.log, topic)) for topic in topics},
+            contents=await contents(system.log, *topics),
+            files=dict(system.recorded.files),
         )
 
     return asyncio.run(run())
 
 
-def said_by(stage: Stage, found: Contents) -> dict[tuple[str, str], list[str]]:
-    """Return the digests of what a stage writes: its topics, its own lines among the events."""
+async def _with_idle_cuts(system: System) -> None:
+    """Run a session whose items come with long pauses between them, by a clock of its own.
+
+    It is cut where nothing followed for a while, and goes on silently until something comes.
+    """
+    await system.append([open_session(IDLE_CUTS, form=system.form)])
+    rounds: tuple[tuple[Item, ...], ...] = (
+        text_items(IDLE_CUTS, 0, "Somebody types. And hesi"),
+        (*text_items(IDLE_CUTS, 1, "tates, then goes on."),),
+        (Item(session=IDLE_CUTS, seq=2, kind="object", object=SONG),),
+        (
+            *text_items(IDLE_CUTS, 3, "Good bye."),
+            Item(session=IDLE_CUTS, seq=4, kind="end", last=True),
+        ),
+    )
+    for items in rounds:
+        await system.append(items)
+        chunks = await _handed(system, "split", [*items, Idle(0.3), Idle(1.2)])
+        sounded = await _handed(system, "speak", chunks)
+        pieces = await _handed(system, "fetch", chunks)
+        await _handed(system, "master", [*sounded, *pieces, Idle(0.6)])
+    frames = await system.records(AudioFrame, IDLE_CUTS)
+    assert any(frame.chunk < 0 and frame.samples > 1024 for frame in frames)
+    assert frames[-1].last
+    rest = tuple(STAGES[name] for name in ("pack", "publish", "frame"))
+    async with system.running(rest):
+        await system.finished(IDLE_CUTS)
+
+
+async def _handed(
+    system: System, name: str, records: Sequence[object]
+) -> list[Chunk | Speech | ObjectAudio]:
+    outputs = await system.hand(STAGES[name].agent(system), IDLE_CUTS, records)
+    return [
+        record
+        for output in outputs
+        for record in output
+        if isinstance(record, Chunk | Speech | ObjectAudio)
+    ]
+
+
+def written_by(stage: Stage, found: Contents) -> dict[tuple[str, str], list[str]]:
+    """Return the digests of what a stage writes: its topics, its own sequences among the events."""
     return {
-        (topic, line): [sha256(value).hexdigest()[:12] for value in values]
-        for (topic, line), values in found.items()
-        if topic in stage.sinks and (topic != "event" or line.endswith(f"/{stage.name}"))
+        (topic, sequence): [sha256(value).hexdigest()[:12] for value in values]
+        for (topic, sequence), values in found.items()
+        if _writes(stage, topic, sequence)
     }
+
+
+def _writes(stage: Stage, topic: str, sequence: str) -> bool:
+    return topic in stage.sinks and (topic != "event" or sequence.endswith(f"/{stage.name}"))
 
 
 def stored_by(stage: Stage, files: dict[str, bytes]) -> dict[str, str]:
@@ -100,3 +266,33 @@ def stored_by(stage: Stage, files: dict[str, bytes]) -> dict[str, str]:
         for name, data in files.items()
         if endings and name.endswith(endings)
     }
+
+
+async def hold_to(was: Undisturbed, stage: Stage, system: System) -> None:
+    """Compare what a stage has written with what it wrote undisturbed, to the byte."""
+    wanted = was.of_stage(stage)
+    found = await contents(system.log, *stage.sinks)
+    assert written_by(stage, found) == written_by(stage, wanted), first_difference(
+        found, wanted, stage
+    )
+    assert stored_by(stage, system.store.files) == stored_by(stage, was.files)
+
+
+def first_difference(found: Contents, wanted: Contents, stage: Stage) -> str:
+    """Return, for people, the first record in which two runs of a stage differ."""
+    for (topic, sequence), values in wanted.items():
+        if not _writes(stage, topic, sequence):
+            continue
+        others = found.get((topic, sequence), [])
+        for number, value in enumerate(values):
+            if number >= len(others) or others[number] != value:
+                was = _shown(topic, others[number]) if number < len(others) else "nothing"
+                return f"{topic} {sequence} {number}: {was}, not {_shown(topic, value)}"
+    return ""
+
+
+def _shown(topic: str, value: bytes) -> str:
+    record = decode(value, TOPICS[topic])
+    assert isinstance(record, SequenceRecord)
+    fields = {name: getattr(record, name) for name in record.__struct_fields__}
+    return str({name: value for name, value in fields.items() if name not in ("pcm", "packets")})

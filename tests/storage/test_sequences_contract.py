@@ -33,6 +33,19 @@ async def test_the_first_writer_wins(log: Log):
     assert await values_in(log, 0) == [b"first"]
 
 
+@pytest.mark.parametrize("stored", ["s", "other"])
+async def test_batches_that_belong_together_are_written_all_or_none(log: Log, stored: str):
+    both = [batch(0, 4), batch(0, 1, sequence="other")]
+    await log.append_at(0, [batch(0, 7, sequence=stored)])
+    with pytest.raises(OverlapError, match=f"{stored} ends at 7"):
+        await log.append_at(0, both, together=True)
+    assert await log.span("t", 0) == Span(0, 1)
+    missing = [one for one in both if one.sequence != stored]
+    assert await log.append_at(0, missing, together=True) == [True]
+    assert await log.append_at(0, both, together=True) == [False, False]
+    assert await log.append_at(0, [batch(7, 9, sequence=stored)], together=True) == [True]
+
+
 async def test_entries_of_a_batch_have_its_key_and_one_time(log: Log):
     await log.append_at(0, [batch(0, 1, b"a", b"b", b"c")])
     read = await log.read_sequence("t", 0, "s", 0)

@@ -7,27 +7,24 @@ from contextlib import suppress
 from typing import Any, cast
 
 from faust.exceptions import ProducerSendError
-from faust.transport import base
-from faust.types import TP, Message
+from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 from mode import Service
 
-from ...storage.log import Entry, Fence, FencedError, UnreachableError
+from ...storage.log import Fence, FencedError, UnreachableError
+from .committing import commit_patiently
 from .flow import keep_on_resume
-from .link import Link
 from .membership import Membership
-from .positions import Fetched, Positions
+from .owned_partitions import OwnedPartitions
+from .positions import Fetched
 from .producer import Producer
+from .read_size import ReadSize
 
-READ_BYTES = 1_000_000
-"""About how much one read may bring for each partition; records of audio are large."""
-READ_LIMIT = 500
 READ_TIMEOUT_S = 0.5
 """How long a read waits; a partition that is paused and taken up again is seen within it."""
-COMMIT_PATIENCE_S = 30.0
 
 
-class Consumer(base.Consumer):
+class Consumer(OwnedPartitions):
     """A member of the app's consumer group on the log.
 
     Unlike upstream it keeps, for each partition, the messages it delivered, in order, and commits
@@ -38,18 +35,11 @@ class Consumer(base.Consumer):
     consumer_stopped_errors = (asyncio.CancelledError,)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         keep_on_resume(self.app.flow_control)
-        self._positions = Positions()
-        self._highwaters: dict[TP, int] = {}
-        self._owned: set[TP] = set()
-        self._delivered: dict[TP, deque[Message]] = {}
-        self._mean_bytes: dict[str, float] = {}
+        self._read_size = ReadSize()
         self._room = asyncio.Event()
         self.membership = Membership(self)
-
-    @property
-    def _link(self) -> Link:
-        return cast("Link", self.transport)
 
     async def on_stop(self) -> None:
         """Commit what is done and leave the group at once."""
@@ -104,8 +94,7 @@ class Consumer(base.Consumer):
             return {}
         epochs = {TP(*place): self._positions.epoch(TP(*place)) for place in positions}
         generation = self.app.consumer_generation_id
-        largest = max(self._mean_bytes.get(topic, 64_000.0) for topic, _ in positions)
-        limit = max(1, min(READ_LIMIT, int(READ_BYTES / max(largest, 1.0))))
+        limit = self._read_size.entries({topic for topic, _ in positions})
         try:
             found = await self._link.log.read(
                 positions, limit=limit, timeout_s=min(timeout, READ_TIMEOUT_S)
@@ -118,14 +107,9 @@ class Consumer(base.Consumer):
         for place, entries in found.items():
             tp = TP(*place)
             records[tp] = [Fetched(entry, epochs[tp], generation) for entry in entries]
-            self._measure(tp, entries)
+            self._highwaters[tp] = max(self._highwaters.get(tp, 0), entries[-1].offset + 1)
+            self._read_size.measure(tp.topic, entries)
         return records
-
-    def _measure(self, tp: TP, entries: list[Entry]) -> None:
-        self._highwaters[tp] = max(self._highwaters.get(tp, 0), entries[-1].offset + 1)
-        size = sum(len(entry.value or b"") for entry in entries) / len(entries) + 100
-        mean = self._mean_bytes.get(tp.topic, size)
-        self._mean_bytes[tp.topic] = max(size, 0.9 * mean + 0.1 * size)
 
     def _to_message(self, tp: TP, record: Fetched) -> ConsumerMessage:
         entry = record.entry
@@ -243,134 +227,14 @@ class Consumer(base.Consumer):
         fence = self.fence
         for partition, topics in by_partition.items():
             try:
-                await self._commit_patiently(partition, topics, fence)
+                await commit_patiently(self._link.log, partition, topics, fence)
             except FencedError:
                 self.log.warning("fenced in generation %s: joining again", fence.generation)
                 self.membership.rejoin()
                 return False
         return True
 
-    async def _commit_patiently(self, partition: int, topics: dict[str, int], fence: Fence) -> None:
-        waited = 0.0
-        pause = 0.05
-        while True:
-            try:
-                return await self._link.log.commit(fence.group, partition, topics, fence=fence)
-            except UnreachableError:
-                if waited > COMMIT_PATIENCE_S:
-                    raise
-                await asyncio.sleep(pause)
-                waited += pause
-                pause = min(pause * 2, 1.0)
-
     @property
     def fence(self) -> Fence:
         """The right to write in the present generation."""
         return Fence(self.app.conf.id, self.app.consumer_generation_id)
-
-    # -- assignment, positions and the rest of Faust's interface
-
-    async def take(self, assigned: set[TP], generation: int) -> None:
-        """Own the partitions from now on, in this generation; they are read once sought."""
-        self._owned = set(assigned)
-        self._positions.assign()
-        self._delivered.clear()
-        self.app.consumer_generation_id = generation
-        for tp in assigned:
-            span = await self._link.log.span(tp.topic, tp.partition)
-            self._highwaters[tp] = span.next
-        await self.on_partitions_assigned(set(assigned), generation)
-
-    async def give_up(self) -> None:
-        """Commit what is done and own nothing; Faust clears its streams."""
-        owned = set(self._owned)
-        self._positions.revoke()  # what a read or seek under way brings is no longer ours
-        self.app.on_rebalance_start()
-        if owned:
-            await self.commit()
-        await self.on_partitions_revoked(owned)
-        self._delivered.clear()
-        self._owned = set()
-
-    async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Take every owned partition up where the group committed it, or at its start."""
-        positions: dict[TP, int] = {}
-        assignment = self._positions.assignment
-        for tp in list(self._owned):
-            committed = await self._link.log.committed(self.app.conf.id, tp.topic, tp.partition)
-            if committed is None:
-                span = await self._link.log.span(tp.topic, tp.partition)
-                latest = self.app.conf.consumer_auto_offset_reset == "latest"
-                committed = span.next if latest else span.first
-            if not self._sought(tp, committed, assignment):
-                break  # partitions have moved meanwhile
-            positions[tp] = committed
-        return positions
-
-    async def _seek(self, partition: TP, offset: int) -> None:
-        self._sought(partition, offset, self._positions.assignment)
-
-    def _sought(self, tp: TP, offset: int, assignment: int) -> bool:
-        if not self._positions.seek(tp, offset, assignment):
-            return False
-        self._delivered.pop(tp, None)
-        return True
-
-    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
-        """Read on from the given offsets."""
-        for tp, offset in partitions.items():
-            await self.seek(tp, offset)
-
-    def assignment(self) -> set[TP]:
-        """Return the partitions owned."""
-        return set(self._owned)
-
-    def highwater(self, tp: TP) -> int:
-        """Return the offset after the last one known."""
-        return self._highwaters.get(tp, 0)
-
-    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
-        """Return, fresh, the offset after the last entry of each partition."""
-        for tp in partitions:
-            self._highwaters[tp] = (await self._link.log.span(tp.topic, tp.partition)).next
-        return {tp: self._highwaters[tp] for tp in partitions}
-
-    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
-        """Return the first offset that stands in each partition."""
-        return {tp: (await self._link.log.span(tp.topic, tp.partition)).first for tp in partitions}
-
-    async def position(self, tp: TP) -> int | None:
-        """Return the offset that is delivered next; of a partition not sought yet, its first."""
-        position = self._positions.get(tp)
-        if position is None:
-            return (await self._link.log.span(tp.topic, tp.partition)).first
-        return position
-
-    def topic_partitions(self, topic: str) -> int | None:
-        """Return the number of partitions of a topic that was declared."""
-        return self._link.partitions.get(topic)
-
-    def key_partition(
-        self, topic: str, key: bytes | None, partition: int | None = None
-    ) -> int | None:
-        """Return the partition a record with this key goes to."""
-        if partition is not None:
-            return partition
-        return cast("Producer", self.app.producer).key_partition(topic, key).partition
-
-    async def subscribe(self, topics: Iterable[str]) -> None:
-        """Take part in the topics; returns before the coming rebalance ends."""
-        names = set(topics)
-        for topic in names:
-            await self._link.declare(topic)
-        self.membership.subscribe(names)
-
-    async def create_topic(
-        self, topic: str, partitions: int, replication: int, **kwargs: Any
-    ) -> None:
-        """Declare the topic if the app may."""
-        if self.app.conf.topic_allow_declare:
-            await self._link.declare(topic, partitions)
-
-    def _new_topicpartition(self, topic: str, partition: int) -> TP:
-        return TP(topic, partition)

@@ -1,6 +1,6 @@
 -- Append at positions within one slot: every batch is judged, in order, before the first is written.
 -- KEYS: fence (or any key of the slot), then per batch: stream, sequence, index, time index
--- ARGV: generation or '', then per batch: start, end, last (0/1), by start (0/1), key, count, values...
+-- ARGV: generation or '', together (0/1), then per batch: start, end, last (0/1), by start (0/1), key, count, values...
 -- Reply: OK and 1 (written) or 0 (already stored) for each | FENCED and the owner | FOREIGN and the
 --   stream | GAP, OVERLAP or CLOSED, the batch's number from 0, and where its sequence ends
 local FIELDS = 6 -- of a batch in ARGV, before its values
@@ -19,7 +19,7 @@ local function is_stored(first, last, by_start, ending)
 end
 
 local ends, plan = {}, {}
-local at, key = 2, 2
+local at, key = 3, 2
 while at <= #ARGV do
   local sequence = KEYS[key + 1]
   local ending = ends[sequence]
@@ -42,6 +42,16 @@ while at <= #ARGV do
   plan[#plan + 1] = { key = key, at = at, new = not stored, count = count }
   at = at + FIELDS + count
   key = key + 4
+end
+
+if ARGV[2] == '1' then -- new ones beside stored ones were made from a state that is past
+  for i, step in ipairs(plan) do
+    if step.new ~= plan[1].new then
+      local old = step.new and 1 or i
+      local stored = redis.call('HGET', KEYS[plan[old].key + 1], 'next')
+      return { 'OVERLAP', old - 1, stored }
+    end
+  end
 end
 
 local clock = redis.call('TIME')

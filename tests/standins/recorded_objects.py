@@ -4,12 +4,13 @@ from rhapsode.storage.objects.memory import MemoryObjects
 from rhapsode.storage.objects.names import content_type_of
 
 
-class KeptObjects(MemoryObjects):
-    """`MemoryObjects` with a history."""
+class RecordedObjects(MemoryObjects):
+    """`storage.objects.store.Objects` in memory, with its history."""
 
     def __init__(self) -> None:
         super().__init__()
         self.puts: list[tuple[str, bytes]] = []
+        """(name, data) of every put, oldest first."""
 
     async def put(self, name: str, data: bytes, content_type: str) -> None:
         assert content_type == content_type_of(name)

@@ -1,0 +1,135 @@
+"""What a consumer owns: partitions, their positions, and Faust's questions about them."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from faust.transport import base
+from faust.types import TP, Message
+
+from .link import Link
+from .membership import Membership
+from .positions import Positions
+from .producer import Producer
+
+
+class OwnedPartitions(base.Consumer):
+    """The part of a consumer that partitions come to and go from."""
+
+    membership: Membership
+
+    def __post_init__(self) -> None:
+        self._positions = Positions()
+        self._highwaters: dict[TP, int] = {}
+        self._owned: set[TP] = set()
+        self._delivered: dict[TP, deque[Message]] = {}
+        """Messages handed to streams, in order, up to the first that is not acknowledged."""
+
+    @property
+    def _link(self) -> Link:
+        return cast("Link", self.transport)
+
+    async def take(self, assigned: set[TP], generation: int) -> None:
+        """Own the partitions from now on, in this generation; they are read once sought."""
+        self._owned = set(assigned)
+        self._positions.assign()
+        self._delivered.clear()
+        self.app.consumer_generation_id = generation
+        for tp in assigned:
+            span = await self._link.log.span(tp.topic, tp.partition)
+            self._highwaters[tp] = span.next
+        await self.on_partitions_assigned(set(assigned), generation)
+
+    async def give_up(self) -> None:
+        """Commit what is done and own nothing; Faust clears its streams."""
+        owned = set(self._owned)
+        self._positions.revoke()  # what a read or seek under way brings is no longer ours
+        self.app.on_rebalance_start()
+        if owned:
+            await self.commit()
+        await self.on_partitions_revoked(owned)
+        self._delivered.clear()
+        self._owned = set()
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Take every owned partition up where the group committed it, or at its start."""
+        positions: dict[TP, int] = {}
+        assignment = self._positions.assignment
+        for tp in list(self._owned):
+            committed = await self._link.log.committed(self.app.conf.id, tp.topic, tp.partition)
+            if committed is None:
+                span = await self._link.log.span(tp.topic, tp.partition)
+                latest = self.app.conf.consumer_auto_offset_reset == "latest"
+                committed = span.next if latest else span.first
+            if not self._sought(tp, committed, assignment):
+                break  # partitions have moved meanwhile
+            positions[tp] = committed
+        return positions
+
+    async def _seek(self, partition: TP, offset: int) -> None:
+        self._sought(partition, offset, self._positions.assignment)
+
+    def _sought(self, tp: TP, offset: int, assignment: int) -> bool:
+        if not self._positions.seek(tp, offset, assignment):
+            return False
+        self._delivered.pop(tp, None)
+        return True
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Read on from the given offsets."""
+        for tp, offset in partitions.items():
+            await self.seek(tp, offset)
+
+    def assignment(self) -> set[TP]:
+        """Return the partitions owned."""
+        return set(self._owned)
+
+    def highwater(self, tp: TP) -> int:
+        """Return the offset after the last one known."""
+        return self._highwaters.get(tp, 0)
+
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        """Return, fresh, the offset after the last entry of each partition."""
+        for tp in partitions:
+            self._highwaters[tp] = (await self._link.log.span(tp.topic, tp.partition)).next
+        return {tp: self._highwaters[tp] for tp in partitions}
+
+    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
+        """Return the first offset that stands in each partition."""
+        return {tp: (await self._link.log.span(tp.topic, tp.partition)).first for tp in partitions}
+
+    async def position(self, tp: TP) -> int | None:
+        """Return the offset that is delivered next; of a partition not sought yet, its first."""
+        position = self._positions.get(tp)
+        if position is None:
+            return (await self._link.log.span(tp.topic, tp.partition)).first
+        return position
+
+    def topic_partitions(self, topic: str) -> int | None:
+        """Return the number of partitions of a topic that was declared."""
+        return self._link.partitions.get(topic)
+
+    def key_partition(
+        self, topic: str, key: bytes | None, partition: int | None = None
+    ) -> int | None:
+        """Return the partition a record with this key goes to."""
+        if partition is not None:
+            return partition
+        return cast("Producer", self.app.producer).key_partition(topic, key).partition
+
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        """Take part in the topics; returns before the coming rebalance ends."""
+        names = set(topics)
+        for topic in names:
+            await self._link.declare(topic)
+        self.membership.subscribe(names)
+
+    async def create_topic(
+        self, topic: str, partitions: int, replication: int, **kwargs: Any
+    ) -> None:
+        """Declare the topic if the app may."""
+        if self.app.conf.topic_allow_declare:
+            await self._link.declare(topic, partitions)
+
+    def _new_topicpartition(self, topic: str, partition: int) -> TP:
+        return TP(topic, partition)
