@@ -1,7 +1,11 @@
 """From segments to the playlist that names them."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
 
 from ..codecs.hls.grid import duration_s
 from ..codecs.hls.m3u8 import MediaPlaylist, render_master
@@ -16,6 +20,7 @@ PEAK_FACTOR = 1.65
 """FFmpeg's AAC is not constant: with their container, voices were measured at 1.08 to 1.43 times
 the nominal rate, noise at 1.61; a master playlist comes first and must not say too little."""
 AVERAGE_FACTOR = 1.45
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -52,7 +57,9 @@ class Publish:
             if segment.number < shown.reported:
                 continue  # a shorter playlist than before must never be seen
             if segment.number >= shown.records:
-                await self._show(session, shown)
+                # a worker thought dead wakes up in here, and is let go of: what it puts then may be
+                # short, so it must look again
+                await _to_its_end(self._show(session, shown))
             yield (_event(session, segment, shown.listed[: segment.end]),)
 
     async def _show(self, session: Description, shown: _Shown) -> None:
@@ -79,6 +86,18 @@ class Publish:
 
     async def _put(self, session: Description, name: str, text: str) -> None:
         await self.store.put(f"{session.session}/{name}", text.encode(), PLAYLIST_TYPE)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for work that must not stop halfway; it goes on where the waiting is cancelled."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("a playlist may be short until the next segment", error=str(error))
+        raise
 
 
 def media_playlist(

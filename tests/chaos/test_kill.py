@@ -19,7 +19,7 @@ from rhapsode.codecs.text.sentences import words
 from rhapsode.ops.tools.stories import story
 from rhapsode.storage.log import partition_of
 from rhapsode.storage.opening import open_log
-from rhapsode.topologies.speech import STAGE_NAMES
+from rhapsode.topologies.registry import STAGE_NAMES
 
 
 def all_files(system: Running, session: str) -> dict[str, bytes]:
