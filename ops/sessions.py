@@ -14,6 +14,7 @@ from ..codecs.records import Control, Item, Session, check_session, text_items
 from ..codecs.session import Form, Mode, VoiceSettings, not_made_yet, pauses_for
 from ..storage.errors import ClosedError, GapError, OverlapError
 from ..storage.objects.source import ObjectSource
+from ..storage.objects.store import ObjectsRefusedError
 
 APPEND_TRIES = 20
 """Several producers may add to one session; each try loses to one of them."""
@@ -196,7 +197,7 @@ class Sessions:
             raise MalformedError("there is no object source here: set RHAPSODE_OBJECTS to a folder")
         try:
             info = await self.objects.stat(name)
-        except ValueError as error:
+        except (ValueError, ObjectsRefusedError) as error:
             raise MalformedError(str(error)) from None
         if info is None:
             raise MalformedError(f"there is no object {name[:200]!r}")

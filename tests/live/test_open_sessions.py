@@ -128,7 +128,7 @@ def test_a_numbered_item_can_be_sent_again_and_gaps_and_others_are_conflicts(
         ({}, "exactly one"),
         ({"text": "x", "silence_s": 1.0}, "exactly one"),
         ({"silence_s": 601.0}, "silence_s"),
-        ({"object": "nothing/there.mp3"}, "no object"),
+        ({"object": "nothing/there.mp3"}, "there is no"),  # object, or folder of objects
         ({"object": "../../etc/passwd"}, "'../../etc/passwd'"),
         ({"upload": "x"}, "uploads"),
         ({"live": "x"}, "live"),
@@ -177,7 +177,7 @@ def test_a_session_has_the_form_it_asked_for(client: httpx.Client, live: Running
     playlist = client.get(f"/media/hls/{session}/audio.m3u8").text
     assert "#EXT-X-TARGETDURATION:3" in playlist
     durations = [float(line[8:-1]) for line in playlist.splitlines() if line.startswith("#EXTINF")]
-    assert all(abs(seconds - 3.0) < 0.05 for seconds in durations[:-1])
+    assert all(abs(seconds - 3.0) < 0.1 for seconds in durations[:-1])
     verify(live, session)
 
 

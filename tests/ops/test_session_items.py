@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from rhapsode.codecs.records import Control, Item
 from rhapsode.ops.sessions import ConflictError, SessionClosedError, Sessions
 from rhapsode.storage.log import SequenceState
 from rhapsode.storage.memory.log import MemoryLog
+from rhapsode.storage.objects.folder_source import FolderSource
 from rhapsode.storage.objects.memory import MemorySource
 from rhapsode.topologies.testing import InMemorySystem
 
@@ -252,6 +254,15 @@ async def test_without_an_object_source_objects_are_refused_in_one_sentence() ->
     without = Sessions(sessions.journal)
     with pytest.raises(MalformedError, match="RHAPSODE_OBJECTS"):
         await without.add_object("s", SONG)
+
+
+async def test_a_folder_of_objects_that_is_not_there_is_told_in_one_sentence(
+    tmp_path: Path,
+) -> None:
+    sessions = await door()
+    elsewhere = Sessions(sessions.journal, FolderSource(tmp_path / "none"))
+    with pytest.raises(MalformedError, match=r"there is no folder .*none: make it"):
+        await elsewhere.add_object("s", SONG)
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, 600.1, float("nan"), float("inf")])
