@@ -106,6 +106,7 @@ class Frame:
                         session=frame.session, first_frame=framer.number, packets=(), last=True
                     ),
                 )
+                return
             audio.forget(device_window(max(0, framer.number - PREROLL_FRAMES))[0])
 
 

@@ -142,6 +142,7 @@ class Pack:
             if packer.ended() and not audio.available:
                 await self._store_init(frame.session)  # its playlist names it all the same
                 yield (_bare_end(frame),)
+                return
 
     async def _store(self, segment: Segment, data: bytes) -> None:
         stored = [self.store.put(f"{segment.session}/{segment.name}", data, SEGMENT_TYPE)]
