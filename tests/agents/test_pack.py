@@ -4,8 +4,8 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
-from standins.recorded_objects import RecordedObjects
 from standins.in_memory import System
+from standins.recorded_objects import RecordedObjects
 
 from rhapsode.agents.pack import Pack, Packer, segment_name
 from rhapsode.agents.session_audio import SessionAudio

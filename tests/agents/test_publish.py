@@ -3,8 +3,8 @@
 from itertools import pairwise
 
 import pytest
-from standins.recorded_objects import RecordedObjects
 from standins.in_memory import System
+from standins.recorded_objects import RecordedObjects
 
 from rhapsode.agents.publish import Publish
 from rhapsode.codecs.hls import check as hls_check
