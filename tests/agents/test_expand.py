@@ -29,7 +29,7 @@ async def outcome(system: System) -> tuple[list[Passage], list[Event]]:
 async def test_a_text_is_narrated_as_it_is_in_one_batch(length: int) -> None:
     system = System()
     text = ("ab c" * length)[:length]
-    batches = await hand(agent(system), [asked(text)], system)
+    batches = await system.hand(agent(system), "s", [asked(text)])
     passages, events = await outcome(system)
     assert len(batches) == 1
     assert "".join(passage.text for passage in passages) == text
@@ -42,26 +42,26 @@ async def test_a_text_is_narrated_as_it_is_in_one_batch(length: int) -> None:
 
 async def test_a_passage_fits_a_record_in_any_script() -> None:
     system = System()
-    await hand(agent(system), [asked("𝄞" * PASSAGE_CHARS)], system)
+    await system.hand(agent(system), "s", [asked("𝄞" * PASSAGE_CHARS)])
     passages, _ = await outcome(system)
     assert all(len(pack(passage)) < MAX_RECORD_BYTES for passage in passages)
 
 
 async def test_a_text_that_was_taken_already_is_not_taken_again() -> None:
     system = System()
-    assert await hand(agent(system), [asked("words"), asked("words")], system)
-    assert await hand(agent(system), [asked("words")], system) == []
+    assert await system.hand(agent(system), "s", [asked("words"), asked("words")])
+    assert await system.hand(agent(system), "s", [asked("words")]) == []
 
 
 async def test_a_text_out_of_bounds_is_malformed() -> None:
     system = System()
     with pytest.raises(MalformedError, match="empty"):
-        await hand(agent(system), [asked("  \n")], system)
+        await system.hand(agent(system), "s", [asked("  \n")])
 
 
 async def test_a_model_is_heard_while_it_writes() -> None:
     system = System(model=Reciter(SCRIPT, delta_chars=3))
-    batches = await hand(agent(system), [asked("A story.", "expand")], system)
+    batches = await system.hand(agent(system), "s", [asked("A story.", "expand")])
     passages, events = await outcome(system)
     assert "".join(passage.text for passage in passages) == SCRIPT
     assert all(len(passage.text) < DELTA_CHARS + 3 for passage in passages)
@@ -72,8 +72,8 @@ async def test_a_model_is_heard_while_it_writes() -> None:
 @pytest.mark.parametrize("crash_after", [1, 2, 3])
 async def test_a_model_goes_on_where_it_was_when_its_worker_died(crash_after: int) -> None:
     system = System(model=Reciter(SCRIPT, delta_chars=5))
-    await hand(agent(system), [asked("A story.", "expand")], system, stop_after=crash_after)
-    await hand(agent(system), [asked("A story.", "expand")], system)
+    await system.hand(agent(system), "s", [asked("A story.", "expand")], stop_after=crash_after)
+    await system.hand(agent(system), "s", [asked("A story.", "expand")])
     passages, events = await outcome(system)
     assert "".join(passage.text for passage in passages) == SCRIPT
     assert [passage.seq for passage in passages] == list(range(len(passages)))
@@ -82,7 +82,7 @@ async def test_a_model_goes_on_where_it_was_when_its_worker_died(crash_after: in
 
 async def test_a_model_that_fails_ends_the_text_with_what_it_wrote_and_why() -> None:
     system = System(model=Reciter(SCRIPT, fails_at=30))
-    await hand(agent(system), [asked("A story.", "expand")], system)
+    await system.hand(agent(system), "s", [asked("A story.", "expand")])
     passages, _ = await outcome(system)
     assert "".join(passage.text for passage in passages) == SCRIPT[:30]
     assert [passage.error for passage in passages] == [""] * (len(passages) - 1) + [
@@ -94,7 +94,7 @@ async def test_a_model_that_fails_ends_the_text_with_what_it_wrote_and_why() -> 
 @pytest.mark.parametrize("script", ["", " \n "])
 async def test_a_model_that_writes_nothing_has_failed(script: str) -> None:
     system = System(model=Reciter(script))
-    await hand(agent(system), [asked("A story.", "expand")], system)
+    await system.hand(agent(system), "s", [asked("A story.", "expand")])
     passages, _ = await outcome(system)
     assert passages[-1].last
     assert passages[-1].error == "the model reciter wrote nothing"
@@ -103,7 +103,7 @@ async def test_a_model_that_writes_nothing_has_failed(script: str) -> None:
 async def test_a_model_that_sends_all_at_once_is_cut_into_records() -> None:
     script = "字" * 60_000
     system = System(model=Reciter(script, delta_chars=60_000))
-    await hand(agent(system), [asked("A story.", "expand")], system)
+    await system.hand(agent(system), "s", [asked("A story.", "expand")])
     passages, _ = await outcome(system)
     assert "".join(passage.text for passage in passages) == script
     assert passages[-1].error == ""

@@ -89,9 +89,9 @@ async def test_packets_come_as_soon_as_their_audio_is_there() -> None:
     frames = audio(wanted, size=wanted - 1)
     system = System()
     await system.append(frames[:1])
-    assert await hand(agent(system), frames[:1], system) == []
+    assert await system.hand(agent(system), "s", frames[:1]) == []
     await system.append(frames[1:2])
-    assert len(await hand(agent(system), frames[1:2], system)) == 1
+    assert len(await system.hand(agent(system), "s", frames[1:2])) == 1
 
 
 @pytest.mark.parametrize("size", [24_000, 5_000])
@@ -117,7 +117,7 @@ async def test_a_restart_at_any_record_gives_the_same_records(size: int) -> None
                     break
             await outputs.aclose()
             await system.append(frames)
-            await hand(agent(system), frames[max(0, len(handed) - 1 - back) :], system)
+            await system.hand(agent(system), "s", frames[max(0, len(handed) - 1 - back) :])
             assert await system.records(DeviceFrames, "s") == wanted
 
 
@@ -125,10 +125,10 @@ async def test_what_comes_twice_is_framed_once() -> None:
     frames = audio(200_000)
     system = System()
     await system.append(frames)
-    await hand(agent(system), [frame for frame in frames for _ in range(2)], system)
+    await system.hand(agent(system), "s", [frame for frame in frames for _ in range(2)])
     wanted = await (await framed_live(frames)).records(DeviceFrames, "s")
     assert await system.records(DeviceFrames, "s") == wanted
-    assert await hand(agent(system), frames, system) == []
+    assert await system.hand(agent(system), "s", frames) == []
 
 
 async def test_packets_do_not_depend_on_how_the_audio_was_cut() -> None:

@@ -42,7 +42,7 @@ def audio(aac_frames: int, size: int = 24_000, error: str = "") -> list[AudioFra
 async def packed(frames: list[AudioFrame], delivered: list[AudioFrame] | None = None) -> System:
     system = System(grid=Grid(segment_s=0.4))
     await system.append(frames)
-    await hand(agent(system), frames if delivered is None else delivered, system)
+    await system.hand(agent(system), "s", frames if delivered is None else delivered)
     return system
 
 
@@ -70,7 +70,7 @@ async def test_a_segment_is_said_as_soon_as_its_audio_and_the_look_ahead_are_the
     said_at: list[int] = []
     for frame in frames:
         await system.append([frame])
-        batches = await hand(agent(system), [frame], system)
+        batches = await system.hand(agent(system), "s", [frame])
         said_at += [frame.end // FRAME for _ in batches]
     # ten frames and the two that the encoder looks ahead
     assert said_at[:2] == [12, system.grid.start(2) + 2]
@@ -81,7 +81,7 @@ async def test_an_object_is_in_the_store_before_its_segment_is_said() -> None:
     frames = audio(60)
     await system.append(frames)
     for stop_after in range(1, 4):
-        batches = await hand(agent(system), frames, system, stop_after=1)
+        batches = await system.hand(agent(system), "s", frames, stop_after=1)
         (segment,) = batches[0]
         assert isinstance(segment, Segment)
         assert segment.name in system.recorded.of("s")
@@ -106,7 +106,7 @@ async def test_a_restart_on_a_frame_packed_long_ago_makes_nothing_twice() -> Non
     frames = audio(200)
     system = await packed(frames)
     puts = len(system.recorded.puts)
-    assert await hand(agent(system), frames, system) == []
+    assert await system.hand(agent(system), "s", frames) == []
     assert len(system.recorded.puts) == puts
 
 
@@ -150,10 +150,10 @@ async def test_a_store_out_of_reach_is_left_to_be_tried_again() -> None:
     frames = audio(60)
     await system.append(frames)
     with pytest.raises(OSError, match="nobody answers"):
-        await hand(agent(system), frames, system)
+        await system.hand(agent(system), "s", frames)
     assert len(await system.records(Segment, "s")) == 1
     store.away = False
-    await hand(agent(system), frames, system)
+    await system.hand(agent(system), "s", frames)
     wanted = await packed(frames)
     assert await system.records(Segment, "s") == await wanted.records(Segment, "s")
     assert store.of("s") == wanted.store.of("s")

@@ -88,7 +88,7 @@ async def test_a_backlog_is_listed_at_once_and_said_one_by_one() -> None:
     system = await accepted()
     coming = segments(6)
     await system.append(coming)
-    await hand(agent(system), coming, system)
+    await system.hand(agent(system), "s", coming)
     live = await accepted()
     await published_live(live, coming)
     assert len(system.recorded.versions(PLAYLIST)) == 1
@@ -102,7 +102,7 @@ async def test_old_segments_that_come_again_never_make_it_shorter(first: int) ->
     coming = segments(5)
     await published_live(system, coming)
     before = dict(system.store.files)
-    assert await hand(agent(system), coming[first:], system) == []
+    assert await system.hand(agent(system), "s", coming[first:]) == []
     assert system.store.files == before
     assert hls_check.check_history(system.recorded.versions(PLAYLIST)) == []
 
@@ -114,9 +114,9 @@ async def test_a_restart_after_any_event_gives_the_same_playlists() -> None:
     for stop_after in range(1, 5):
         system = await accepted()
         await system.append(coming[:stop_after])
-        await hand(agent(system), coming[:stop_after], system, stop_after=stop_after)
+        await system.hand(agent(system), "s", coming[:stop_after], stop_after=stop_after)
         await system.append(coming[stop_after:])
-        await hand(agent(system), coming[max(0, stop_after - 2) :], system)
+        await system.hand(agent(system), "s", coming[max(0, stop_after - 2) :])
         assert system.store.files == live.store.files
         assert hls_check.check_history(system.recorded.versions(PLAYLIST)) == []
 
@@ -131,7 +131,7 @@ async def test_a_playlist_that_a_sleeper_made_shorter_is_made_whole_by_itself() 
             if name == PLAYLIST and len(parse(data.decode()).segments) == 2 and not self.asleep:
                 self.asleep = True
                 await system.append(coming[2:])
-                await hand(agent(system), coming, system)
+                await system.hand(agent(system), "s", coming)
                 assert parse(self.files[PLAYLIST].decode()).ended
             await super().put(name, data, content_type)
 
@@ -160,7 +160,7 @@ async def test_a_session_without_a_segment_has_an_empty_playlist_that_ended() ->
     assert (playlist.segments, playlist.ended) == ((), True)
     (event,) = await system.records(Event, "s/publish")
     assert (event.kind, event.count, event.error) == ("failed", 0, "nothing")
-    assert await hand(agent(system), [bare], system) == []
+    assert await system.hand(agent(system), "s", [bare]) == []
 
 
 async def test_the_master_playlist_comes_before_the_one_it_names() -> None:
