@@ -4,12 +4,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from standins.in_memory import System
+from standins.in_memory import System, accepted
 
 from rhapsode.agents.frame import FRAME_SAMPLES, GROUP_FRAMES, Frame
 from rhapsode.codecs.device.frames import margin_samples
 from rhapsode.codecs.device.opus import RUN_FRAMES, Decoder
 from rhapsode.codecs.records import AudioFrame, DeviceFrames
+from rhapsode.codecs.session import Form
 
 
 def agent(system: System) -> Frame:
@@ -38,14 +39,14 @@ def audio(samples: int, size: int = 24_000, every: int = 2) -> list[AudioFrame]:
 
 async def framed_live(frames: list[AudioFrame]) -> System:
     """Let audio come frame by frame, to one worker."""
-    system = System()
+    system = await accepted()
 
     async def live():
         for frame in frames:
             await system.append([frame])
             yield frame
 
-    async for batch in agent(system)(live()):
+    async for batch in agent(system)(await system.journal.describe("s"), live()):
         await system.append(batch)
     return system
 
@@ -72,7 +73,7 @@ async def test_a_record_never_crosses_the_bounds_of_a_group_or_a_run() -> None:
     assert all(len(run.packets) == GROUP_FRAMES for run in runs[:-2])
 
 
-async def test_sentences_stand_at_the_frame_in_which_they_begin() -> None:
+async def test_sentences_are_told_at_the_frame_in_which_they_begin() -> None:
     frames = audio(500_000, size=10_007)
     system = await framed_live(frames)
     runs: list[DeviceFrames] = await system.records(DeviceFrames, "s")
@@ -87,11 +88,11 @@ async def test_sentences_stand_at_the_frame_in_which_they_begin() -> None:
 async def test_packets_come_as_soon_as_their_audio_is_there() -> None:
     wanted = GROUP_FRAMES * FRAME_SAMPLES + margin_samples()
     frames = audio(wanted, size=wanted - 1)
-    system = System()
+    system = await accepted()
     await system.append(frames[:1])
-    assert await hand(agent(system), frames[:1], system) == []
+    assert await system.hand(agent(system), "s", frames[:1]) == []
     await system.append(frames[1:2])
-    assert len(await hand(agent(system), frames[1:2], system)) == 1
+    assert len(await system.hand(agent(system), "s", frames[1:2])) == 1
 
 
 @pytest.mark.parametrize("size", [24_000, 5_000])
@@ -100,7 +101,7 @@ async def test_a_restart_at_any_record_gives_the_same_records(size: int) -> None
     wanted = await (await framed_live(frames)).records(DeviceFrames, "s")
     for stop_after in range(1, len(wanted), 3):
         for back in (0, 2, 1_000):
-            system = System()
+            system = await accepted()
             handed: list[AudioFrame] = []
 
             async def live(system: System = system, handed: list[AudioFrame] = handed):
@@ -109,26 +110,28 @@ async def test_a_restart_at_any_record_gives_the_same_records(size: int) -> None
                     handed.append(frame)
                     yield frame
 
-            said = 0
-            async for batch in (outputs := agent(system)(live())):
+            yielded = 0
+            async for batch in (
+                outputs := agent(system)(await system.journal.describe("s"), live())
+            ):
                 await system.append(batch)
-                said += 1
-                if said == stop_after:
+                yielded += 1
+                if yielded == stop_after:
                     break
             await outputs.aclose()
             await system.append(frames)
-            await hand(agent(system), frames[max(0, len(handed) - 1 - back) :], system)
+            await system.hand(agent(system), "s", frames[max(0, len(handed) - 1 - back) :])
             assert await system.records(DeviceFrames, "s") == wanted
 
 
 async def test_what_comes_twice_is_framed_once() -> None:
     frames = audio(200_000)
-    system = System()
+    system = await accepted()
     await system.append(frames)
-    await hand(agent(system), [frame for frame in frames for _ in range(2)], system)
+    await system.hand(agent(system), "s", [frame for frame in frames for _ in range(2)])
     wanted = await (await framed_live(frames)).records(DeviceFrames, "s")
     assert await system.records(DeviceFrames, "s") == wanted
-    assert await hand(agent(system), frames, system) == []
+    assert await system.hand(agent(system), "s", frames) == []
 
 
 async def test_packets_do_not_depend_on_how_the_audio_was_cut() -> None:
@@ -141,3 +144,10 @@ async def test_a_session_without_a_sound_is_only_an_end() -> None:
     system = await framed_live([AudioFrame(session="s", first_sample=0, samples=0, last=True)])
     (run,) = await system.records(DeviceFrames, "s")
     assert (run.first_frame, run.packets, run.last) == (0, (), True)
+
+
+async def test_a_session_without_devices_has_no_packets() -> None:
+    system = await accepted(form=Form(device=None))
+    frames = audio(100_000)
+    await system.append(frames)
+    assert await system.hand(agent(system), "s", frames) == []

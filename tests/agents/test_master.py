@@ -60,7 +60,7 @@ async def speech_of(system: System, *chapters: list[Piece]) -> list[Speech]:
                 )
             )
             seq, at = seq + 1, at + len(text) + 1
-        await hand(speak, chunks, system)
+        await system.hand(speak, "s", chunks)
     return await system.chapters(Speech, "s")
 
 
@@ -68,7 +68,7 @@ async def mastered(
     system: System, delivered: list[Speech]
 ) -> tuple[list[AudioFrame], NDArray[np.int16]]:
     """Return the frames, checked for gaps, and their samples."""
-    await hand(agent(system), delivered, system)
+    await system.hand(agent(system), "s", delivered)
     frames: list[AudioFrame] = await system.records(AudioFrame, "s")
     for before, after in pairwise(frames):
         assert after.first_sample == before.end
@@ -181,7 +181,7 @@ async def test_a_restart_at_any_part_of_any_chunk_gives_the_same_audio(data: st.
             await system.append(await History(log, kind, PARTITIONS).records(f"s/{chapter}", 0))
     stop = data.draw(st.integers(1, 4))
     resume = data.draw(st.integers(0, 3))
-    await hand(agent(system), records, system, stop_after=stop)
+    await system.hand(agent(system), "s", records, stop_after=stop)
     # parts are handed over one by one, so a new worker may begin in the middle of a chunk
     got, _ = await mastered(system, records[resume:])
     assert got == wanted
@@ -213,8 +213,8 @@ async def test_a_session_stays_degraded_once_it_was_also_after_a_restart() -> No
     records = await speech_of(
         system, [("One.", "sentence"), ("Odd.", "sentence"), ("Last.", "sentence"), ("", "end")]
     )
-    await hand(agent(system), records, system, stop_after=2)
-    await hand(agent(system), records, system)
+    await system.hand(agent(system), "s", records, stop_after=2)
+    await system.hand(agent(system), "s", records)
     events: list[Event] = await system.records(Event, "s/master")
     assert [event.degraded for event in events] == [False, True, True, True]
 

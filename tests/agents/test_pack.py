@@ -1,26 +1,30 @@
-"""Audio into segments: on a fixed grid, stored before they are said, from anywhere."""
+"""Audio into segments: on a fixed grid, stored before they are named, from anywhere."""
 
 from hashlib import sha256
 
 import numpy as np
 import pytest
-from standins.in_memory import System
+from standins.in_memory import System, accepted
 from standins.recorded_objects import RecordedObjects
 
-from rhapsode.agents.pack import Pack, Packer, segment_name
+from rhapsode.agents.pack import Pack, Packer, grid_of
 from rhapsode.agents.session_audio import SessionAudio
 from rhapsode.codecs.hls.fmp4 import init_segment, parse_media_segment
-from rhapsode.codecs.hls.grid import RUN_SEGMENTS, Grid
+from rhapsode.codecs.hls.grid import RUN_SEGMENTS
+from rhapsode.codecs.hls.names import segment_name
 from rhapsode.codecs.records import AudioFrame, Segment
+from rhapsode.codecs.session import Form, Rendition
 from rhapsode.storage.objects.store import ObjectsUnreachableError
 
 FRAME = 1024
 
 
+FORM = Form(segment_s=1.0)
+GRID = grid_of(FORM)
+
+
 def agent(system: System) -> Pack:
-    return Pack(
-        system.grid, 96_000, system.store, system.journal.of(AudioFrame), system.journal.of(Segment)
-    )
+    return Pack(system.store, system.journal.of(AudioFrame), system.journal.of(Segment))
 
 
 def audio(aac_frames: int, size: int = 24_000, error: str = "") -> list[AudioFrame]:
@@ -40,20 +44,20 @@ def audio(aac_frames: int, size: int = 24_000, error: str = "") -> list[AudioFra
 
 
 async def packed(frames: list[AudioFrame], delivered: list[AudioFrame] | None = None) -> System:
-    system = System(grid=Grid(segment_s=0.4))
+    system = await accepted(form=FORM)
     await system.append(frames)
-    await hand(agent(system), frames if delivered is None else delivered, system)
+    await system.hand(agent(system), "s", frames if delivered is None else delivered)
     return system
 
 
-@pytest.mark.parametrize("aac_frames", [1, 9, 10, 11, 26, 27, 60])
+@pytest.mark.parametrize("aac_frames", [1, 9, 10, 11, 26, 27, 60, 120])
 async def test_segments_lie_on_the_grid_and_the_last_one_takes_what_is_left(
     aac_frames: int,
 ) -> None:
     system = await packed(audio(aac_frames))
     segments: list[Segment] = await system.records(Segment, "s")
     starts = [segment.first_frame for segment in segments]
-    assert starts == [system.grid.start(number) for number in range(len(segments))]
+    assert starts == [GRID.start(number) for number in range(len(segments))]
     assert sum(segment.frames for segment in segments) == aac_frames
     assert [segment.last for segment in segments] == [False] * (len(segments) - 1) + [True]
     for segment in segments:
@@ -64,49 +68,49 @@ async def test_segments_lie_on_the_grid_and_the_last_one_takes_what_is_left(
     assert system.recorded.of("s")["init.mp4"] == init_segment()
 
 
-async def test_a_segment_is_said_as_soon_as_its_audio_and_the_look_ahead_are_there() -> None:
-    frames = audio(60, size=FRAME)
-    system = System(grid=Grid(segment_s=0.4))
-    said_at: list[int] = []
+async def test_a_segment_is_written_as_soon_as_its_audio_and_the_look_ahead_are_there() -> None:
+    frames = audio(80, size=FRAME)
+    system = await accepted(form=FORM)
+    told_at: list[int] = []
     for frame in frames:
         await system.append([frame])
-        batches = await hand(agent(system), [frame], system)
-        said_at += [frame.end // FRAME for _ in batches]
+        outputs = await system.hand(agent(system), "s", [frame])
+        told_at += [frame.end // FRAME for _ in outputs]
     # ten frames and the two that the encoder looks ahead
-    assert said_at[:2] == [12, system.grid.start(2) + 2]
+    assert told_at[:2] == [12, GRID.start(2) + 2]
 
 
-async def test_an_object_is_in_the_store_before_its_segment_is_said() -> None:
-    system = System(grid=Grid(segment_s=0.4))
-    frames = audio(60)
+async def test_an_object_is_in_the_store_before_its_segment_is_written() -> None:
+    system = await accepted(form=FORM)
+    frames = audio(150)
     await system.append(frames)
     for stop_after in range(1, 4):
-        batches = await hand(agent(system), frames, system, stop_after=1)
-        (segment,) = batches[0]
+        outputs = await system.hand(agent(system), "s", frames, stop_after=1)
+        (segment,) = outputs[0]
         assert isinstance(segment, Segment)
         assert segment.name in system.recorded.of("s")
         assert len(await system.records(Segment, "s")) == stop_after
 
 
 async def test_any_segment_can_be_made_first() -> None:
-    frames = audio(200)
+    frames = audio(500)
     system = await packed(frames)
     segments: list[Segment] = await system.records(Segment, "s")
     assert len(segments) > RUN_SEGMENTS + 2
     for number in (1, RUN_SEGMENTS - 1, RUN_SEGMENTS, RUN_SEGMENTS + 1, len(segments) - 1):
         whole = SessionAudio(system.journal.of(AudioFrame), "s")
         await whole.load()
-        made = await Packer(system.grid, 96_000, whole, number).next()
+        made = await Packer(FORM, whole, number).next()
         assert made is not None
         assert made[0] == segments[number]
         assert made[1] == system.recorded.of("s")[segment_name(number)]
 
 
 async def test_a_restart_on_a_frame_packed_long_ago_makes_nothing_twice() -> None:
-    frames = audio(200)
+    frames = audio(500)
     system = await packed(frames)
     puts = len(system.recorded.puts)
-    assert await hand(agent(system), frames, system) == []
+    assert await system.hand(agent(system), "s", frames) == []
     assert len(system.recorded.puts) == puts
 
 
@@ -146,14 +150,29 @@ async def test_a_store_out_of_reach_is_left_to_be_tried_again() -> None:
             await super().put(name, data, content_type)
 
     store = Away()
-    system = System(grid=Grid(segment_s=0.4), store=store)
-    frames = audio(60)
+    system = await accepted(system=System(store=store), form=FORM)
+    frames = audio(150)
     await system.append(frames)
     with pytest.raises(OSError, match="nobody answers"):
-        await hand(agent(system), frames, system)
+        await system.hand(agent(system), "s", frames)
     assert len(await system.records(Segment, "s")) == 1
     store.away = False
-    await hand(agent(system), frames, system)
+    await system.hand(agent(system), "s", frames)
     wanted = await packed(frames)
     assert await system.records(Segment, "s") == await wanted.records(Segment, "s")
     assert store.of("s") == wanted.store.of("s")
+
+
+async def test_grid_and_bit_rate_are_those_of_the_session() -> None:
+    plain = await packed(audio(150))
+    form = Form(segment_s=2.0, ramp=False, renditions=(Rendition(bit_rate=64_000),))
+    other = await accepted(form=form)
+    frames = audio(150)
+    await other.append(frames)
+    await other.hand(agent(other), "s", frames)
+    segments = await other.records(Segment, "s")
+    assert [segment.first_frame for segment in segments] == [
+        grid_of(form).start(number) for number in range(len(segments))
+    ]
+    plain_bytes = sum(segment.size_bytes for segment in await plain.records(Segment, "s"))
+    assert sum(segment.size_bytes for segment in segments) < 0.8 * plain_bytes

@@ -3,22 +3,21 @@
 from itertools import pairwise
 
 import pytest
-from standins.in_memory import System
+from standins.in_memory import System, accepted
 from standins.recorded_objects import RecordedObjects
 
 from rhapsode.agents.publish import Publish
 from rhapsode.codecs.hls import check as hls_check
 from rhapsode.codecs.hls.m3u8 import parse
-from rhapsode.codecs.records import Event, Segment, Text
+from rhapsode.codecs.records import Event, Segment
+from rhapsode.storage.memory.log import MemoryLog
 
 PLAYLIST = "s/audio.m3u8"
 CREATED_MS = 1_700_000_000_000
 
 
 def agent(system: System) -> Publish:
-    return Publish(
-        system.grid, 96_000, system.store, system.journal.of(Text), system.journal.of(Segment)
-    )
+    return Publish(system.store, system.journal.of(Segment), system.journal.of(Event))
 
 
 def segments(count: int, error: str = "") -> list[Segment]:
@@ -40,10 +39,9 @@ def segments(count: int, error: str = "") -> list[Segment]:
     return made
 
 
-async def accepted(store: RecordedObjects | None = None) -> System:
-    system = System(store=store or RecordedObjects())
-    await system.append([Text(session="s", text="words", created_ms=CREATED_MS)])
-    return system
+async def with_session(store: RecordedObjects | None = None) -> System:
+    parts = {} if store is None else {"store": store}
+    return await accepted(system=System(log=MemoryLog(lambda: CREATED_MS), **parts))
 
 
 async def published_live(system: System, coming: list[Segment]) -> None:
@@ -54,12 +52,12 @@ async def published_live(system: System, coming: list[Segment]) -> None:
             await system.append([segment])
             yield segment
 
-    async for batch in agent(system)(live()):
+    async for batch in agent(system)(await system.journal.describe("s"), live()):
         await system.append(batch)
 
 
 async def test_each_segment_makes_a_longer_playlist_from_the_logged_start_on() -> None:
-    system = await accepted()
+    system = await with_session()
     await published_live(system, segments(5))
     versions = [parse(text) for text in system.recorded.versions(PLAYLIST)]
     assert [len(playlist.segments) for playlist in versions] == [1, 2, 3, 4, 5]
@@ -71,7 +69,7 @@ async def test_each_segment_makes_a_longer_playlist_from_the_logged_start_on() -
 
 
 async def test_events_count_segments_and_seconds() -> None:
-    system = await accepted()
+    system = await with_session()
     await published_live(system, segments(3))
     events: list[Event] = await system.records(Event, "s/publish")
     assert [(e.seq, e.kind, e.count, e.last) for e in events] == [
@@ -84,12 +82,12 @@ async def test_events_count_segments_and_seconds() -> None:
     )
 
 
-async def test_a_backlog_is_listed_at_once_and_said_one_by_one() -> None:
-    system = await accepted()
+async def test_a_backlog_is_listed_at_once_and_reported_one_by_one() -> None:
+    system = await with_session()
     coming = segments(6)
     await system.append(coming)
-    await hand(agent(system), coming, system)
-    live = await accepted()
+    await system.hand(agent(system), "s", coming)
+    live = await with_session()
     await published_live(live, coming)
     assert len(system.recorded.versions(PLAYLIST)) == 1
     assert system.store.files == live.store.files
@@ -98,25 +96,25 @@ async def test_a_backlog_is_listed_at_once_and_said_one_by_one() -> None:
 
 @pytest.mark.parametrize("first", [0, 1, 4])
 async def test_old_segments_that_come_again_never_make_it_shorter(first: int) -> None:
-    system = await accepted()
+    system = await with_session()
     coming = segments(5)
     await published_live(system, coming)
     before = dict(system.store.files)
-    assert await hand(agent(system), coming[first:], system) == []
+    assert await system.hand(agent(system), "s", coming[first:]) == []
     assert system.store.files == before
     assert hls_check.check_history(system.recorded.versions(PLAYLIST)) == []
 
 
 async def test_a_restart_after_any_event_gives_the_same_playlists() -> None:
     coming = segments(5)
-    live = await accepted()
+    live = await with_session()
     await published_live(live, coming)
     for stop_after in range(1, 5):
-        system = await accepted()
+        system = await with_session()
         await system.append(coming[:stop_after])
-        await hand(agent(system), coming[:stop_after], system, stop_after=stop_after)
+        await system.hand(agent(system), "s", coming[:stop_after], stop_after=stop_after)
         await system.append(coming[stop_after:])
-        await hand(agent(system), coming[max(0, stop_after - 2) :], system)
+        await system.hand(agent(system), "s", coming[max(0, stop_after - 2) :])
         assert system.store.files == live.store.files
         assert hls_check.check_history(system.recorded.versions(PLAYLIST)) == []
 
@@ -131,11 +129,11 @@ async def test_a_playlist_that_a_sleeper_made_shorter_is_made_whole_by_itself() 
             if name == PLAYLIST and len(parse(data.decode()).segments) == 2 and not self.asleep:
                 self.asleep = True
                 await system.append(coming[2:])
-                await hand(agent(system), coming, system)
+                await system.hand(agent(system), "s", coming)
                 assert parse(self.files[PLAYLIST].decode()).ended
             await super().put(name, data, content_type)
 
-    system = await accepted(Sleepy())
+    system = await with_session(Sleepy())
     coming = segments(5)
     await published_live(system, coming[:2])
     assert len(parse(system.store.files[PLAYLIST].decode()).segments) == 5
@@ -143,7 +141,7 @@ async def test_a_playlist_that_a_sleeper_made_shorter_is_made_whole_by_itself() 
 
 
 async def test_a_failed_session_ends_with_its_reason() -> None:
-    system = await accepted()
+    system = await with_session()
     await published_live(system, segments(2, error="the voice broke"))
     events: list[Event] = await system.records(Event, "s/publish")
     assert (events[-1].kind, events[-1].error) == ("failed", "the voice broke")
@@ -151,7 +149,7 @@ async def test_a_failed_session_ends_with_its_reason() -> None:
 
 
 async def test_a_session_without_a_segment_has_an_empty_playlist_that_ended() -> None:
-    system = await accepted()
+    system = await with_session()
     bare = Segment(
         session="s", number=0, first_frame=0, frames=0, size_bytes=0, last=True, error="nothing"
     )
@@ -160,11 +158,11 @@ async def test_a_session_without_a_segment_has_an_empty_playlist_that_ended() ->
     assert (playlist.segments, playlist.ended) == ((), True)
     (event,) = await system.records(Event, "s/publish")
     assert (event.kind, event.count, event.error) == ("failed", 0, "nothing")
-    assert await hand(agent(system), [bare], system) == []
+    assert await system.hand(agent(system), "s", [bare]) == []
 
 
 async def test_the_master_playlist_comes_before_the_one_it_names() -> None:
-    system = await accepted()
+    system = await with_session()
     await published_live(system, segments(2))
     names = [name for name, _ in system.recorded.puts]
     assert names.index("s/master.m3u8") < names.index(PLAYLIST)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from standins.in_memory import PARTITIONS, System
+from standins.in_memory import System
 
-from rhapsode.agents.journal import History
 from rhapsode.agents.session_audio import SessionAudio
 from rhapsode.codecs.records import AudioFrame
 from rhapsode.storage.log import partition_of
+from rhapsode.topologies.testing import PARTITIONS
 
 
 def frames_of(lengths: list[int]) -> tuple[list[AudioFrame], bytes]:
@@ -71,7 +71,7 @@ async def test_any_range_is_the_same_from_window_and_log(
 
 async def test_delivered_frames_are_read_without_the_log() -> None:
     frames, pcm = frames_of([30, 30, 30])
-    audio = SessionAudio(History(System().log, AudioFrame, PARTITIONS), "s")  # the log is empty
+    audio = SessionAudio(System().journal.of(AudioFrame), "s")  # the log is empty
     for frame in frames:
         audio.feed(frame)
     assert await audio.read(0, 90) == pcm

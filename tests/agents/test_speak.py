@@ -30,7 +30,7 @@ async def test_a_chunk_becomes_speech_with_all_that_is_known_of_it() -> None:
     voice = ToneVoice(gain_db=3.5, degraded_at="Hello")
     system = System(voice=voice)
     said = chunk(0, "Hello there.", start_char=7, end_char=19, seq=4, chapter=2)
-    await hand(agent(system), [said], system)
+    await system.hand(agent(system), "s", [said])
     (speech,) = await system.records(Speech, "s/2")
     spoken = await voice.speak(Utterance(said.text, VoiceSettings()))
     assert speech == Speech(
@@ -54,7 +54,7 @@ async def test_a_chunk_becomes_speech_with_all_that_is_known_of_it() -> None:
 async def test_long_speech_is_parts_of_less_than_64_kb_in_one_place() -> None:
     system = System(voice=ToneVoice(word_s=1.0))
     long = chunk(0, "one two three four five six seven")
-    (batch,) = await hand(agent(system), [long], system)
+    (batch,) = await system.hand(agent(system), "s", [long])
     parts: list[Speech] = await system.records(Speech, "s/0")
     assert tuple(parts) == batch
     assert len(parts) > 3
@@ -73,11 +73,11 @@ async def test_long_speech_is_parts_of_less_than_64_kb_in_one_place() -> None:
 async def test_speech_that_stands_is_never_made_again() -> None:
     system = System()
     chunks = [chunk(0, "One."), chunk(1, "Two."), chunk(2, "", "end")]
-    await hand(agent(system), chunks, system, stop_after=1)
+    await system.hand(agent(system), "s", chunks, stop_after=1)
     voice = ToneVoice()
     system.voice = voice
-    await hand(agent(system), chunks, system)
-    await hand(agent(system), chunks, system)
+    await system.hand(agent(system), "s", chunks)
+    await system.hand(agent(system), "s", chunks)
     assert voice.spoken == ["Two."]
     found = await contents(system.log, "speech")
     texts = [unpack(value, Speech).text for value in found["speech", "s/0"]]
@@ -88,7 +88,7 @@ async def test_marks_and_silent_chunks_need_no_voice() -> None:
     voice = ToneVoice()
     system = System(voice=voice)
     chunks = [chunk(0, "", "paragraph"), chunk(1, "", "chapter")]
-    await hand(agent(system), chunks, system)
+    await system.hand(agent(system), "s", chunks)
     speech: list[Speech] = await system.records(Speech, "s/0")
     assert voice.spoken == []
     assert [(part.boundary, part.rate_hz, part.pcm) for part in speech] == [
@@ -102,7 +102,7 @@ async def test_a_voice_that_fails_closes_the_line_with_its_reason() -> None:
     voice = ToneVoice(fails_at="bad")
     system = System(voice=voice)
     chunks = [chunk(0, "Good."), chunk(1, "A bad one."), chunk(2, "More."), chunk(3, "", "end")]
-    await hand(agent(system), chunks, system)
+    await system.hand(agent(system), "s", chunks)
     speech: list[Speech] = await system.records(Speech, "s/0")
     assert [(part.text, part.error) for part in speech] == [
         ("Good.", ""),
@@ -118,7 +118,7 @@ async def test_whatever_a_voice_raises_fails_its_chunk_and_not_the_stage() -> No
             raise ValueError("embedded null byte")
 
     system = System(voice=Broken())
-    await hand(agent(system), [chunk(0, "a\0b"), chunk(1, "", "end")], system)
+    await system.hand(agent(system), "s", [chunk(0, "a\0b"), chunk(1, "", "end")])
     (speech,) = await system.records(Speech, "s/0")
     assert speech.last
     assert "embedded null byte" in speech.error
@@ -126,7 +126,7 @@ async def test_whatever_a_voice_raises_fails_its_chunk_and_not_the_stage() -> No
 
 async def test_a_text_that_ended_early_says_why_at_its_end() -> None:
     system = System()
-    await hand(agent(system), [chunk(0, "", "end", error="the model broke")], system)
+    await system.hand(agent(system), "s", [chunk(0, "", "end", error="the model broke")])
     (speech,) = await system.records(Speech, "s/0")
     assert (speech.boundary, speech.error) == ("end", "the model broke")
 
@@ -138,14 +138,14 @@ async def test_a_voice_out_of_reach_is_left_to_be_tried_again() -> None:
 
     system = System(voice=Away())
     with pytest.raises(OSError, match="nobody answers"):
-        await hand(agent(system), [chunk(0, "One.")], system)
+        await system.hand(agent(system), "s", [chunk(0, "One.")])
     assert await system.records(Speech, "s/0") == []
 
 
 async def test_a_chunk_that_was_given_up_ends_the_session_instead_of_leaving_a_gap() -> None:
     system = System()
     chunks = [chunk(n, f"Number {n}.", seq=10 + n) for n in range(4)]
-    await hand(agent(system), [chunks[0], chunks[2], chunks[3]], system)
+    await system.hand(agent(system), "s", [chunks[0], chunks[2], chunks[3]])
     speech: list[Speech] = await system.records(Speech, "s/0")
     assert [(part.index, part.seq) for part in speech] == [(0, 10), (1, 11)]
     assert speech[-1].last
@@ -155,7 +155,7 @@ async def test_a_chunk_that_was_given_up_ends_the_session_instead_of_leaving_a_g
 async def test_speech_stands_with_its_session_whatever_its_chapter() -> None:
     system = System()
     for chapter in range(4):
-        await hand(agent(system), [chunk(0, "", "chapter", chapter=chapter)], system)
+        await system.hand(agent(system), "s", [chunk(0, "", "chapter", chapter=chapter)])
     number = partition_of(b"s", PARTITIONS)
     assert (await system.log.span("speech", number)).next == 4
 
@@ -198,6 +198,6 @@ async def test_odd_samples_of_a_voice_become_little_endian_16_bit() -> None:
             return Spoken(samples.astype(np.int16), 16_000, "odd")
 
     system = System(voice=BigEndian())
-    await hand(agent(system), [chunk(0, "x")], system)
+    await system.hand(agent(system), "s", [chunk(0, "x")])
     (speech,) = await system.records(Speech, "s/0")
     assert speech.pcm == b"\x01\x00\xfe\xff\x2c\x01"

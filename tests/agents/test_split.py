@@ -46,7 +46,7 @@ def passages(text: str, size: int, error: str = "", language: str = "en") -> lis
 async def cut(coming: list[Passage]) -> list[Chunk]:
     system = System()
     await system.append(coming)
-    await hand(agent(system), coming, system)
+    await system.hand(agent(system), "s", coming)
     return await system.chapters(Chunk, "s")
 
 
@@ -67,7 +67,7 @@ async def test_chunks_are_the_text_in_order_with_chapters_apart() -> None:
 
 async def test_a_chapter_ends_in_the_batch_of_its_last_piece() -> None:
     system = System()
-    batches = await hand(agent(system), passages(TEXT, 1000), system)
+    batches = await system.hand(agent(system), "s", passages(TEXT, 1000))
     ends = [[chunk.text for chunk in batch if isinstance(chunk, Chunk)] for batch in batches]
     assert [texts for texts in ends if len(texts) > 1] == [
         ["One day it snowed.", ""],
@@ -90,9 +90,9 @@ async def test_a_restart_at_any_chunk_gives_the_same_chunks(size: int, again: st
         system = System()
         await system.append(coming)
         handed: list[Passage] = []
-        await hand(agent(system), noted(coming, handed), system, stop_after=stop_after)
+        await system.hand(agent(system), "s", noted(coming, handed), stop_after=stop_after)
         first = 0 if again == "from the first passage" else handed[-1].seq
-        await hand(agent(system), coming[first:], system)
+        await system.hand(agent(system), "s", coming[first:])
         assert await system.chapters(Chunk, "s") == whole
 
 
@@ -112,7 +112,7 @@ async def test_a_passage_that_comes_twice_is_cut_once() -> None:
 async def cut_as_delivered(coming: list[Passage], delivered: list[Passage]) -> list[Chunk]:
     system = System()
     await system.append(coming)
-    await hand(agent(system), delivered, system)
+    await system.hand(agent(system), "s", delivered)
     return await system.chapters(Chunk, "s")
 
 
