@@ -94,7 +94,8 @@ class Frame:
                 if state.closed:
                     return
                 audio = SessionAudio(self.frames, frame.session)
-                await audio.load()  # this frame may be one that another worker has dealt with
+                if state.next:  # this frame may be one that another worker has dealt with
+                    await audio.load()
                 framer = Framer(audio, state.next)
             audio.feed(frame)
             while made := await framer.next():

@@ -107,6 +107,8 @@ class Sequences(Generic[R]):
     async def last(self, sequence: str) -> R | None:
         """Return the sequence's last record, None if there is none yet."""
         state = await self.state(sequence)
+        if not state.next and not state.closed:
+            return None
         records = await self.records(sequence, max(0, state.next - 1))
         return records[-1] if records else None
 
@@ -196,6 +198,7 @@ def batches(records: Sequence[SequenceRecord]) -> list[SequenceBatch]:
                 key=previous.key,
                 values=(*previous.values, value),
                 last=previous.last or record.last,
+                by_start=previous.by_start,
             )
             continue
         made.append(
@@ -207,6 +210,7 @@ def batches(records: Sequence[SequenceRecord]) -> list[SequenceBatch]:
                 key=record.key.encode(),
                 values=(value,),
                 last=record.last,
+                by_start=record.JUDGED_BY_START,
             )
         )
     return made

@@ -10,6 +10,7 @@ from ..codecs.records import (
     Chunk,
     Control,
     Event,
+    Item,
     ObjectAudio,
     SequenceRecord,
     Speech,
@@ -20,10 +21,16 @@ from .journal import Description, Sequences
 from .mastering import Cursor, closing_silence, ending, frames_of_chunk, frames_of_piece, silence
 from .speak import is_cancelled
 
-RUN_OUT_S = 0.5
-"""An open session that gets nothing to sound for so long may have run out of items."""
+RUN_OUT_S = 0.25
+"""An open session whose items have all ended and that gets nothing for so long has run out."""
+RUN_OUT_OF_TEXT_S = 1.1
+"""The same where a text may still go on: after `split` has cut all there is."""
 NEAR_S = 1.0
 """Lead, beyond the segment that is not complete, at which the last words are let out."""
+ANYWAY_S = 10.0
+"""After so long they are let out however far away the listener may be."""
+CANCEL_PIECES = 16
+"""Pieces of an object between two looks whether the session was cancelled."""
 LISTENING_S = 15.0
 """A listener's report counts for so long: a few target durations."""
 
@@ -64,6 +71,7 @@ class Master:
     events: Sequences[Event]
     control: Sequences[Control]
     chunks: Sequences[Chunk]
+    items: Sequences[Item]
 
     async def __call__(
         self, session: Description, received: AsyncIterator[Speech | ObjectAudio | Control | Idle]
@@ -81,18 +89,20 @@ class Master:
                 continue
             if isinstance(record, Control):
                 _heed(run, record)
-            elif isinstance(record, Speech) and not _collect(run, record):
+            elif not _collect(run, record):
                 continue
             async for output in self._ready(session, run):
                 yield output
 
     async def _resume(self, session: Description) -> _Run:
-        last, reported = await self._written(session)
+        (last, reported), cancelled = await asyncio.gather(
+            self._written(session), is_cancelled(self.control, session.session)
+        )
         run = _Run(
             begun_s=monotonic(),
             events=0 if reported is None else reported.seq + 1,
             degraded=reported is not None and reported.degraded,
-            cancelled=await is_cancelled(self.control, session.session),
+            cancelled=cancelled,
         )
         if last is None:
             return run
@@ -108,6 +118,8 @@ class Master:
         while True:
             reported = await self.events.last(sequence)
             last = await self.frames.last(session.session)
+            if last is None and reported is None:
+                return None, None
             state = await self.events.state(sequence)
             if state.next == (0 if reported is None else reported.end):
                 return last, reported
@@ -131,7 +143,7 @@ class Master:
                 complete = run.events + 1
                 async for output in self._object(session, run, head):
                     yield output
-                if run.events < complete:
+                if run.events < complete and not run.cancelled:
                     return
                 continue
             if head.boundary == "end":
@@ -174,9 +186,13 @@ class Master:
                 frames, run.at = frames_of_piece(session, run.at, head, current, window)
                 if current.object_end:
                     run.degraded = run.degraded or bool(current.error)
-                    yield (*frames, self._event(session, run, head))
+                    yield (*frames, self._event(session, run, head, error=current.error))
                     return
                 yield frames
+                if current.piece % CANCEL_PIECES == 0:
+                    run.cancelled = await is_cancelled(self.control, session.session)
+                    if run.cancelled:
+                        return
 
     async def _go_on_silently(
         self, session: Description, run: _Run, idle: Idle
@@ -188,11 +204,9 @@ class Master:
         """
         lead_s = _lead_s(session, run)
         if not run.silent:
-            if idle.seconds < RUN_OUT_S or lead_s > session.form.segment_s + NEAR_S:
+            near = lead_s <= session.form.segment_s + NEAR_S or idle.seconds >= ANYWAY_S
+            if not run.at.sample or not near or not await self._has_run_out(session, run, idle):
                 return ()
-            chunks = await self.chunks.state(f"{session.session}/{run.at.chapter}")
-            if chunks.next > run.at.index:
-                return ()  # its voice is at work
             run.silent = True
             frames, run.at = closing_silence(session, run.at)
             return frames
@@ -204,6 +218,15 @@ class Master:
             return ()
         frames, run.at = silence(session, run.at, int(missing_s * session.form.sample_rate_hz))
         return frames
+
+    async def _has_run_out(self, session: Description, run: _Run, idle: Idle) -> bool:
+        """Tell whether there is nothing more to sound, as far as anybody has decided."""
+        chunks = await self.chunks.state(f"{session.session}/{run.at.chapter}")
+        if chunks.next > run.at.index:
+            return False  # a voice is at work
+        newest = await self.items.last(session.session)
+        may_go_on = newest is not None and newest.kind == "text" and not newest.item_end
+        return idle.seconds >= (RUN_OUT_OF_TEXT_S if may_go_on else RUN_OUT_S)
 
     def _ended(
         self, session: Description, run: _Run, error: str, head: Speech | None = None
@@ -252,8 +275,11 @@ def _heed(run: _Run, record: Control) -> None:
         run.heard_until_s = monotonic() + LISTENING_S
 
 
-def _collect(run: _Run, part: Speech) -> bool:
+def _collect(run: _Run, part: Speech | ObjectAudio) -> bool:
     """Keep a delivered part; tell whether its chunk is whole (if not ours, the log has it)."""
+    if isinstance(part, ObjectAudio):
+        # one that was mastered with those before it asks for nothing
+        return (part.chapter, part.piece) >= (run.at.chapter, run.at.piece)
     in_turn = (part.chapter, part.index) == (run.at.chapter, run.at.index)
     if in_turn and part.part == len(run.parts):
         run.parts.append(part)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codecs.audio import pcm
+from ..codecs.audio.limiter import limit
 from ..codecs.hls.grid import AAC_FRAME_SAMPLES, Grid
 from ..codecs.records import AudioFrame, ObjectAudio, Speech, Word
 from .journal import Description
@@ -101,7 +102,7 @@ def _limited(
     before = before[-round(PRE_ROLL_S * rate_hz) :]
     after = after[: round(POST_ROLL_S * rate_hz)]
     joined = np.concatenate([before, own, after]).astype(np.int16)
-    limited = pcm.limit(joined, rate_hz, session.mastering.ceiling_dbtp)
+    limited = limit(joined, rate_hz, session.mastering.ceiling_dbtp)
     return limited[len(before) : len(before) + len(own)]
 
 
@@ -205,5 +206,5 @@ def chunk_audio(session: Description, parts: list[Speech]) -> tuple[NDArray[np.i
     faded = pcm.fade_edges(raw[start:end], head.rate_hz, constants.fade_ms)
     wide = pcm.resample(faded, head.rate_hz, session.form.sample_rate_hz)
     gain_db = head.gain_db + constants.make_up_db + constants.target_lufs - VOICE_LUFS
-    loud = pcm.limit(wide, session.form.sample_rate_hz, constants.ceiling_dbtp, gain_db)
+    loud = limit(wide, session.form.sample_rate_hz, constants.ceiling_dbtp, gain_db)
     return loud, start / head.rate_hz

@@ -34,8 +34,8 @@ class IngressItem:
 def parse_ingress(fields: Mapping[bytes, bytes]) -> IngressItem:
     """Read a foreign producer's fields.
 
-    An entry without ``seq`` and without ``last`` is a whole session; one with ``seq`` belongs to
-    an open session unless ``last`` is 1.
+    An entry without ``seq`` is a whole session, or the last item of an open one; an entry with
+    ``seq`` belongs to an open session, which ends with the item whose ``last`` is 1.
 
     Raises:
         MalformedError: in one sentence, which field is missing, unknown or out of bounds.
@@ -51,6 +51,9 @@ def parse_ingress(fields: Mapping[bytes, bytes]) -> IngressItem:
     if seq is not None and not named.get("session"):
         raise MalformedError("the field 'seq' needs the field 'session'")
     last = _flag(named, "last", default=seq is None)
+    if seq is None and not last:
+        # an entry may be moved twice: without a position it would be heard twice
+        raise MalformedError("an item that is not the last one needs the field 'seq'")
     given = [name for name in ("text", "object", "silence") if named.get(name)]
     if len(given) != 1 and not (last and "last" in named and not given):
         raise MalformedError("give one of the fields 'text', 'object' and 'silence'")
@@ -63,7 +66,7 @@ def parse_ingress(fields: Mapping[bytes, bytes]) -> IngressItem:
             last=last,
             text=check_text(named["text"]) if named.get("text") else "",
             object=named.get("object", ""),
-            silence_s=_seconds(named.get("silence") or "0"),
+            silence_s=_seconds(named["silence"]) if named.get("silence") else 0.0,
             mode=_mode(named.get("mode") or "narrate"),
             voice=VoiceSettings(
                 voice=named.get("voice") or "auto",
@@ -121,7 +124,7 @@ def _number(value: str, name: str) -> float:
 
 def _seconds(value: str) -> float:
     seconds = _number(value, "silence")
-    if not 0.0 <= seconds <= LIMITS.silence_s:
+    if not 0.0 < seconds <= LIMITS.silence_s:
         raise MalformedError(f"a silence of {seconds} s is not between 0 and {LIMITS.silence_s} s")
     return seconds
 

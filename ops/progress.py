@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..agents.journal import Journal, UnknownSessionError
+from ..agents.pack import grid_of
 from ..codecs.encoding import decode
 from ..codecs.records import Event, Session
 
@@ -112,7 +113,12 @@ async def load_progress(journal: Journal, session: str) -> Progress | None:
         description = await journal.describe(session)
     except UnknownSessionError:
         return None
-    progress = Progress(session, created_ms=description.created_ms, open=description.record.open)
+    progress = Progress(
+        session,
+        created_ms=description.created_ms,
+        target_duration_s=grid_of(description.form).target_duration_s,
+        open=description.record.open,
+    )
     events = journal.of(Event)
     for stage in ("split", "master", "publish"):
         sequence = f"{session}/{stage}"

@@ -1,5 +1,7 @@
 """The door through which sessions and their items enter: durable before the answer."""
 
+import asyncio
+import random
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ from ..codecs.records import Control, Item, Session, check_session, text_items
 from ..codecs.session import Form, Mode, VoiceSettings, not_made_yet, pauses_for
 from ..storage.errors import ClosedError, GapError, OverlapError
 from ..storage.objects.source import ObjectSource
+from ..storage.objects.store import ObjectsRefusedError
 
 APPEND_TRIES = 20
 """Several producers may add to one session; each try loses to one of them."""
@@ -194,7 +197,7 @@ class Sessions:
             raise MalformedError("there is no object source here: set RHAPSODE_OBJECTS to a folder")
         try:
             info = await self.objects.stat(name)
-        except ValueError as error:
+        except (ValueError, ObjectsRefusedError) as error:
             raise MalformedError(str(error)) from None
         if info is None:
             raise MalformedError(f"there is no object {name[:200]!r}")
@@ -216,10 +219,14 @@ class Sessions:
         """
         check_session(session)
         await self.journal.describe(session)
-        if not (await self.journal.of(Item).state(session)).closed:
+        if (await self.journal.of(Item).state(session)).closed:
+            return
+        try:
             await self._add(
                 session, seq, lambda at: (Item(session=session, seq=at, kind="end", last=True),)
             )
+        except SessionClosedError:
+            return  # another has finished it meanwhile
 
     async def cancel(self, session: str) -> None:
         """End a session where its audio is. Cancelling again, or after its end, is harmless.
@@ -267,7 +274,9 @@ class Sessions:
     async def _add(
         self, session: str, seq: int | None, made: Callable[[int], Sequence[Item]]
     ) -> int:
-        for _ in range(APPEND_TRIES):
+        for lost in range(APPEND_TRIES):
+            # who loses waits a little, and not as long as another: else one could lose every time
+            await asyncio.sleep(lost * random.random() / 1000)  # noqa: S311 - no secret
             state = await self.journal.of(Item).state(session)
             at = state.next if seq is None else seq
             if state.closed and seq is None:

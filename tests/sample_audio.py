@@ -93,3 +93,16 @@ def decoded(
     assert all(len(samples) == piece for samples in pieces[:-1])
     assert all(0 < len(samples) <= piece and samples.dtype == np.int16 for samples in pieces)
     return np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
+
+
+def film() -> bytes:
+    """Return an MP4 with a picture and no sound."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        assert isinstance(stream, av.VideoStream)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        frame = av.VideoFrame(64, 64, "yuv420p")
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    return file.getvalue()

@@ -58,13 +58,16 @@ class Running:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def spawn(self, name: str, *arguments: str) -> "subprocess.Popen[bytes]":
-        """Start ``rhapsode`` with the arguments; its output goes to a file in the state folder."""
+    def spawn(self, name: str, *arguments: str, **variables: str) -> "subprocess.Popen[bytes]":
+        """Start ``rhapsode`` with the arguments; its output goes to a file in the state folder.
+
+        ``variables`` are settings of this process alone.
+        """
         self.state.mkdir(parents=True, exist_ok=True)
         with (self.state / f"{name}.log").open("ab") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "rhapsode.ops", *arguments],
-                env=environment(**self.variables),
+                env=environment(**(self.variables | variables)),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

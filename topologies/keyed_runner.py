@@ -16,18 +16,18 @@ from ..agents.journal import (
     UnknownSessionError,
     batches,
 )
-from ..codecs.encoding import MalformedError, decode, encode
-from ..codecs.records import TOPICS, DeadLetter, SequenceRecord, check_session
+from ..codecs.encoding import MalformedError, decode
+from ..codecs.records import TOPICS, SequenceRecord
 from ..storage.log import (
     ClosedError,
     Fence,
     FencedError,
     GapError,
-    NewEntry,
     OverlapError,
     SequenceBatch,
     partition_of,
 )
+from .dead_letters import dead_letter
 from .delivery import Delivery, Observer
 from .stage import Agent, Stage
 
@@ -40,9 +40,9 @@ RETRY_FIRST_S = 0.1
 RETRY_MOST_S = 5.0
 RETRY_PATIENCE_S = 600.0
 """What stays unreachable for longer is dead-lettered."""
+CANCEL_AGAIN_S = 0.5
 MOST_RELOADS = 20
 """An agent that yields the same stale record so often does not read its cursor."""
-DEAD_LETTER_BYTES = 32_000
 
 
 class _StaleCursorError(Exception):
@@ -131,10 +131,11 @@ class KeyedRunner:
     async def drop(self) -> None:
         """Let go of every key: the partitions are another's now."""
         keys, self._keys = list(self._keys.values()), {}
-        tasks = [key.task for key in keys if key.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks = {key.task for key in keys if key.task is not None}
+        while tasks:
+            for task in tasks:
+                task.cancel()  # again, for one may be lost in `wait_for` before Python 3.12
+            _, tasks = await asyncio.wait(tasks, timeout=CANCEL_AGAIN_S)
         for key in keys:
             self._release((*key.handed, *key.waiting))
 
@@ -302,24 +303,5 @@ class KeyedRunner:
             key.handed.append(key.waiting.popleft())
         self._observer.troubled(self._stage.name, "dead-letter")
         delivery = key.handed[-1]
-        letter = DeadLetter(
-            session=session_of(key.session),
-            stage=self._stage.name,
-            topic=delivery.topic,
-            partition=delivery.partition,
-            offset=delivery.offset,
-            reason=reason[:1000],
-            value=delivery.value[:DEAD_LETTER_BYTES],
-        )
-        await self._journal.log.append(
-            DeadLetter.TOPIC, delivery.partition, [NewEntry(key=key.key, value=encode(letter))]
-        )
+        await dead_letter(self._journal.log, self._stage.name, key.session, delivery, reason)
         self._finish(key)
-
-
-def session_of(name: str) -> str:
-    """Return a session id, empty where the name is none."""
-    try:
-        return check_session(name)
-    except ValueError:
-        return ""

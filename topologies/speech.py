@@ -4,7 +4,7 @@ from ..agents.expand import Expand
 from ..agents.fetch import Fetch
 from ..agents.frame import Frame
 from ..agents.journal import Journal
-from ..agents.master import Master
+from ..agents.master import ANYWAY_S, RUN_OUT_S, Master
 from ..agents.pack import Pack
 from ..agents.publish import Publish
 from ..agents.speak import Speak
@@ -58,6 +58,7 @@ def _master(resources: Resources, journal: Journal) -> Master:
         journal.of(Event),
         journal.of(Control),
         journal.of(Chunk),
+        journal.of(Item),
     )
 
 
@@ -104,9 +105,9 @@ SPEECH = Topology(
             "master",
             sources=("speech", "object-audio", "control"),
             sinks=("audio-frame", "event"),
-            reads=("chunk",),
+            reads=("chunk", "text"),
             build=_master,
-            idle=IdleTicks(every_s=0.25, settled_s=2.0),
+            idle=IdleTicks(every_s=RUN_OUT_S, settled_s=ANYWAY_S + 2 * RUN_OUT_S),
         ),
         Stage("pack", sources=("audio-frame",), sinks=("segment",), build=_pack),
         Stage("publish", sources=("segment",), sinks=("event",), build=_publish),

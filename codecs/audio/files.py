@@ -50,7 +50,10 @@ def _decoded(data: bytes, max_seconds: float) -> tuple[list[NDArray[np.int16]], 
     pieces: list[NDArray[np.int16]] = []
     rate_hz = 0
     samples_left = 0.0
-    with av.open(io.BytesIO(data), mode="r", options=OPEN_OPTIONS) as container:
+    # tags in Latin-1 are common, and no reason to refuse the sound
+    with av.open(
+        io.BytesIO(data), mode="r", options=OPEN_OPTIONS, metadata_errors="replace"
+    ) as container:
         if not container.streams.audio:
             raise AudioFormatError("there is no audio in the file")
         resampler = AudioResampler(format="s16", layout="mono")

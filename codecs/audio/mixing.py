@@ -49,4 +49,5 @@ def _channels(frame: av.AudioFrame) -> NDArray[np.float64]:
         return (samples.astype(np.float64) - 128) / 128
     if np.issubdtype(samples.dtype, np.integer):
         return samples.astype(np.float64) / 2.0 ** (8 * samples.itemsize - 1)
-    return np.clip(np.nan_to_num(samples.astype(np.float64)), -_MOST, _MOST)
+    # in this order: a signalling NaN cannot even be cast without a warning
+    return np.clip(np.nan_to_num(samples), -_MOST, _MOST).astype(np.float64)

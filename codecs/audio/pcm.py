@@ -26,10 +26,6 @@ _TRIM_BELOW_PEAK_DB = 45.0
 
 _TRIM_WINDOW_S = 0.005
 
-_LOOK_AHEAD_S = 0.005
-_RELEASE_DB_PER_S = 60.0
-_CEILING_MARGIN_DB = 0.05  # moving the gain and rounding shift peaks a little
-
 
 def from_bytes(pcm: bytes) -> Samples:
     """Return s16le bytes as samples.
@@ -102,7 +98,7 @@ def true_peak_dbtp(samples: Samples, rate_hz: int) -> float:
 
     Minus infinity for silence.
     """
-    highest = np.max(_oversample(samples.astype(np.float32), rate_hz), initial=0.0)
+    highest = np.max(oversampled(samples.astype(np.float32), rate_hz), initial=0.0)
     return max(to_db(float(highest) / FULL_SCALE), peak_dbfs(samples))
 
 
@@ -114,54 +110,10 @@ def loudness_lufs(samples: Samples, rate_hz: int) -> float:
     return gated_lufs(step_powers(samples, rate_hz))
 
 
-def limit(
-    samples: Samples, rate_hz: int, ceiling_dbtp: float = -2.5, gain_db: float = 0.0
-) -> Samples:
-    """Apply a gain, and turn down for a moment wherever the true peak would pass the ceiling.
-
-    The gain is applied here, before anything could clip. 4x oversampled detection, 5 ms of
-    look-ahead over which the level glides down, release of 60 dB/s; calls share no state.
-    -2.5 dBTP leaves room for what AAC at 96 kb/s adds (0.6 dB measured).
-    """
-    signal = samples.astype(np.float32) * np.float32(from_db(gain_db))
-    fine = _oversample(signal, rate_hz)
-    between = np.maximum.reduce([fine[phase::4] for phase in range(4)])
-    # a point between two samples is turned down by both
-    envelope = np.maximum(np.abs(signal), np.maximum(between, np.roll(between, 1)))
-    ceiling = from_db(ceiling_dbtp - _CEILING_MARGIN_DB) * FULL_SCALE
-    over = np.flatnonzero(envelope > ceiling)
-    if not len(over):
-        return to_int16(signal)
-    needed_db = np.zeros(len(signal))
-    # in 64 bit, where what CPUs disagree about is lost in rounding the result
-    needed_db[over] = -20 * np.log10(envelope[over].astype(np.float64) / ceiling)
-    release_db = np.arange(len(signal)) * (_RELEASE_DB_PER_S / rate_hz)
-    level_db = np.minimum.accumulate(needed_db - release_db) + release_db
-    span = max(1, round(_LOOK_AHEAD_S * rate_hz))
-    ahead_db = np.pad(_sliding_minimum(level_db, span), (span, 0), mode="edge")
-    # the mean of minima that all look as far as here is never above what is needed here
-    total = np.cumsum(ahead_db)
-    smooth_db = (total[span:] - total[:-span]) / span
-    turned = np.flatnonzero(smooth_db < -1e-6)  # the sums leave a little dust
-    signal[turned] *= np.exp(smooth_db[turned] * (np.log(10.0) / 20)).astype(np.float32)
-    return to_int16(signal)
-
-
-def _oversample(signal: Signal, rate_hz: int) -> Signal:
+def oversampled(signal: Signal, rate_hz: int) -> Signal:
     """Return the magnitude at 4 times the rate: 4 points from each sample on."""
     fine = np.abs(resample_signal(signal, rate_hz, 4 * rate_hz))
     return np.pad(fine, (0, max(0, 4 * len(signal) - len(fine))))[: 4 * len(signal)]
-
-
-def _sliding_minimum(values: NDArray[np.floating], span: int) -> NDArray[np.floating]:
-    """Return the minimum of each value and the ``span - 1`` after it, by doubling."""
-    values = values.copy()
-    covered = 1
-    while covered < span:
-        step = min(covered, span - covered)
-        np.minimum(values[:-step], values[step:], out=values[:-step])
-        covered += step
-    return values
 
 
 def trim_edges(

@@ -1,1 +1,1 @@
-"""Voice devices: Opus packets and when each is due."""
+"""Voice devices: Opus packets, when each is due, and the protocol they speak."""

@@ -3,15 +3,17 @@
 from dataclasses import dataclass
 
 FRAME_S = 0.060
+"""Length of a frame by default."""
 RAMP_S = 0.045
-"""Spacing while the lead is built: a burst overruns the queues of small firmwares."""
+"""Spacing of such frames while the lead is built: a burst overruns the queues of small
+firmwares."""
 CATCH_UP_S = 0.020
-"""Least spacing after a hiccup of ours."""
+"""Least spacing of such frames after a delay of ours."""
 
 
 @dataclass(slots=True)
 class Pacer:
-    """The schedule of one device's frames; clockless: times come in and go out.
+    """The schedule of one device's frames; without a clock: times come in and go out.
 
     Frame n is sent ``lead`` frames before it plays, once the ramp has built that lead. Sleeping
     a frame's length between frames would add up every delay; deadlines from the start do not.
@@ -19,6 +21,8 @@ class Pacer:
 
     lead: int = 5
     """Frames a device holds ahead; 0 to 2 for an ESP32-C3."""
+    frame_s: float = FRAME_S
+    """Length of a frame; ramp and catch-up keep their proportion to it."""
     _origin_s: float = -1.0
     _origin_frame: int = 0
     _last_sent_s: float = -1.0
@@ -31,18 +35,18 @@ class Pacer:
         """
         if self._origin_s < 0 or now_s > self._plays_at(number):
             self._origin_s, self._origin_frame = now_s, number
-        since = number - self._origin_frame
-        due = self._origin_s + max(since * RAMP_S, (since - self.lead) * FRAME_S)
-        return max(due, self._last_sent_s + CATCH_UP_S, now_s)
+        catch_up_s = CATCH_UP_S / FRAME_S * self.frame_s
+        return max(self.deadline(number), self._last_sent_s + catch_up_s, now_s)
 
     def deadline(self, number: int) -> float:
         """Return the time by which the frame was to be sent by the present schedule."""
         since = number - self._origin_frame
-        return self._origin_s + max(since * RAMP_S, (since - self.lead) * FRAME_S)
+        ramp_s = RAMP_S / FRAME_S * self.frame_s
+        return self._origin_s + max(since * ramp_s, (since - self.lead) * self.frame_s)
 
     def sent(self, now_s: float) -> None:
         """Note that a frame went out."""
         self._last_sent_s = now_s
 
     def _plays_at(self, number: int) -> float:
-        return self._origin_s + (number - self._origin_frame + 1) * FRAME_S
+        return self._origin_s + (number - self._origin_frame + 1) * self.frame_s

@@ -8,7 +8,7 @@ from its start. Timeline of run r, in frames of 1024 samples::
     dropped   |<- warm-up ->|
     kept                    [S, E)      packet j leaves once frame j + 2 is in
 
-Packet -1 (the priming packet) exists in run 0 only and belongs to segment 0.
+Packet -1 (the priming packet) exists in run 0 only and goes into segment 0.
 """
 
 from fractions import Fraction

@@ -14,7 +14,7 @@ MAX_DEPTH = 8
 
 
 class BoxError(ValueError):
-    """Bytes that are no sequence of whole boxes."""
+    """Bytes that are not a sequence of whole boxes."""
 
 
 def box(kind: bytes, *payload: bytes) -> bytes:
@@ -30,7 +30,7 @@ def full_box(kind: bytes, version: int, flags: int, *payload: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A box that was read: where it stood, and what it holds."""
+    """A box that was read: its offset and contents."""
 
     kind: bytes
     start: int
@@ -77,7 +77,7 @@ def parse_boxes(data: bytes) -> tuple[Box, ...]:
     Sizes 0 (to the end) and 1 (64 bit) are refused: nothing here writes them.
 
     Raises:
-        BoxError: a box is cut short or says more than is there.
+        BoxError: a box is cut short, or its size is more than there is.
     """
     return _parse(data, 0, 0)
 
@@ -90,7 +90,7 @@ def _parse(data: bytes, offset: int, depth: int) -> tuple[Box, ...]:
             raise BoxError(f"half a box header at {offset + position}")
         size, kind = struct.unpack_from(">I4s", data, position)
         if not 8 <= size <= len(data) - position:
-            raise BoxError(f"box {kind!r} at {offset + position} says {size} bytes")
+            raise BoxError(f"box {kind!r} at {offset + position} claims {size} bytes")
         payload = data[position + 8 : position + size]
         nested = kind in CONTAINERS
         if nested and depth == MAX_DEPTH:

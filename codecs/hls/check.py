@@ -146,13 +146,13 @@ def check_master(
         if tag in text
     ]
     if attributes.get("CODECS") != f'"{codecs}"':
-        problems.append(f"the master says CODECS={attributes.get('CODECS')}, the sound is {codecs}")
+        problems.append(f"the master has CODECS={attributes.get('CODECS')}, the sound is {codecs}")
     sizes = [(len(files.get(uri, b"")), frames) for uri, frames in listed.segments]
     peak, average = bandwidths(sizes, listed.target_duration_s, listed.sample_rate_hz)
     for name, most in (("BANDWIDTH", peak), ("AVERAGE-BANDWIDTH", average)):
         value = attributes.get(name, "")
         if _integer(value) < most:
-            problems.append(f"the master says {name}={value}, measured are {most} bit/s")
+            problems.append(f"the master has {name}={value}, measured are {most} bit/s")
     return problems
 
 
@@ -174,7 +174,7 @@ def _segments(
             continue
         expected = frames + (number == 0)
         if len(segment.packets) != expected:
-            problems.append(f"{uri} has {len(segment.packets)} packets, EXTINF says {expected}")
+            problems.append(f"{uri} has {len(segment.packets)} packets, EXTINF counts {expected}")
         # the priming packet comes before all but itself
         decode_time = (start + (number > 0)) * AAC_FRAME_SAMPLES
         if segment.decode_time != decode_time:

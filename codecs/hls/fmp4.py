@@ -1,7 +1,7 @@
 """Fragmented MP4 (CMAF) for one mono AAC-LC track: the init segment and media segments.
 
 Both are pure functions of what they hold. The encoder's priming packet is in segment 0 and an
-edit list skips it, so decode times of all other segments stand one frame later than their place::
+edit list skips it, so decode times of all other segments are one frame later than their sound::
 
     init     ftyp
              moov(mvhd trak(tkhd edts(elst) mdia(mdhd hdlr minf(smhd dinf(dref) stbl))) mvex(trex))
@@ -211,7 +211,7 @@ class MediaSegment:
 
 
 def parse_init_segment(data: bytes) -> InitSegment:
-    """Read an init segment, and hold it to what a player of fragments relies on.
+    """Read an init segment, and check what a player of fragments relies on.
 
     Raises:
         BoxError: what is wrong with it.
@@ -227,7 +227,7 @@ def parse_init_segment(data: bytes) -> InitSegment:
     if _one(boxes, b"elst").read(">IIiI", 4) != (1, 0, PRIMING_SAMPLES, 0x10000):
         raise BoxError(f"the edit list does not skip the {PRIMING_SAMPLES} priming samples")
     if _one(boxes, b"trex").read(">III", 4) != (TRACK_ID, 1, AAC_FRAME_SAMPLES):
-        raise BoxError(f"trex does not say {AAC_FRAME_SAMPLES} samples a packet")
+        raise BoxError(f"trex does not have {AAC_FRAME_SAMPLES} samples a packet")
     entry = _inside(_one(boxes, b"stsd"), 8, b"mp4a")
     asc = _decoder_config(_inside(entry, 28, b"esds").payload[4:])
     rate_hz = _one(boxes, b"mdhd").read(">I", 12)[0]
@@ -240,7 +240,7 @@ def parse_init_segment(data: bytes) -> InitSegment:
 
 
 def parse_media_segment(data: bytes) -> MediaSegment:
-    """Read a segment of one fragment, and hold it to what ``media_segment`` writes.
+    """Read a segment of one fragment, and check it against what ``media_segment`` writes.
 
     Raises:
         BoxError: what is wrong with it.
@@ -252,7 +252,9 @@ def parse_media_segment(data: bytes) -> MediaSegment:
     if (header.flags, time.version, run.flags) != (_TFHD_FLAGS, 1, _TRUN_FLAGS):
         raise BoxError("tfhd, tfdt or trun has other flags than ours, so offsets may be off")
     if header.read(">III", 4) != (TRACK_ID, AAC_FRAME_SAMPLES, _SYNC_SAMPLE):
-        raise BoxError(f"tfhd does not say {AAC_FRAME_SAMPLES} samples a packet, each to begin at")
+        raise BoxError(
+            f"tfhd does not have {AAC_FRAME_SAMPLES} samples a packet, each a sync sample"
+        )
     count, offset = run.read(">Ii", 4)
     moof, mdat = boxes[1:]
     if moof.start + offset != mdat.start + 8:

@@ -19,6 +19,8 @@ AAC_RATES_HZ = (
 )
 """Sample rates in the order of samplingFrequencyIndex (ISO/IEC 14496-3, table 1.18)."""
 
+GRID_RATES_HZ = tuple(rate for rate in AAC_RATES_HZ if 8_000 <= rate <= 48_000)
+
 RUN_SEGMENTS = 8
 """Segments that share one encoder; a lost run is encoded again from its start."""
 
@@ -42,7 +44,8 @@ class Grid:
     first is there at once; a source at twice real time or faster keeps ahead of the doubling.
 
     Raises:
-        ValueError: ``segment_s`` is not between 0.3 and 10, or AAC knows no such sample rate.
+        ValueError: ``segment_s`` is not between 0.3 and 10, or the sample rate is not one of AAC's
+            up to 48 kHz (higher ones do not fit an MP4 sample entry).
     """
 
     segment_s: float = 2.0
@@ -55,8 +58,8 @@ class Grid:
     def __post_init__(self) -> None:
         if not 0.3 <= self.segment_s <= 10.0:
             raise ValueError(f"segment_s is {self.segment_s}: choose 0.3 to 10 seconds")
-        if self.sample_rate_hz not in AAC_RATES_HZ:
-            raise ValueError(f"AAC has no {self.sample_rate_hz} Hz: choose one of {AAC_RATES_HZ}")
+        if self.sample_rate_hz not in GRID_RATES_HZ:
+            raise ValueError(f"{self.sample_rate_hz} Hz: choose one of {GRID_RATES_HZ}")
 
     @cached_property
     def target_duration_s(self) -> int:

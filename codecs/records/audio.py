@@ -15,6 +15,7 @@ class AudioFrame(
     """
 
     TOPIC: ClassVar[str] = "audio-frame"
+    JUDGED_BY_START: ClassVar[bool] = True
 
     first_sample: int
     samples: int

@@ -51,6 +51,10 @@ class SequenceRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
     KEYED_BY_SEQUENCE: ClassVar[bool] = False
     """True where each of a session's sequences may lie in a partition of its own."""
 
+    JUDGED_BY_START: ClassVar[bool] = False
+    """True where writers are not deterministic: of two that begin at one position the first stays,
+    whatever their lengths."""
+
     last: bool = False
     """True for the last record of its sequence."""
 

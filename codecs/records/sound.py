@@ -75,6 +75,7 @@ class Speech(SequenceRecord, tag="speech/2", frozen=True, kw_only=True, omit_def
     """
 
     TOPIC: ClassVar[str] = "speech"
+    JUDGED_BY_START: ClassVar[bool] = True
 
     seq: int
     chapter: int = 0

@@ -1,6 +1,6 @@
-"""Places where text may be cut, and how good each one is.
+"""Where text may be cut, and how good a cut there is.
 
-sentencex says whether a sentence ends, one candidate at a time, and is shown one letter of what
+sentencex decides whether a sentence ends, one candidate at a time, and is shown one letter of what
 follows; so the answer never depends on text beyond it.
 """
 
@@ -46,7 +46,7 @@ _MARKDOWN = str.maketrans("", "", "*_`")
 
 
 class Rank(IntEnum):
-    """How good a place to cut is."""
+    """How good a cut is."""
 
     NONE = 0
     GRAPHEME = 1
@@ -57,7 +57,7 @@ class Rank(IntEnum):
 
 
 def rank_of(view: View, start: int, index: int) -> Rank:
-    """Return how good a place ``index`` is to end the piece; 0 inside a word."""
+    """Return how good it is to end the piece at ``index``; 0 inside a word."""
     following = view.at(index)
     if view.text[index - 1].isspace():
         return Rank.NONE
@@ -67,13 +67,13 @@ def rank_of(view: View, start: int, index: int) -> Rank:
 
 
 def _rank_at_space(view: View, start: int, index: int) -> Rank:
-    """Return the rank of a place with white space or the end of the text after it."""
+    """Return the rank of an index with white space or the end of the text after it."""
     after = view.next_visible(index)
     if after == len(view.text) or _ends_block(view, start, index, after):
         return Rank.BLOCK
     next_visible = view.text[after]
     if next_visible in "!?:;" or (next_visible == "»" and view.language == "fr"):
-        return Rank.NONE  # French spacing: these belong to the word before
+        return Rank.NONE  # French spacing: these go with the word before
     last = _last_mark(view.text, start, index)
     if last in TERMINATORS:
         if _ends_sentence(view, start, index, after):
@@ -84,7 +84,7 @@ def _rank_at_space(view: View, start: int, index: int) -> Rank:
 
 
 def _rank_without_space(view: View, start: int, index: int) -> Rank:
-    """Return the rank of a place with visible characters on both sides."""
+    """Return the rank of an index with visible characters on both sides."""
     text = view.text
     before, after = text[index - 1], text[index]
     if after in CLOSERS or after in TERMINATORS or after in CLAUSE_MARKS:
@@ -117,17 +117,17 @@ def _begins_run(view: View, start: int, index: int) -> bool:
 
 
 def _may_be_short(view: View, start: int, index: int) -> bool:
-    """Say whether the full stop before ``index`` may be an abbreviation's: after a short word."""
+    """Return whether the full stop before ``index`` may end an abbreviation: a short word."""
     return not view.text[max(start, index - _LONGEST_ABBREVIATION) : index - 1].isalpha()
 
 
 def _is_wide(view: View, index: int) -> bool:
-    """Say whether a script without spaces goes on after a Latin mark, which then needs none."""
+    """Return whether a script without spaces goes on after a Latin mark, which then needs none."""
     return view.text[index - 1] != "." and is_written_without_spaces(_letter(view, index))
 
 
 def _ends_block(view: View, start: int, index: int, after: int) -> bool:
-    """Say whether a paragraph, heading, rule or list item ends at ``index``."""
+    """Return whether a paragraph, heading, rule or list item ends at ``index``."""
     between = view.text[index:after]
     if "\n" not in between:
         return False
@@ -146,8 +146,8 @@ def _last_mark(text: str, start: int, index: int) -> str:
 
 def _letter(view: View, index: int) -> str:
     """Return the first letter or digit of the run at ``index``, a space where it has none soon."""
-    for place in range(index, index + _MOST_OPENERS):
-        char = view.at(place)
+    for offset in range(index, index + _MOST_OPENERS):
+        char = view.at(offset)
         if not char or char.isalnum() or char.isspace():
             return char
     return " "
@@ -169,7 +169,7 @@ def _ends_sentence(view: View, start: int, index: int, after: int) -> bool:
 
 
 def is_sentence_end(view: View, start: int, index: int, following: str) -> bool:
-    """Say whether a sentence ends at ``index`` where ``following`` begins what comes next."""
+    """Return whether a sentence ends at ``index`` where ``following`` begins what comes next."""
     if following.islower():
         return False  # sentencex thinks so too, but not after every mark
     # it would see brackets that close after the mark as a whole that nothing parts

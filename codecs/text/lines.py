@@ -11,7 +11,7 @@ from .scripts import is_audible
 
 _MAX_HEADING_CHARS = 80
 _MAX_LINE_CHARS = 500
-"""A line that is longer than this is prose, whatever it begins with."""
+"""A longer line is prose, whatever it begins with."""
 
 _CASED = ("Chapter", "Kapitel", "Chapitre", "Capítulo", "Capitulo", "Capitolo", "Глава")
 _CHAPTER_WORDS = (*_CASED, *(word.upper() for word in _CASED), "अध्याय", "الفصل")
@@ -123,7 +123,7 @@ class View:
 
 
 def line_kind(view: View, index: int) -> str:
-    """Return what the line is whose first visible character stands at ``index``.
+    """Return what the line is whose first visible character is at ``index``.
 
     ``heading``, ``rule``, ``item``, or empty for prose. A heading is a Markdown one (CommonMark
     4.2) or a line such as "Chapter 7".
@@ -144,7 +144,7 @@ def line_kind(view: View, index: int) -> str:
 
 
 def spoken(view: View, start: int, end: int) -> str:
-    """Return what is said of a piece: no Markdown marks, and each white space one space.
+    """Return what is spoken of a piece: no Markdown marks, and each white space one space.
 
     Empty where nothing but punctuation is left.
     """
@@ -155,8 +155,8 @@ def spoken(view: View, start: int, end: int) -> str:
         piece = _heading_marks.sub("", piece)
     elif begins_line and line_kind(view, start) == "item":
         piece = _item_mark.sub("", piece, count=1)
-    said = " ".join(_emphasis.sub("", piece).split())
-    return said if any(map(is_audible, said)) else ""
+    words = " ".join(_emphasis.sub("", piece).split())
+    return words if any(map(is_audible, words)) else ""
 
 
 def _matches(view: View, index: int, pattern: re.Pattern[str], most: int) -> bool:
@@ -172,8 +172,8 @@ def _matches(view: View, index: int, pattern: re.Pattern[str], most: int) -> boo
 
 def _is_rule(view: View, index: int) -> bool:
     marks = 0
-    for place in range(index, index + _MAX_LINE_CHARS):
-        char = view.at(place)
+    for offset in range(index, index + _MAX_LINE_CHARS):
+        char = view.at(offset)
         if char in ("", "\n"):
             return marks >= 3
         if char in _RULE_MARKS:

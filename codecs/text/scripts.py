@@ -1,4 +1,4 @@
-"""Marks and scripts: which characters end, join or part what is said."""
+"""Marks and scripts: which characters end, join or separate what is spoken."""
 
 import unicodedata
 
@@ -39,7 +39,7 @@ _NOT_AT_LINE_START = frozenset("々ーぁぃぅぇぉっゃゅょゎァィゥェ
 
 
 def units_of(char: str) -> int:
-    """Return how long a character takes to say, in Latin letters."""
+    """Return how long a character takes to speak, in Latin letters."""
     if char < "\u3000":
         return 3 if char.isdigit() else 1
     if "\u3040" <= char <= "\u30ff":
@@ -48,12 +48,12 @@ def units_of(char: str) -> int:
 
 
 def is_audible(char: str) -> bool:
-    """Say whether there is anything to say: a letter, digit or symbol, but no punctuation."""
+    """Return whether a voice speaks the character: a letter, digit or symbol, no punctuation."""
     return char.isalnum() or (not char.isspace() and unicodedata.category(char)[0] not in "PZC")
 
 
 def is_written_without_spaces(char: str) -> bool:
-    """Say whether the character belongs to a script that parts its words by nothing."""
+    """Return whether the character's script puts no space between words."""
     if char < "\u0e00":
         return False
     code = ord(char)
@@ -61,7 +61,7 @@ def is_written_without_spaces(char: str) -> bool:
 
 
 def divides_word(before: str, after: str) -> bool:
-    """Say whether a line may break here within a run of Chinese or Japanese.
+    """Return whether a line may break here within a run of Chinese or Japanese.
 
     Between two Han characters, and where a Japanese phrase ends: after hiragana, before others.
     """
@@ -73,7 +73,7 @@ def divides_word(before: str, after: str) -> bool:
 
 
 def is_phrase_end(before: str) -> bool:
-    """Say whether a break after this character is one between phrases rather than Han letters."""
+    """Return whether a break after this character is between phrases rather than Han letters."""
     return not _is_han(before)
 
 

@@ -4,7 +4,7 @@ A piece is decided by the text up to the first word after it, and by nothing els
 text arrived, nor by what comes further on. So a restart at the end of any piece gives the same
 pieces again. Only where the caller reports that the text is idle does a piece end earlier.
 sentencex tells whether a sentence ends, one candidate at a time; lengths are counted in *units*,
-the time a Latin letter takes to say.
+the time a Latin letter takes to speak.
 """
 
 from dataclasses import dataclass, replace
@@ -50,7 +50,7 @@ class Piece:
     """A run of text to be spoken in one go."""
 
     text: str
-    """What is said: white space made single, Markdown marks left out; empty for a bare rule."""
+    """What is spoken: white space made single, no Markdown marks; empty for a bare rule."""
     start_char: int
     end_char: int
     boundary: Boundary
@@ -90,7 +90,7 @@ def pause_s(boundary: Boundary, language: str) -> float:
 
 
 def estimated_s(text: str) -> float:
-    """Return about how long the text takes to say at speed 1, in seconds."""
+    """Return about how long the text takes to speak at speed 1, in seconds."""
     return sum(map(units_of, text)) / UNITS_PER_S
 
 

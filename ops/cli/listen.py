@@ -19,6 +19,7 @@ from ...topologies.registry import STAGE_NAMES
 from ..devices import client as device_client
 from ..progress import Progress
 from ..run.addresses import device_url
+from ..run.stopping import cancel_the_rest
 from ..run.up import log_server
 from ..run.worker import first_crash, stages_running
 from ..services import Services
@@ -103,6 +104,8 @@ async def _say(
         stack.push_async_callback(services.close)
         apps: list[faust.App] = []
         if started:
+            # sessions in hand must not go on over what is about to be closed
+            stack.push_async_callback(cancel_the_rest)
             apps = await stack.enter_async_context(stages_running(services, STAGE_NAMES))
 
         def progressed(progress: Progress) -> None:

@@ -11,6 +11,7 @@ from ... import __version__
 from ...topologies.registry import STAGE_NAMES
 from ..gateway import app as http
 from ..run.addresses import add_a_text, page_url, with_log_url
+from ..run.stopping import stop_signal
 from ..run.supervisor import Supervisor
 from ..run.up import everything, wait_until_ready
 from ..run.worker import work
@@ -27,7 +28,6 @@ from .running import (
     show,
     show_json,
     show_rows,
-    stop_signal,
     tell,
     unless_stopped,
 )

@@ -1,22 +1,34 @@
-"""Voice devices over WebSocket: the xiaozhi protocol, version 1, paced from the log.
+"""Voice devices over WebSocket: a thin shell around the xiaozhi protocol, paced from the log.
 
 The socket's process reads the session's ``device`` sequence itself, without a group, with a cursor
 for each listener. Killing it loses a connection and nothing else.
 """
 
 import asyncio
-import json
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import structlog
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from ...agents.journal import UnknownSessionError
-from ...codecs.device.opus import DEVICE_FRAME_MS, DEVICE_RATE_HZ
+from ...codecs.device.framing import Frame, FramingError, agreed_version, encode_frame
+from ...codecs.device.opus import DEVICE
 from ...codecs.device.pacing import Pacer
+from ...codecs.device.xiaozhi import (
+    Abort,
+    Goodbye,
+    Hello,
+    ListenDetect,
+    Message,
+    MessageError,
+    Ping,
+    ServerMessages,
+    Unknown,
+    parse_message,
+)
 from ...codecs.encoding import MalformedError
 from ...codecs.records import DeviceFrames, check_session
 from ..gateway.follower import Follower
@@ -29,16 +41,9 @@ START_DELAY_S = 0.15
 DRAIN_S = 0.42
 """``tts stop`` cuts what the device still holds: five frames of lead and two in play-out."""
 LATE_S = 0.020
-MAX_MESSAGE_CHARS = 16_000
 PATIENCE_S = 3.0
 STALLED_S = 30.0
 """A session that gives a listener nothing for so long has failed."""
-AUDIO_PARAMS = {
-    "format": "opus",
-    "sample_rate": DEVICE_RATE_HZ,
-    "channels": 1,
-    "frame_duration": DEVICE_FRAME_MS,
-}
 log = structlog.get_logger()
 
 
@@ -47,16 +52,20 @@ class _Device:
     """One connection."""
 
     socket: WebSocket
-    connection: str
+    messages: ServerMessages
+    framing: int
+    """Version of the binary protocol, 1 to 3."""
     playing: asyncio.Task[None] | None = None
     generation: int = 0
     """Counts what was begun; frames of an older generation are never sent."""
     sending: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def say(self, kind: str, **values: object) -> None:
-        message = {"session_id": self.connection, "type": kind, **values}
+    async def tell(self, message: str) -> None:
         async with self.sending:
-            await self.socket.send_text(json.dumps(message, ensure_ascii=False))
+            await self.socket.send_text(message)
+
+    async def alert(self, message: str) -> None:
+        await self.tell(self.messages.alert("error", message, "sad"))
 
 
 class DeviceServer:
@@ -83,7 +92,12 @@ class DeviceServer:
         """Serve one device; ``?session=ID`` plays that session at once."""
         wanted = socket.query_params.get("session")
         await socket.accept()
-        device = _Device(socket, secrets.token_hex(8))
+        try:
+            framing = agreed_version(socket.headers.get("protocol-version"))
+        except FramingError as error:
+            await socket.close(1002, str(error)[:100])
+            return
+        device = _Device(socket, ServerMessages(secrets.token_hex(8)), framing)
         DEVICES.inc()
         try:
             if not await self._shake_hands(device):
@@ -91,7 +105,10 @@ class DeviceServer:
             if wanted is not None:
                 await self._play(device, wanted)
             while True:
-                await self._heed(device, await socket.receive())
+                message = await _received(device)
+                if isinstance(message, Goodbye):
+                    return
+                await self._heed(device, message)
         except WebSocketDisconnect:
             pass  # a device goes as it pleases
         finally:
@@ -100,49 +117,45 @@ class DeviceServer:
 
     async def _shake_hands(self, device: _Device) -> bool:
         try:
-            message = await asyncio.wait_for(device.socket.receive(), HELLO_TIMEOUT_S)
+            async with asyncio.timeout(HELLO_TIMEOUT_S):
+                first = await _received(device)
         except TimeoutError:
             await device.socket.close(1002, "no hello within 10 s")
             return False
-        hello = _parsed(message)
-        if hello.get("type") != "hello":
+        if not isinstance(first, Hello):
             await device.socket.close(1002, "the first message must be a hello")
             return False
-        await device.say("hello", version=1, transport="websocket", audio_params=AUDIO_PARAMS)
+        await device.tell(device.messages.hello(DEVICE))
         return True
 
-    async def _heed(self, device: _Device, message: Any) -> None:
-        if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code", 1000))
-        said = _parsed(message)
-        if said.get("type") == "abort":
+    async def _heed(self, device: _Device, message: Message) -> None:
+        if isinstance(message, Abort):
             if await self._stop(device):
-                await device.say("tts", state="stop")
-        elif said.get("type") == "listen" and said.get("state") == "detect":
-            text = str(said.get("text", ""))
-            await device.say("stt", text=text)
+                await device.tell(device.messages.tts_stop())
+        elif isinstance(message, Ping):
+            await device.tell(device.messages.pong())
+        elif isinstance(message, ListenDetect):
+            await device.tell(device.messages.stt(message.text))
             try:
-                record = await self._sessions.start(text)
+                session = await self._sessions.start(message.text)
             except MalformedError as error:
-                await device.say("alert", status="error", message=str(error), emotion="sad")
+                await device.alert(str(error))
                 return
-            await self._play(device, record.session)
+            await self._play(device, session.session)
 
     async def _play(self, device: _Device, session: str) -> None:
         try:
-            check_session(session)
-            known = True
-            await self._sessions.journal.describe(session)
+            description = await self._sessions.journal.describe(check_session(session))
         except (UnknownSessionError, ValueError):
-            known = False
-        if not known:
-            await device.say(
-                "alert", status="error", message=f"no session {session[:64]}", emotion="sad"
-            )
+            await device.alert(f"there is no session {session[:64]}")
+            return
+        if description.form.device is None:
+            await device.alert(f"session {session} was accepted without audio for devices")
             return
         await self._stop(device)
         device.generation += 1
-        device.playing = asyncio.create_task(self._stream(device, session))
+        playing = self._stream(device, session, open_=description.record.open)
+        device.playing = asyncio.create_task(playing)
 
     async def _stop(self, device: _Device) -> bool:
         """Stop what plays; return whether something did."""
@@ -154,31 +167,29 @@ class DeviceServer:
         await asyncio.gather(task, return_exceptions=True)
         return True
 
-    async def _stream(self, device: _Device, session: str) -> None:
+    async def _stream(self, device: _Device, session: str, *, open_: bool) -> None:
         generation = device.generation
         try:
-            await device.say("tts", state="start")
+            await device.tell(device.messages.tts_start())
             await asyncio.sleep(START_DELAY_S)
-            await self._send_frames(device, session)
+            await self._send_session(device, session, open_=open_)
             await asyncio.sleep(DRAIN_S)
             if generation == device.generation:
-                await device.say("tts", state="stop")
+                await device.tell(device.messages.tts_stop())
         except (WebSocketDisconnect, RuntimeError, OSError) as error:
             # starlette raises RuntimeError for a send on a socket that is closing
             log.info("device gone", session=session, error=str(error))
 
-    async def _send_frames(self, device: _Device, session: str) -> None:
+    async def _send_session(self, device: _Device, session: str, *, open_: bool) -> None:
         pacer = Pacer()
         cursor = 0
-        following = self._follower.follow(DeviceFrames, session, patience_s=PATIENCE_S)
-        description = await self._sessions.journal.describe(session)
         stalled_s = 0.0
-        async for run in following:
-            if description.record.open:
+        async for run in self._follower.follow(DeviceFrames, session, patience_s=PATIENCE_S):
+            if open_:
                 await self._heard(session)
             if run is None:
                 stalled_s += PATIENCE_S
-                if not description.record.open and stalled_s >= STALLED_S:
+                if not open_ and stalled_s >= STALLED_S:
                     return
                 continue
             stalled_s = 0.0
@@ -192,9 +203,10 @@ class DeviceServer:
                 continue
             await asyncio.sleep(pacer.due(number, clock()) - clock())
             if number in sentences:
-                await device.say("tts", state="sentence_start", text=sentences[number])
+                await device.tell(device.messages.tts_sentence_start(sentences[number]))
+            frame = Frame(packet, timestamp_ms=number * DEVICE.frame_ms & 0xFFFFFFFF)
             async with device.sending:
-                await device.socket.send_bytes(packet)
+                await device.socket.send_bytes(encode_frame(device.framing, frame))
             now = clock()
             late = now - pacer.deadline(number) > LATE_S
             DEVICE_FRAMES.labels("late" if late else "on time").inc()
@@ -203,14 +215,20 @@ class DeviceServer:
         return cursor
 
 
-def _parsed(message: Any) -> dict[str, Any]:
+async def _received(device: _Device) -> Message:
+    """Return the device's next message; what is not of the protocol is an `Unknown` one.
+
+    Raises:
+        WebSocketDisconnect: the device has gone.
+    """
+    message: Any = await device.socket.receive()
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(message.get("code", 1000))
     text = message.get("text")
-    if not isinstance(text, str) or len(text) > MAX_MESSAGE_CHARS:
-        return {}  # uplink audio, or more than any message of the protocol
+    if text is None:
+        return Unknown("")  # uplink audio, which nobody listens to yet
     try:
-        said = json.loads(text)
-    except ValueError:
-        return {}
-    return cast("dict[str, Any]", said) if isinstance(said, dict) else {}
+        return parse_message(text)
+    except MessageError as error:
+        log.info("device message ignored", error=str(error))
+        return Unknown("")

@@ -47,11 +47,9 @@ class Api:
         router.add_api_route(f"{session}/text", self.add_text, methods=["POST"])
         router.add_api_route(f"{session}/finish", self.finish, methods=["POST"])
         router.add_api_route(f"{session}/cancel", self.cancel, methods=["POST"])
+        # not with EventSourceResponse, which is for functions that yield: this one may refuse
         router.add_api_route(
-            f"{session}/events",
-            self.events,
-            methods=["GET"],
-            response_class=EventSourceResponse,
+            f"{session}/events", self.events, methods=["GET"], response_class=Response
         )
         return router
 

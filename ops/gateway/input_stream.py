@@ -4,7 +4,8 @@ Client messages are JSON objects with a ``type``: ``open`` (first; the fields of
 ``POST /v1/sessions``, or ``session_id`` to go on with an open session), ``text`` (``text``,
 ``end``), ``silence`` (``seconds``), ``object`` (``object``), ``finish`` and ``cancel``. The server
 answers ``session``, then ``chunk`` for each chunk whose audio is made, with its words and when
-they sound, and ``done`` or ``failed``; what it does not take is an ``error``, and the session goes
+they sound, ``item_failed`` for an object that could not be read to its end, and ``done`` or
+``failed``; what it does not take is an ``error``, and the session goes
 on. Closing the socket leaves the session open.
 """
 
@@ -141,7 +142,10 @@ class InputStream:
                 )
                 await socket.send_json(ended | {"audio_s": round(event.audio_s, 3)})
                 return
-            if event.text:
+            if event.error:
+                message = {"type": "item_failed", "item": event.item, "error": event.error}
+                await socket.send_json(message)
+            elif event.text:
                 await socket.send_json(_chunk_message(event))
 
 
@@ -166,8 +170,11 @@ async def _received(socket: WebSocket) -> dict[str, Any]:
     Raises:
         WebSocketDisconnect: the client has gone.
     """
-    text = await socket.receive_text()
-    if len(text) > MAX_MESSAGE_CHARS:
+    received = await socket.receive()
+    if received["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(received.get("code", 1000))
+    text = received.get("text")
+    if not isinstance(text, str) or len(text) > MAX_MESSAGE_CHARS:
         return {}
     try:
         message = json.loads(text)

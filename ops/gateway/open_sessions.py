@@ -90,7 +90,8 @@ class OpenSessions:
         if state.closed or not description.record.open:
             self._watched.pop(session, None)
             return
-        items, since_s = self._watched[session]
+        # it may have been pushed out meanwhile; then another gateway, or a restart, closes it
+        items, since_s = self._watched.get(session, (state.next, monotonic()))
         if state.next != items:
             self._watched[session] = (state.next, monotonic())
         elif monotonic() - since_s > description.record.idle_close_s:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import structlog
 
@@ -83,7 +84,8 @@ class Pump:
             return
         if item.seq in (None, 0) or item.text:
             await self._sessions.open(described)
-        await self._add(described.session, item)
+        # a session that is named after its entry has this item only, however often it is moved
+        await self._add(described.session, item if item.session else replace(item, seq=0))
 
     async def _is_open(self, item: IngressItem) -> bool:
         """Tell whether the entry adds to a session that was accepted open."""

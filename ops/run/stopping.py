@@ -1,8 +1,9 @@
-"""A worker's end: its tasks are cancelled until they are gone, within a bound."""
+"""How a process ends: asked by a signal, its tasks cancelled until they are gone, in bounds."""
 
 import asyncio
 import faulthandler
 import os
+import signal
 import sys
 import threading
 from typing import Any
@@ -16,6 +17,15 @@ AGAIN_S = 0.5
 STUCK_STATUS = 70
 """EX_SOFTWARE of sysexits.h."""
 log = structlog.get_logger()
+
+
+def stop_signal() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set from now on."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
 
 
 async def cancel_the_rest() -> None:

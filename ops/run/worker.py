@@ -1,7 +1,6 @@
 """A worker process: any set of stages, each a Faust app of its own, on one log."""
 
 import asyncio
-import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -14,7 +13,7 @@ from ...topologies.registry import stages_named
 from ...topologies.stage import group_id
 from ..metrics import LAG, REGISTRY, PrometheusObserver
 from ..services import Services
-from .stopping import cancel_the_rest, end_within
+from .stopping import cancel_the_rest, end_within, stop_signal
 
 LAG_INTERVAL_S = 5.0
 log = structlog.get_logger()
@@ -55,10 +54,7 @@ async def stages_running(
 
 async def work(services: Services, names: tuple[str, ...]) -> int:
     """Run stages until SIGTERM or SIGINT; return the exit status, 1 where a stage crashed."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    stopping = stop_signal()
     _serve_metrics(services.settings.metrics_port)
     async with stages_running(services, names) as apps:
         log.info("working", stages=list(names))
@@ -98,7 +94,7 @@ def _serve_metrics(port: int) -> None:
     try:
         start_http_server(port, addr="127.0.0.1", registry=REGISTRY)
     except OSError as error:
-        # a stage that speaks is worth more than its figures
+        # a stage that works is worth more than its figures
         log.warning("no metrics", port=port, error=error.strerror)
 
 

@@ -12,7 +12,7 @@ import httpx
 
 from ...agents.models.model import ModelFailedError, ModelUnavailableError
 from ...agents.voices.calibration import calibrate
-from ...agents.voices.chain import MAX_REAL_TIME_FACTOR, Chain
+from ...agents.voices.chain import MAX_REAL_TIME_FACTOR
 from ...agents.voices.voice import (
     Utterance,
     Voice,
@@ -189,37 +189,40 @@ async def _voices(settings: Settings) -> AsyncGenerator[Finding]:
     except SettingsError as error:
         yield Finding("voices", "failed", str(error))
         return
-    chain = Chain(voices)
-    try:
-        for number, voice in enumerate(voices, start=1):
-            yield await _voice(number, voice)
-        await chain.prepare()
-        first = chain.resolve(ENGLISH)
-    except (OSError, VoiceFailedError, VoiceUnavailableError) as error:
-        yield Finding("English", "failed", str(error))
+    spoke: list[tuple[bool, str]] = []
+    for number, voice in enumerate(voices, start=1):
+        finding, speaks = await _voice(number, voice)
+        yield finding
+        if speaks:
+            spoke.append((finding.verdict != "ok", voice.name))
+        await voice.close()
+    if spoke:
+        # as the chain has it: in their order, those too slow for this machine last
+        _, first = min(spoke, key=lambda one: one[0])
+        yield Finding("English", "ok", f"{first} speaks first")
     else:
-        yield Finding("English", "ok", f"{first.name} speaks first")
-    finally:
-        await chain.close()
+        message = "no voice of RHAPSODE_VOICES can speak: pip install 'rhapsode[piper,espeak]'"
+        yield Finding("English", "failed", message)
 
 
-async def _voice(number: int, voice: Voice) -> Finding:
+async def _voice(number: int, voice: Voice) -> tuple[Finding, bool]:
+    """Return what is found of a voice, and whether it spoke English."""
     what = f"voice {number}, {voice.name}"
     try:
         if voice.name.partition(":")[0] in REMOTE:
             await voice.prepare()
             await voice.speak(Utterance("Hello.", ENGLISH))
-            return Finding(what, "ok", "its server answers")
+            return Finding(what, "ok", "its server answers"), True
         measured = await calibrate(voice)
     except (OSError, VoiceFailedError, VoiceUnavailableError) as error:
-        return Finding(what, "warning", str(error))
+        return Finding(what, "warning", str(error)), False
     figures = (
         f"{1 / measured.real_time_factor:.1f} x real time, first clause after "
         f"{measured.first_audio_s:.3f} s, {measured.loudness_lufs:.1f} LUFS"
     )
     if measured.real_time_factor > MAX_REAL_TIME_FACTOR:
-        return Finding(what, "warning", f"too slow here to be preferred: {figures}")
-    return Finding(what, "ok", figures)
+        return Finding(what, "warning", f"too slow here to be preferred: {figures}"), True
+    return Finding(what, "ok", figures), True
 
 
 async def _model(services: Services) -> Finding:

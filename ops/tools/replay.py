@@ -176,7 +176,7 @@ class _Comparison:
 
     def name_builds(self) -> None:
         promised, here = self._description.record.codec_build, codec_build()
-        if promised != here:
+        if promised and promised != here:
             self._found.append(f"the session was made by codec build {promised}; this is {here}")
 
 

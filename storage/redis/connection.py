@@ -37,17 +37,18 @@ class RedisConnection:
     def __init__(self, settings: RedisSettings) -> None:
         self.settings = settings
         self.keys = Keys(settings.namespace)
-        self._commands = self._client(settings.command_timeout_s)
-        # a blocking read is silent on purpose, so it has connections of its own, without the
-        # client's time-out; a cancelled read then costs no other command its connection
-        self._blocking = self._client(None)
+        self._commands = self._client()
+        # a cancelled blocking read then costs no other command its connection
+        self._blocking = self._client()
         self._slots = asyncio.Semaphore(MOST_COMMANDS)
 
-    def _client(self, timeout_s: float | None) -> Any:
+    def _client(self) -> Any:
         client: Any = redis.asyncio.Redis.from_url(
             self.settings.client_url,
             socket_connect_timeout=self.settings.connect_timeout_s,
-            socket_timeout=timeout_s,
+            # ours, for the client's own is an `asyncio.wait_for`, which before Python 3.12 loses a
+            # cancellation that comes while its result is ready
+            socket_timeout=None,
             retry=None,
             protocol=2,
         )
@@ -57,7 +58,7 @@ class RedisConnection:
     @asynccontextmanager
     async def _free_client(self) -> AsyncGenerator[Any]:
         with _errors_translated(self.settings):
-            async with self._slots:
+            async with self._slots, _bounded(self.settings, self.settings.command_timeout_s):
                 yield self._commands
 
     async def command(self, *words: Any) -> Any:
@@ -99,17 +100,24 @@ class RedisConnection:
         """Run a command that makes the server wait for up to ``timeout_s``."""
         patience_s = timeout_s + self.settings.command_timeout_s
         with _errors_translated(self.settings):
-            try:
-                async with asyncio.timeout(patience_s):
-                    return await self._blocking.execute_command(*words)
-            except TimeoutError as error:
-                raise UnreachableError(
-                    f"{self.settings.safe_url} did not reply within {patience_s:.1f} s"
-                ) from error
+            async with _bounded(self.settings, patience_s):
+                return await self._blocking.execute_command(*words)
 
     async def close(self) -> None:
         """Close every connection."""
         await asyncio.gather(self._commands.aclose(), self._blocking.aclose())
+
+
+@asynccontextmanager
+async def _bounded(settings: RedisSettings, patience_s: float) -> AsyncGenerator[None]:
+    """Raise `UnreachableError` where the block takes longer."""
+    try:
+        async with asyncio.timeout(patience_s):
+            yield
+    except TimeoutError as error:
+        raise UnreachableError(
+            f"{settings.safe_url} does not answer: no reply within {patience_s:.1f} s"
+        ) from error
 
 
 class BlockingConnection:

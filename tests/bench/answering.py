@@ -13,6 +13,8 @@ from children import child, subject_from, tell
 from figures import Measured, percentile
 from servers import free_port, system
 
+from rhapsode.ops.settings import Fsync
+
 NAME = "answer"
 RATE_HZ = 50
 TEXT = "Once upon a time there was a lighthouse keeper who counted the waves."
@@ -52,8 +54,10 @@ async def measure(*, quick: bool) -> Measured:
     async with AsyncExitStack() as stack:
         clients = {
             "constant": await stack.enter_async_context(_constant_client()),
-            "everysec": (await stack.enter_async_context(system(workers=()))).client,
-            "always": (await stack.enter_async_context(system(workers=(), fsync="always"))).client,
+            "everysec": (await stack.enter_async_context(system(with_workers=False))).client,
+            "always": (
+                await stack.enter_async_context(system(with_workers=False, fsync="always"))
+            ).client,
         }
         for client in clients.values():
             await _post(client)
@@ -84,6 +88,12 @@ def _report(measured: Measured, times_ms: dict[str, list[list[float]]]) -> None:
         "medians of the rounds' percentiles; one client process, so its own cost is in all of "
         "them; no worker runs, so nothing else wants the processor but what the load says"
     )
+
+
+@asynccontextmanager
+async def _gateway_client(fsync: Fsync) -> AsyncGenerator[httpx.AsyncClient]:
+    async with system(with_workers=False, fsync=fsync) as running:
+        yield running.client
 
 
 @asynccontextmanager

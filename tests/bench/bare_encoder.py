@@ -6,9 +6,9 @@ from typing import Any
 import av
 import numpy as np
 
+from rhapsode.codecs.audio.pcm import SAMPLE_RATE_HZ
 from rhapsode.codecs.hls.aac import CODER
 from rhapsode.codecs.libraries import force_portable_cpu
-from rhapsode.codecs.records import SAMPLE_RATE_HZ
 
 FRAME_SAMPLES = 1024
 BIT_RATE = 96_000

@@ -8,8 +8,8 @@ latency of each record whose text is the time it was sent.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ import redis.asyncio
 import uvloop
 from children import subject_from, tell
 
-from rhapsode.codecs.encoding import unpack
-from rhapsode.codecs.records import Passage, SequenceRecord
+from rhapsode.agents.journal import Description, Journal
+from rhapsode.codecs.encoding import decode
+from rhapsode.codecs.records import Passage
 from rhapsode.ops.metrics import PrometheusObserver
 from rhapsode.ops.services import Services
 from rhapsode.ops.settings import Settings
@@ -27,7 +28,7 @@ from rhapsode.storage.log import Entry, Log, TopicPartition
 from rhapsode.storage.redis.keys import Keys
 from rhapsode.topologies.bind import COMMIT_S, HEARTBEAT_S, LEASE_S, REBALANCE_S, bind
 from rhapsode.topologies.engine.transport import Transport
-from rhapsode.topologies.stage import Stage
+from rhapsode.topologies.stage import Agent, Outputs, Resources, Stage
 
 TOPIC = Passage.TOPIC
 READ_LIMIT = 500
@@ -86,7 +87,7 @@ class MarkedLog:
         return await self._log.read(positions, **options)
 
 
-def house_on(url: str, namespace: str, partitions: int, folder: str) -> Services:
+def services_on(url: str, namespace: str, partitions: int, folder: str) -> Services:
     return Services(
         Settings(redis_url=url, namespace=namespace, partitions=partitions, state=Path(folder))
     )
@@ -130,7 +131,7 @@ async def faust_path(services: Services, tally: Tally, group: str) -> None:
     async def consume(stream: Any) -> None:
         if tally.latencies:
             async for value in stream:
-                tally.count(unpack(value, Passage).text)
+                tally.count(decode(value, Passage).text)
         else:
             async for _ in stream:
                 tally.count()
@@ -139,31 +140,48 @@ async def faust_path(services: Services, tally: Tally, group: str) -> None:
     await _measured(app, tally)
 
 
-async def lanes_path(services: Services, tally: Tally, group: str) -> None:
-    """A stage of ours that says nothing."""
+class MarkedServices(Services):
+    """Services whose log is marked."""
 
-    async def consume(
-        passages: AsyncIterator[Passage],
-    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
+    def __init__(self, settings: Settings, tally: Tally) -> None:
+        super().__init__(settings)
+        self._tally = tally
+
+    @property
+    def journal(self) -> Journal:
+        marked: Any = MarkedLog(self.log, self._tally)
+        return self._once("journal", lambda: Journal(marked, self.settings.partitions))
+
+
+async def keyed_path(services: Services, tally: Tally, group: str) -> None:
+    """A stage of ours that writes nothing."""
+
+    async def consume(_: Description, passages: AsyncIterator[Passage]) -> Outputs:
         async for passage in passages:
             tally.count(passage.text)
         for batch in ():
             yield batch
 
-    log: Any = MarkedLog(services.log, tally)
+    def build(_: Resources, __: Journal) -> Agent:
+        return consume
+
+    marked = MarkedServices(services.settings, tally)
     app = bind(
-        Stage("nothing", source=TOPIC, sinks=(), build=lambda _: consume),
-        replace(services.parts(), log=log),
-        services.groups,
+        Stage("nothing", sources=(TOPIC,), sinks=(), build=build),
+        marked,
+        marked.groups,
         namespace=group,
         data=services.settings.state / group,
         observer=PrometheusObserver(),
     )
-    await _measured(app, tally)
+    try:
+        await _measured(app, tally)
+    finally:
+        await marked.close()
 
 
 async def log_path(services: Services, tally: Tally, group: str) -> None:
-    """The log without Faust: a loop of reads with commits every half second, as our tail reads."""
+    """The log without Faust: reads in a loop, as our follower reads, commits every half second."""
     partitions = range(services.settings.partitions)
     spans = [await services.log.span(TOPIC, number) for number in partitions]
     positions = {(TOPIC, number): spans[number].first for number in partitions}
@@ -174,7 +192,7 @@ async def log_path(services: Services, tally: Tally, group: str) -> None:
         found = await services.log.read(positions, limit=READ_LIMIT, timeout_s=READ_TIMEOUT_S)
         for place, entries in found.items():
             for entry in entries:
-                tally.count(unpack(entry.value or b"", Passage).text if tally.latencies else "")
+                tally.count(decode(entry.value or b"", Passage).text if tally.latencies else "")
             positions[place] = entries[-1].offset + 1
         if time.monotonic() - committed_s > COMMIT_S:
             committed_s = time.monotonic()
@@ -184,7 +202,7 @@ async def log_path(services: Services, tally: Tally, group: str) -> None:
 
 
 async def redis_path(services: Services, tally: Tally, group: str) -> None:
-    """Bare redis-py as its manual shows it: XREAD in a loop, nothing stored, nothing unpacked."""
+    """Bare redis-py as its manual shows it: XREAD in a loop, nothing stored, nothing decoded."""
     client: Any = redis.asyncio.Redis.from_url(services.settings.redis_url)
     keys = Keys(services.settings.namespace)
     after: dict[Any, Any] = {
@@ -198,13 +216,13 @@ async def redis_path(services: Services, tally: Tally, group: str) -> None:
         found = await client.xread(after, count=READ_LIMIT, block=int(READ_TIMEOUT_S * 1000))
         for stream, rows in found.items() if isinstance(found, dict) else found:
             for _, fields in rows:
-                tally.count(unpack(fields[b"v"], Passage).text if tally.latencies else "")
+                tally.count(decode(fields[b"v"], Passage).text if tally.latencies else "")
             after[stream] = rows[-1][0]
     tell(tally.found())
     await client.aclose()
 
 
-PATHS = {"faust": faust_path, "lanes": lanes_path, "log": log_path, "redis": redis_path}
+PATHS = {"faust": faust_path, "keyed": keyed_path, "log": log_path, "redis": redis_path}
 
 
 async def consume(
@@ -217,7 +235,7 @@ async def consume(
     count: int,
     latencies: bool,
 ) -> None:
-    services = house_on(url, namespace, partitions, folder)
+    services = services_on(url, namespace, partitions, folder)
     try:
         await PATHS[path](services, Tally(count, latencies), group)
     finally:

@@ -8,36 +8,31 @@ from figures import Measured, percentile
 from servers import System, system
 from speech import short_texts
 
-from rhapsode.agents.journal import History
 from rhapsode.agents.voices.espeak import EspeakVoice
 from rhapsode.agents.voices.piper import PiperVoice
 from rhapsode.agents.voices.voice import Utterance, Voice
 from rhapsode.codecs.audio import pcm
 from rhapsode.codecs.records import (
-    SAMPLE_RATE_HZ,
     AudioFrame,
     Chunk,
     Event,
-    Passage,
+    Item,
     Segment,
     SequenceRecord,
     Speech,
-    Text,
 )
 from rhapsode.codecs.session import VoiceSettings
-from rhapsode.storage.log import partition_of
 
 NAME = "first-audio"
 STAGES: tuple[tuple[str, type[SequenceRecord], str], ...] = (
-    ("text", Text, ""),
-    ("passage", Passage, ""),
+    ("text", Item, ""),
     ("chunk", Chunk, "/0"),
     ("speech", Speech, "/0"),
     ("audio-frame", AudioFrame, ""),
     ("segment", Segment, ""),
     ("published", Event, "/publish"),
 )
-"""Record, kind, and what its line's name adds to the session's; in the order they come."""
+"""Record, kind, and what its sequence's name adds to the session's; in the order they come."""
 
 
 @dataclass(slots=True)
@@ -92,24 +87,20 @@ async def _run(running: System, name: str, voice: Voice, text: str, runs: Runs) 
     session, at_ms, fetched_ms = await _session(running, name, text)
     runs.fetched_ms.append(fetched_ms)
     first_ms = at_ms
+    journal = running.services.journal
     for step, kind, suffix in STAGES:
-        line = session + suffix
-        key = line if kind is Chunk else session
-        partitions = running.services.settings.partitions
-        partition = partition_of(key.encode(), partitions)
-        (entry, *_) = await running.services.log.read_sequence(kind.TOPIC, partition, line, 0, 1)
+        (entry, *_) = await journal.of(kind).entries(session + suffix, 0, 1)
         runs.steps_ms.setdefault(step, []).append(entry.timestamp_ms - at_ms)
         at_ms = entry.timestamp_ms
     runs.published_ms.append(at_ms - first_ms)
-    chunks = History(running.services.log, Chunk, running.services.settings.partitions)
-    (chunk, *_) = await chunks.records(f"{session}/0", 0, 1)
+    (chunk, *_) = await journal.of(Chunk).records(f"{session}/0", 0, 1)
     runs.floor_ms.append(await _floor_ms(voice, chunk.text))
 
 
 async def _floor_ms(voice: Voice, text: str) -> float:
     started_s = time.perf_counter()
     spoken = await voice.speak(Utterance(text, VoiceSettings()))
-    wide = pcm.resample(spoken.samples, spoken.rate_hz, SAMPLE_RATE_HZ)
+    wide = pcm.resample(spoken.samples, spoken.rate_hz, pcm.SAMPLE_RATE_HZ)
     bare_encoder.encode(wide.astype("<i2").tobytes())
     return (time.perf_counter() - started_s) * 1000
 

@@ -10,8 +10,9 @@ from children import child
 from figures import Measured, percentile
 from servers import log_server
 
-from rhapsode.codecs.encoding import pack
-from rhapsode.codecs.records import Passage
+from rhapsode.agents.journal import Journal
+from rhapsode.codecs.encoding import encode
+from rhapsode.codecs.records import Passage, Session
 from rhapsode.storage.log import Log, SequenceBatch, partition_of
 from rhapsode.storage.opening import open_log
 
@@ -22,7 +23,7 @@ WRITERS = 4
 SESSIONS = 16
 NAMES = {
     "faust": "Faust path",
-    "lanes": "lanes path",
+    "keyed": "keyed runner",
     "log": "log path",
     "redis": "bare redis-py",
     "faststream": "FastStream",
@@ -35,7 +36,7 @@ async def measure(*, quick: bool) -> Measured:
     """Send at a steady rate to each path in turn, several times."""
     records = RATE_HZ * (1 if quick else 2)
     rounds = 1 if quick else 3
-    paths = ["faust", "lanes", "log", "redis"]
+    paths = ["faust", "keyed", "log", "redis"]
     measured = Measured(NAME, f"latency of a hop at {RATE_HZ} records/s")
     if faststream_consumer.INSTALLED:
         paths.append("faststream")
@@ -56,12 +57,12 @@ async def measure(*, quick: bool) -> Measured:
     for path in paths:
         if path != "redis":
             measured.add(f"{NAMES[path]}, p50", "ms", p50[path], NAMES["redis"], p50["redis"])
-            limit = "< 10 ms" if path in ("faust", "lanes") else ""
+            limit = "< 10 ms" if path in ("faust", "keyed") else ""
             measured.add(
                 f"{NAMES[path]}, p99", "ms", p99[path], NAMES["redis"], p99["redis"], limit
             )
     measured.notes.append(
-        "from just before a record is placed in one process until an agent in another has it; "
+        "from just before a record is appended in one process until an agent in another has it; "
         f"{records:,} records a run"
     )
     return measured
@@ -70,6 +71,10 @@ async def measure(*, quick: bool) -> Measured:
 async def _ours(url: str, folder: str, path: str, group: str, records: int) -> list[float]:
     log, _ = open_log(url, group)
     await log.declare(Passage.TOPIC, PARTITIONS)
+    await log.declare(Session.TOPIC, PARTITIONS)
+    journal = Journal(log, PARTITIONS)
+    for number in range(SESSIONS):
+        await journal.append(Session(session=f"session-{number}", last=True))
     try:
         async with child(
             "consumers.py",
@@ -84,7 +89,7 @@ async def _ours(url: str, folder: str, path: str, group: str, records: int) -> l
             latencies=True,
         ) as consumer:
             await consumer.heard()
-            await _steadily(records, lambda number: _place(log, number))
+            await _steadily(records, lambda number: _append(log, number))
             return list((await consumer.heard())["latencies_ms"])
     finally:
         await log.close()
@@ -106,11 +111,11 @@ async def _faststream(url: str, group: str, records: int) -> list[float]:
             return list((await consumer.heard())["latencies_ms"])
 
 
-async def _place(log: Log, number: int) -> None:
-    # each writer has sessions of its own, and so never leaves a gap on another's line
+async def _append(log: Log, number: int) -> None:
+    # each writer has sessions of its own, and so never leaves a gap on another's sequence
     session = f"session-{number % SESSIONS}"
     seq = number // SESSIONS
-    value = pack(Passage(session=session, seq=seq, text=str(time.monotonic_ns())))
+    value = encode(Passage(session=session, seq=seq, item=0, text=str(time.monotonic_ns())))
     batch = SequenceBatch(Passage.TOPIC, session, seq, seq + 1, session.encode(), (value,))
     await log.append_at(partition_of(session.encode(), PARTITIONS), [batch])
 

@@ -13,13 +13,14 @@ import bare_encoder
 from figures import Measured
 from speech import spoken_pcm
 
-from rhapsode.agents.journal import History
+from rhapsode.agents.journal import Journal
 from rhapsode.agents.pack import Pack
-from rhapsode.codecs.hls.grid import Grid
-from rhapsode.codecs.records import SAMPLE_RATE_HZ, AudioFrame, Segment
+from rhapsode.codecs.audio.pcm import SAMPLE_RATE_HZ
+from rhapsode.codecs.records import AudioFrame, Segment, Session
+from rhapsode.codecs.session import Form, Rendition
 from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.storage.objects.folder import FolderObjects
-from rhapsode.topologies.keyed_runner import batches
+from rhapsode.topologies.in_memory import declare_topics
 
 NAME = "packer"
 FRAME_SAMPLES = 24_000
@@ -66,7 +67,10 @@ def _own_cpu_s(pcm: bytes) -> float:
 async def _pack(pcm: bytes, folder: Path) -> float:
     """Run the stage's agent on frames as the log gives them; return its CPU seconds."""
     log = MemoryLog()
-    await log.declare(AudioFrame.TOPIC, 1)
+    await declare_topics(log, 1)
+    journal = Journal(log, 1)
+    form = Form(renditions=(Rendition(bit_rate=bare_encoder.BIT_RATE),))
+    await journal.append(Session(session="session", form=form, last=True))
     frames = [
         AudioFrame(
             session="session",
@@ -77,19 +81,17 @@ async def _pack(pcm: bytes, folder: Path) -> float:
         )
         for start in range(0, len(pcm) // 2, FRAME_SAMPLES)
     ]
-    history = History(log, AudioFrame, 1)
 
     async def delivered() -> AsyncIterator[AudioFrame]:
         for frame in frames:
-            await log.append_at(0, batches((frame,)))
+            await journal.append(frame)
             yield frame
 
-    pack = Pack(
-        Grid(), bare_encoder.BIT_RATE, FolderObjects(folder), history, History(log, Segment, 1)
-    )
+    pack = Pack(FolderObjects(folder), journal.of(AudioFrame), journal.of(Segment))
+    description = await journal.describe("session")
     started_s = time.process_time()
-    segments = [batch[0] async for batch in pack(delivered())]
-    if not segments[-1].final:
+    segments = [output[0] async for output in pack(description, delivered())]
+    if not segments[-1].last:
         raise AssertionError("the packer did not come to the end of the sound")
     return time.process_time() - started_s
 

@@ -14,7 +14,8 @@ import redis.asyncio
 from figures import Measured
 from servers import log_server
 
-from rhapsode.agents.frame import FRAME_SAMPLES
+from rhapsode.agents.frame import WIDE_FRAME_SAMPLES
+from rhapsode.agents.journal import Journal
 from rhapsode.codecs.audio.pcm import from_bytes
 from rhapsode.codecs.device.frames import device_frame, device_window
 from rhapsode.codecs.device.opus import RUN_FRAMES, RunEncoder
@@ -22,17 +23,14 @@ from rhapsode.codecs.records import AudioFrame
 from rhapsode.ops.metrics import PrometheusObserver
 from rhapsode.ops.services import Services
 from rhapsode.ops.settings import Settings
-from rhapsode.ops.tools.replay import differences, replay, write
+from rhapsode.ops.tools.replay import derive, write
 from rhapsode.ops.tools.say import say
 from rhapsode.ops.tools.stories import story
 from rhapsode.storage.redis.keys import Keys
 from rhapsode.topologies.in_memory import running
-from rhapsode.topologies.keyed_runner import batches
-from rhapsode.topologies.speech import SPEECH
-from rhapsode.topologies.stage import Parts
+from rhapsode.topologies.registry import STAGES
 
 NAME = "replay"
-READ_SAMPLES = 5 * 48_000
 
 
 async def measure(*, quick: bool) -> Measured:
@@ -42,17 +40,16 @@ async def measure(*, quick: bool) -> Measured:
         services = Services(
             Settings(redis_url=server.url, state=folder, voices="espeak", media=folder / "media")
         )
-        parts = services.parts()
-        await parts.store.prepare()
-        await parts.voice.prepare()
-        async with running(SPEECH, parts, PrometheusObserver()):
+        await services.prepare()
+        await services.voice.prepare()
+        async with running(STAGES, services, PrometheusObserver()):
             spoken = await say(services, story("lighthouse"))
         keys = Keys(services.settings.namespace)
-        partition = parts.history(AudioFrame).partition(spoken.session_id)
+        partition = services.journal.of(AudioFrame).partition(spoken.session_id)
         client: Any = redis.asyncio.Redis.from_url(server.url)
         bare = await BareCopy.of(client, keys.stream(AudioFrame.TOPIC, partition))
         try:
-            return await _measured(parts, spoken.session_id, bare, rounds)
+            return await _measured(services, spoken.session_id, bare, rounds)
         finally:
             await client.aclose()
             await services.close()
@@ -84,16 +81,17 @@ class BareCopy:
         await self.client.delete("copy")
 
 
-async def _measured(parts: Parts, session: str, bare: BareCopy, rounds: int) -> Measured:
-    first = await replay(parts, session)
+async def _measured(services: Services, session: str, bare: BareCopy, rounds: int) -> Measured:
+    first = await derive(services.journal, session)
+    pcm = b"".join([frame.pcm async for frame in services.journal.of(AudioFrame).stream(session)])
     measured = Measured(NAME, f"a session of {first.audio_s:.0f} s, replayed")
     ways: dict[str, Callable[[], Awaitable[Any]]] = {
-        "say": lambda: _say_again(parts, session),
+        "say": lambda: _say_again(services.journal, session),
         "copy": bare.copy,
-        "write": lambda: _write(parts, session),
-        "verify": lambda: _verify(parts, session),
-        "encoder": lambda: asyncio.to_thread(bare_encoder.encode, first.pcm),
-        "encoders": lambda: asyncio.to_thread(_bare_encoders, first.pcm),
+        "write": lambda: _write(services, session),
+        "verify": lambda: _verify(services, session),
+        "encoder": lambda: asyncio.to_thread(bare_encoder.encode, pcm),
+        "encoders": lambda: asyncio.to_thread(_bare_encoders, pcm),
     }
     wall: dict[str, list[float]] = {}
     cpu: dict[str, list[float]] = {}
@@ -113,7 +111,7 @@ async def _measured(parts: Parts, session: str, bare: BareCopy, rounds: int) -> 
     measured.add("verified, by CPU", unit, cpu["verify"], alone, cpu["encoder"])
     measured.add("verified, by CPU", unit, cpu["verify"], both, cpu["encoders"])
     measured.notes.append(
-        "said again: audio frames read from the log and placed on the line of a fresh session; "
+        "said again: audio frames read from the log and appended for a fresh session; "
         "to verify is to derive segments, playlists and device packets again and to compare all "
         "with log and store; it encodes AAC and Opus, so the second reference does too"
     )
@@ -123,36 +121,23 @@ async def _measured(parts: Parts, session: str, bare: BareCopy, rounds: int) -> 
 _copies = iter(range(1_000_000))
 
 
-async def _say_again(parts: Parts, session: str) -> None:
-    """Place the session's audio frames on the line of a fresh session."""
-    frames = parts.history(AudioFrame)
+async def _say_again(journal: Journal, session: str) -> None:
+    """Append the session's audio frames to the sequence of a fresh session."""
+    frames = journal.of(AudioFrame)
     copy = f"copy-{next(_copies)}"
-    state = await frames.state(session)
-    at = 0
-    while True:
-        records = await frames.records(session, at, at + READ_SAMPLES)
-        again = tuple(_renamed(record, copy) for record in records if record.first_sample >= at)
-        if again:
-            await parts.log.append_at(frames.partition(copy), batches(again))
-        at = max([at + READ_SAMPLES, *(record.end for record in records)])
-        if at > state.next:
-            break
-    if await frames.state(copy) != state:
+    async for record in frames.stream(session):
+        await journal.append(msgspec.structs.replace(record, session=copy))
+    if await frames.state(copy) != await frames.state(session):
         raise AssertionError("the copy is not whole")
 
 
-def _renamed(frame: AudioFrame, session: str) -> AudioFrame:
-    return msgspec.structs.replace(frame, session=session)
-
-
-async def _write(parts: Parts, session: str) -> None:
-    replayed = await replay(parts, session)
+async def _write(services: Services, session: str) -> None:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        write(replayed, Path(folder))
+        await write(services.journal, session, Path(folder))
 
 
-async def _verify(parts: Parts, session: str) -> None:
-    found = await differences(parts, await replay(parts, session))
+async def _verify(services: Services, session: str) -> None:
+    found = (await derive(services.journal, session, store=services.store)).differences
     if found:
         raise AssertionError("; ".join(found))
 
@@ -161,9 +146,9 @@ def _bare_encoders(pcm: bytes) -> None:
     """Encode AAC, and the device's 16 kHz Opus, with nothing around."""
     bare_encoder.encode(pcm)
     margin = -device_window(0)[0]
-    padded = from_bytes(bytes(2 * margin) + pcm + bytes(2 * (margin + FRAME_SAMPLES)))
+    padded = from_bytes(bytes(2 * margin) + pcm + bytes(2 * (margin + WIDE_FRAME_SAMPLES)))
     run = RunEncoder(0)
-    for number in range(-(-len(pcm) // 2 // FRAME_SAMPLES)):
+    for number in range(-(-len(pcm) // 2 // WIDE_FRAME_SAMPLES)):
         if number % RUN_FRAMES == 0:
             run = RunEncoder(number // RUN_FRAMES)
         for frame in range(run.first_needed, number + 1):  # more than one where a run begins

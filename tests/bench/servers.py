@@ -11,10 +11,11 @@ from pathlib import Path
 import httpx
 
 from rhapsode.ops.run.supervisor import Supervisor
-from rhapsode.ops.run.up import WORKERS, everything
+from rhapsode.ops.run.up import everything
 from rhapsode.ops.services import Services
 from rhapsode.ops.settings import Fsync, Settings
 from rhapsode.storage.redis.embedded import EmbeddedValkey
+from rhapsode.topologies.registry import processes
 
 READY_S = 60.0
 FINISHED_S = 60.0
@@ -79,17 +80,18 @@ async def system(
     *,
     voices: str = "espeak",
     fsync: Fsync = "everysec",
-    workers: tuple[tuple[str, ...], ...] = WORKERS,
+    with_workers: bool = True,
 ) -> AsyncGenerator[System]:
     """Run log, workers and gateway as processes until the block is left."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        stages = processes() if with_workers else ()
         settings = Settings(state=Path(folder), port=free_port(), voices=voices, fsync=fsync)
-        async with everything(settings, workers=workers, quiet=True) as (reachable, supervisor):
+        async with everything(settings, workers=stages, quiet=True) as (reachable, supervisor):
             services = Services(reachable)
             url = f"http://{settings.host}:{settings.port}"
             async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
                 try:
-                    await _ready(client, bool(workers))
+                    await _ready(client, with_workers)
                     yield System(services, supervisor, client)
                 finally:
                     await services.close()

@@ -5,7 +5,7 @@ import numpy as np
 from rhapsode.agents.voices.espeak import EspeakVoice
 from rhapsode.agents.voices.voice import Utterance
 from rhapsode.codecs.audio import pcm
-from rhapsode.codecs.records import SAMPLE_RATE_HZ
+from rhapsode.codecs.audio.limiter import limit
 from rhapsode.codecs.session import VoiceSettings
 from rhapsode.ops.tools.stories import story
 
@@ -43,11 +43,11 @@ async def spoken_pcm(seconds: float) -> bytes:
     paragraphs = [line for line in story("lighthouse").splitlines() if len(line) > 40]
     for paragraph in paragraphs:
         spoken = await voice.speak(Utterance(paragraph, VoiceSettings()))
-        wide = pcm.resample(spoken.samples, spoken.rate_hz, SAMPLE_RATE_HZ)
-        loud = pcm.limit(wide, SAMPLE_RATE_HZ, -2.5, spoken.gain_db)
+        wide = pcm.resample(spoken.samples, spoken.rate_hz, pcm.SAMPLE_RATE_HZ)
+        loud = limit(wide, pcm.SAMPLE_RATE_HZ, -2.5, spoken.gain_db)
         parts.append(loud.astype("<i2").tobytes())
         samples += len(loud)
     await voice.close()
-    wanted = int(seconds * SAMPLE_RATE_HZ)
+    wanted = int(seconds * pcm.SAMPLE_RATE_HZ)
     joined = b"".join(parts) * (wanted // samples + 1)
     return bytes(np.frombuffer(joined, "<i2")[:wanted].tobytes())

@@ -7,8 +7,9 @@ from children import run
 from figures import Measured
 from servers import log_server
 
-from rhapsode.codecs.encoding import pack
-from rhapsode.codecs.records import Passage
+from rhapsode.agents.journal import Journal
+from rhapsode.codecs.encoding import encode
+from rhapsode.codecs.records import Passage, Session
 from rhapsode.storage.log import Log, NewEntry, partition_of
 from rhapsode.storage.opening import open_log
 
@@ -19,7 +20,7 @@ VALUE_CHARS = 90
 NAMESPACE = "noop"
 NAMES = {
     "faust": "Faust path",
-    "lanes": "lanes path",
+    "keyed": "keyed runner",
     "log": "log path",
     "redis": "bare redis-py",
     "faststream": "FastStream",
@@ -29,8 +30,8 @@ PAIRS = (
     ("faust", "faststream"),
     ("faust", "faststream-batch"),
     ("faust", "redis"),
-    ("lanes", "faststream"),
-    ("lanes", "faust"),
+    ("keyed", "faststream"),
+    ("keyed", "faust"),
     ("log", "faststream-batch"),
     ("log", "redis"),
 )
@@ -39,11 +40,17 @@ PAIRS = (
 async def fill(log: Log, records: int) -> int:
     """Fill the topic; return the size of a value."""
     await log.declare(Passage.TOPIC, PARTITIONS)
+    await log.declare(Session.TOPIC, PARTITIONS)
+    journal = Journal(log, PARTITIONS)
+    for number in range(SESSIONS):
+        await journal.append(Session(session=f"session-{number:04d}", last=True))
     by_partition: dict[int, list[NewEntry]] = {}
     size = 0
     for number in range(records):
         session = f"session-{number % SESSIONS:04d}"
-        value = pack(Passage(session=session, seq=number // SESSIONS, text="x" * VALUE_CHARS))
+        value = encode(
+            Passage(session=session, seq=number // SESSIONS, item=0, text="x" * VALUE_CHARS)
+        )
         size = len(value)
         key = session.encode()
         by_partition.setdefault(partition_of(key, PARTITIONS), []).append(NewEntry(key, value))
@@ -66,7 +73,7 @@ async def measure(*, quick: bool) -> Measured:
         if faststream_consumer.INSTALLED:
             await faststream_consumer.fill(server.url, records, size)
         for number in range(rounds):
-            for path in ("faust", "lanes", "log", "redis"):
+            for path in ("faust", "keyed", "log", "redis"):
                 found = await run(
                     "consumers.py",
                     "consume",

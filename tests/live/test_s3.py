@@ -16,7 +16,7 @@ from system import Running, free_port, rhapsode, running
 from rhapsode.codecs.hls.check import check
 from rhapsode.codecs.hls.m3u8 import parse
 from rhapsode.ops.tools.stories import story
-from rhapsode.topologies.speech import STAGE_NAMES
+from rhapsode.topologies.registry import STAGE_NAMES
 
 pytestmark = [pytest.mark.s3, pytest.mark.timeout(120)]
 BUCKET = "media"

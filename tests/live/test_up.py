@@ -3,6 +3,7 @@
 import json
 import shlex
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,14 @@ from system import Running, running
 
 
 def told(system: Running) -> dict[str, str]:
-    """Return what ``up`` printed once it was ready, by name."""
-    lines = (system.state / "up.log").read_text().splitlines()
+    """Return what ``up`` prints once it is ready, by name."""
+    end = time.monotonic() + 30
+    printed = ""
+    while "Ctrl-C" not in printed:  # the gateway may answer us a moment before it answers ``up``
+        assert time.monotonic() < end, printed
+        time.sleep(0.02)
+        printed = (system.state / "up.log").read_text()
+    lines = printed.splitlines()
     rows = lines[next(n for n, line in enumerate(lines) if line.endswith(" is ready.")) + 1 :]
     pairs = (row.strip().split("  ", 1) for row in rows if row.startswith("  "))
     return {pair[0]: pair[1].strip() for pair in pairs}

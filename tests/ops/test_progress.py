@@ -3,18 +3,20 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from standins.rooms import PARTITIONS, Room
 
 from rhapsode.agents.voices.tone import ToneVoice
-from rhapsode.codecs.records import Event, Text
+from rhapsode.codecs.records import Event
+from rhapsode.codecs.session import Form
 from rhapsode.ops.progress import Progress, load_progress
+from rhapsode.storage.memory.log import MemoryLog
+from rhapsode.topologies.testing import InMemorySystem
 
 CREATED_MS = 1_000
 
 
 def events(chunks: int, segments: int, error: str = "") -> list[Event]:
-    """Return what stages say of a session, stage after stage."""
-    told = [Event(session="s", stage="expand", seq=0, kind="text", chars_total=100, last=True)]
+    """Return what stages report of a session, stage after stage."""
+    told = [Event(session="s", stage="split", seq=0, kind="text", chars_total=100, last=True)]
     for seq in range(chunks):
         last = seq == chunks - 1
         told.append(
@@ -85,13 +87,13 @@ async def test_what_is_loaded_and_then_heard_is_what_was_heard_all_along(
     chunks: int, segments: int, heard: int
 ) -> None:
     ticks = iter(range(CREATED_MS, CREATED_MS + 10_000, 10))
-    room = Room()
-    room.log._clock_ms = lambda: next(ticks)  # pyright: ignore[reportAttributeAccessIssue]  # MemoryLog's
-    await room.append_at([Text(session="s", text="words", created_ms=CREATED_MS)])
+    system = InMemorySystem(log=MemoryLog(clock_ms=lambda: next(ticks)))
+    await system.declare()
+    await system.describe("s", form=Form())
     told = timed(events(chunks, segments))
     for event, _ in told[:heard]:
-        await room.append_at([event])
-    loaded = await load_progress(room.log, PARTITIONS, "s")
+        await system.append([event])
+    loaded = await load_progress(system.journal, "s")
     assert loaded is not None
     assert loaded == folded(told[:heard])
     for event, timestamp_ms in told[max(0, heard - 2) :]:
@@ -100,7 +102,7 @@ async def test_what_is_loaded_and_then_heard_is_what_was_heard_all_along(
 
 
 async def test_a_session_that_was_never_accepted_has_no_progress() -> None:
-    assert await load_progress(Room().log, PARTITIONS, "nobody") is None
+    assert await load_progress(InMemorySystem().journal, "nobody") is None
 
 
 @pytest.mark.parametrize(
@@ -130,10 +132,10 @@ def test_times_count_from_acceptance_and_the_first_segment() -> None:
     assert progress.first_audio_s == (first_ms - CREATED_MS) / 1000
     assert progress.finished_ms == told[-1][1]
     assert progress.seconds_ahead == pytest.approx(3.0 - (told[-1][1] - first_ms) / 1000)
-    assert progress.extra == {"expand": 10, "master": 20, "publish": 40}
+    assert progress.extra == {"split": 10, "master": 20, "publish": 40}
 
 
-def test_before_the_first_segment_nothing_is_said_of_sound() -> None:
+def test_before_the_first_segment_nothing_is_reported_of_sound() -> None:
     progress = folded(timed(events(2, 3))[:2])
     assert progress.first_audio_s is None
     assert progress.seconds_ahead == 0.0
@@ -141,9 +143,36 @@ def test_before_the_first_segment_nothing_is_said_of_sound() -> None:
 
 
 async def test_a_stand_in_for_the_voice_in_the_middle_is_remembered_after_a_reload() -> None:
-    room = Room(voice=ToneVoice(degraded_at="odd"))
-    await room.narrated("One is plain. Then an odd one comes along here. The last is plain.")
-    progress = await load_progress(room.log, PARTITIONS, "s")
+    system = InMemorySystem(voice=ToneVoice(degraded_at="odd"))
+    async with system.running():
+        await system.narrate("One is plain. Then an odd one comes along here. The last is plain.")
+        await system.finished("s")
+    progress = await load_progress(system.journal, "s")
     assert progress is not None
     assert progress.degraded
     assert progress.as_json()["degraded"] is True
+
+
+@pytest.mark.parametrize(("segment_s", "target_s"), [(1.0, 1), (2.0, 2), (3.4, 3), (6.0, 6)])
+async def test_a_session_is_held_to_its_own_forms_target_duration(
+    segment_s: float, target_s: int
+) -> None:
+    system = InMemorySystem(form=Form(segment_s=segment_s))
+    await system.describe("s", open=True)
+    progress = await load_progress(system.journal, "s")
+    assert progress is not None
+    assert (progress.target_duration_s, progress.open) == (target_s, True)
+
+
+async def test_a_narrated_session_comes_to_a_hundred_percent_of_its_text() -> None:
+    system = InMemorySystem()
+    text = "One fox. Two foxes, and a third that came late."
+    async with system.running():
+        await system.narrate(text)
+        await system.finished("s")
+    progress = await load_progress(system.journal, "s")
+    assert progress is not None
+    assert (progress.state, progress.percent, progress.error) == ("SUCCESS", 100, "")
+    assert progress.chars_total == len(text)
+    assert progress.published_s == pytest.approx(progress.audio_s, abs=0.03)
+    assert set(progress.extra) == {"split", "master", "publish"}

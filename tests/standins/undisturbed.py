@@ -178,7 +178,8 @@ async def begin(system: System) -> None:
 
 def new_system(**parts: Any) -> System:
     """Return a system with the voice, the model and the songs of all runs."""
-    return System(**({"voice": voice(), "model": model(), "objects": objects()} | parts))
+    values: dict[str, Any] = {"voice": voice(), "model": model(), "objects": objects()}
+    return System(**(values | parts))
 
 
 def system_that_crashes(gate: WriteGate) -> System:

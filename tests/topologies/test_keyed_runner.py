@@ -1,258 +1,284 @@
-"""The lanes between engine and agents: order, retries, dead letters, and no record forgotten."""
+"""Between engine and agents: order, retries, dead letters, and no record forgotten."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from rhapsode.codecs.encoding import pack, unpack
-from rhapsode.codecs.records import DeadLetter, Passage, SequenceRecord, Text
-from rhapsode.storage.log import Fence, GapError, Log, UnreachableError, partition_of
-from rhapsode.storage.memory.groups import MemoryGroups
+from rhapsode.agents.journal import Description, Journal, UndeclaredTopicError, batches
+from rhapsode.codecs.encoding import encode
+from rhapsode.codecs.records import Chunk, DeadLetter, Item, Passage, Speech
+from rhapsode.storage.log import UnreachableError
 from rhapsode.storage.memory.log import MemoryLog
-from rhapsode.topologies.in_memory import declare_topics
-from rhapsode.topologies.keyed_runner import MAX_HELD_BYTES, Delivery, KeyedRunner, batches
-from rhapsode.topologies.stage import Agent, Stage
+from rhapsode.topologies import keyed_runner
+from rhapsode.topologies.keyed_runner import MAX_HELD_BYTES
+from rhapsode.topologies.stage import Agent, Outputs
 
-PARTITIONS = 4
-
-
-@dataclass
-class Counts:
-    """An observer that remembers."""
-
-    records: int = 0
-    troubles: list[str] = field(default_factory=list)
-
-    def handled(self, stage: str, records: int, seconds: float) -> None:
-        self.records += records
-
-    def wrote(self, stage: str, topic: str, records: int) -> None: ...
-
-    def troubled(self, stage: str, kind: str) -> None:
-        self.troubles.append(kind)
+from .runner_bench import bench_with, echo, passage, text, until
 
 
-@dataclass
-class Bench:
-    log: Log
-    lanes: KeyedRunner
-    counts: Counts
-    crashes: list[BaseException]
-    done: list[int] = field(default_factory=list)
+class Gated(MemoryLog):
+    """A log that takes nothing on sequences while its gate is closed."""
 
-    async def offer(self, offset: int, value: bytes, key: str, fence: Fence | None = None) -> None:
-        partition = partition_of(key.encode(), PARTITIONS)
-        await self.lanes.offer(
-            Delivery(
-                key=key.encode(),
-                value=value,
-                partition=partition,
-                offset=offset,
-                fence=fence,
-                done=lambda: self.done.append(offset),
-            )
-        )
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.waiting = 0
 
-    async def passages(self, session: str) -> list[Passage]:
-        partition = partition_of(session.encode(), PARTITIONS)
-        entries = await self.log.read_sequence("passage", partition, session, 0)
-        return [unpack(entry.value or b"", Passage) for entry in entries]
+    async def append_at(self, *args: Any, **kwargs: Any) -> list[bool]:
+        self.waiting += 1
+        await self.gate.wait()
+        self.waiting -= 1
+        return await super().append_at(*args, **kwargs)
 
 
-async def bench_with(agent: Agent, log: Log | None = None) -> Bench:
-    log = log or MemoryLog()
-    await declare_topics(log, PARTITIONS)
-    stage = Stage("test", source="text", sinks=("passage",), build=lambda _: agent)
-    counts, crashes = Counts(), []
-    lanes = KeyedRunner(stage, agent, log, PARTITIONS, observer=counts, crash=crashes.append)
-    return Bench(log, lanes, counts, crashes)
-
-
-def text(session: str, words: str = "words") -> bytes:
-    return pack(Text(session=session, text=words))
-
-
-async def until(condition: Callable[[], bool], deadline_s: float = 5.0) -> None:
-    async with asyncio.timeout(deadline_s):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
-def numbered() -> Agent:
-    async def agent(texts: AsyncIterator[Text]) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        seq = 0
-        async for record in texts:
-            yield (Passage(session=record.session, seq=seq, text=record.text),)
-            seq += 1
-
-    return agent
-
-
-async def test_a_record_is_done_only_when_its_outputs_stand_in_the_log() -> None:
-    bench = await bench_with(numbered())
-    for offset in range(5):
-        await bench.offer(offset, text("a", f"word {offset}"), "a")
-    await until(lambda: len(bench.done) == 5)
-    assert [passage.text for passage in await bench.passages("a")] == [
-        f"word {offset}" for offset in range(5)
-    ]
+async def test_a_record_is_done_only_when_its_outputs_are_in_the_log() -> None:
+    log = Gated()
+    async with bench_with(echo, log=log) as bench:
+        log.gate.clear()
+        for offset in range(5):
+            await bench.offer(offset, text(words=f"word {offset}", seq=offset))
+        await until(lambda: log.waiting)
+        assert not bench.done
+        log.gate.set()
+        await until(lambda: len(bench.done) == 5)
+        assert [found.text for found in await bench.passages()] == [
+            f"word {offset}" for offset in range(5)
+        ]
     assert bench.done == [0, 1, 2, 3, 4]
-    await bench.lanes.drop()
+    assert (bench.counts.records, bench.counts.written) == (5, 5)
 
 
 async def test_a_session_that_waits_does_not_hold_up_another_of_its_partition() -> None:
     gate = asyncio.Event()
 
-    async def agent(texts: AsyncIterator[Text]) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        async for record in texts:
-            if record.session == "slow":
-                await gate.wait()
-            yield (Passage(session=record.session, seq=0, text=record.text),)
+    def build(_: Journal) -> Agent:
+        async def agent(session: Description, items: AsyncIterator[Item]) -> Outputs:
+            async for item in items:
+                if session.session == "slow":
+                    await gate.wait()
+                yield passage(item, 0, item.text)
 
-    bench = await bench_with(agent)
-    await bench.offer(0, text("slow"), "slow")
-    await bench.offer(1, text("quick"), "quick")
-    await until(lambda: bench.done == [1])
-    gate.set()
-    await until(lambda: bench.done == [1, 0])
-    await bench.lanes.drop()
+        return agent
+
+    async with bench_with(build, sessions=("slow", "quick")) as bench:
+        await bench.offer(0, text("slow"), "slow")
+        await bench.offer(1, text("quick"), "quick")
+        await until(lambda: bench.done == [1])
+        gate.set()
+        await until(lambda: bench.done == [1, 0])
+
+
+async def test_an_agent_is_handed_the_description_of_its_keys_session() -> None:
+    seen: list[tuple[str, str]] = []
+
+    def build(_: Journal) -> Agent:
+        async def agent(session: Description, records: AsyncIterator[Chunk]) -> Outputs:
+            async for record in records:
+                seen.append((session.session, record.sequence))
+                if not seen:
+                    yield ()
+
+        return agent
+
+    async with bench_with(build, sources=("chunk",), sessions=("a", "b")) as bench:
+        for offset, (session, chapter) in enumerate([("a", 0), ("b", 0), ("a", 1)]):
+            chunk = Chunk(session=session, seq=0, chapter=chapter, index=0, text="x")
+            await bench.offer(offset, encode(chunk), chunk.key, topic="chunk")
+        await until(lambda: len(bench.done) == 3)
+    assert sorted(seen) == [("a", "a/0"), ("a", "a/1"), ("b", "b/0")]
+
+
+async def test_two_sources_with_one_key_arrive_at_one_agent_in_the_order_of_delivery() -> None:
+    started = 0
+    seen: list[type] = []
+
+    def build(_: Journal) -> Agent:
+        async def agent(session: Description, records: AsyncIterator[Any]) -> Outputs:
+            nonlocal started
+            started += 1
+            async for record in records:
+                seen.append(type(record))
+                if not seen:
+                    yield ()
+
+        return agent
+
+    async with bench_with(build, sources=("text", "speech")) as bench:
+        speech = encode(Speech(session="a", seq=0, index=0))
+        await bench.offer(0, text())
+        await bench.offer(0, speech, topic="speech")
+        await bench.offer(1, text(seq=1))
+        await until(lambda: len(bench.done) == 3)
+    assert started == 1
+    assert seen == [Item, Speech, Item]
 
 
 async def test_what_is_unreachable_is_tried_again_from_the_record_in_hand() -> None:
     tries = 0
 
-    async def agent(texts: AsyncIterator[Text]) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        nonlocal tries
-        seq = 0
-        async for record in texts:
-            tries += 1
-            if tries in (2, 3):
-                raise ConnectionError("no voice today")
-            yield (Passage(session=record.session, seq=int(record.text), text=record.text),)
-            seq += 1
+    def build(_: Journal) -> Agent:
+        async def agent(session: Description, items: AsyncIterator[Item]) -> Outputs:
+            nonlocal tries
+            async for item in items:
+                tries += 1
+                if tries in (2, 3):
+                    raise ConnectionError("no voice today")
+                yield passage(item, item.seq)
 
-    bench = await bench_with(agent)
-    for offset in range(3):
-        await bench.offer(offset, text("a", str(offset)), "a")
-    await until(lambda: bench.done == [0, 1, 2])
-    assert [passage.seq for passage in await bench.passages("a")] == [0, 1, 2]
-    assert bench.counts.troubles == ["retry", "retry"]
+        return agent
+
+    async with bench_with(build) as bench:
+        for offset in range(3):
+            await bench.offer(offset, text(seq=offset))
+        await until(lambda: bench.done == [0, 1, 2])
+        assert [found.seq for found in await bench.passages()] == [0, 1, 2]
+        assert bench.troubles == ["retry", "retry"]
+        assert not bench.crashes
+
+
+async def test_what_stays_unreachable_is_dead_lettered_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keyed_runner, "RETRY_PATIENCE_S", 0.0)
+
+    def build(_: Journal) -> Agent:
+        async def agent(session: Description, items: AsyncIterator[Item]) -> Outputs:
+            async for item in items:
+                if item.seq == 0:
+                    raise ConnectionError("no voice today")
+                yield passage(item, 0, item.text)
+
+        return agent
+
+    async with bench_with(build) as bench:
+        await bench.offer(0, text(seq=0))
+        await bench.offer(1, text(seq=1, words="after"))
+        await until(lambda: bench.done == [0, 1])
+        (letter,) = await bench.letters()
+        assert "no voice today" in letter.reason
+        assert [found.text for found in await bench.passages()] == ["after"]
     assert not bench.crashes
-    await bench.lanes.drop()
 
 
-async def test_a_malformed_record_is_a_dead_letter_and_the_session_goes_on() -> None:
-    bench = await bench_with(numbered())
-    await bench.offer(0, text("a", "one"), "a")
-    await bench.offer(1, b"\x00 no record", "a")
-    await bench.offer(2, text("a", "two"), "a")
-    await until(lambda: bench.done == [0, 1, 2])
-    partition = partition_of(b"a", PARTITIONS)
-    found = await bench.log.read({("dead-letter", partition): 0})
-    (letter,) = [unpack(e.value or b"", DeadLetter) for e in found["dead-letter", partition]]
+async def test_a_malformed_record_is_dead_lettered_and_the_session_goes_on() -> None:
+    async with bench_with(echo) as bench:
+        await bench.offer(0, text(words="one"))
+        await bench.offer(1, b"\x00 no record")
+        await bench.offer(2, text(words="two", seq=1))
+        await until(lambda: bench.done == [0, 1, 2])
+        (letter,) = await bench.letters()
+        assert [found.text for found in await bench.passages()] == ["one", "two"]
     assert (letter.topic, letter.offset, letter.stage) == ("text", 1, "test")
     assert letter.value == b"\x00 no record"
     assert "not a record" in letter.reason
-    await bench.lanes.drop()
 
 
-async def test_a_bug_stops_the_stage_loudly_and_the_record_is_not_done() -> None:
-    async def agent(texts: AsyncIterator[Text]) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        async for _ in texts:
-            raise KeyError("a bug")
-            yield ()
-
-    bench = await bench_with(agent)
-    await bench.offer(0, text("a"), "a")
-    await until(lambda: bool(bench.crashes))
-    assert isinstance(bench.crashes[0], KeyError)
-    assert not bench.done
+async def test_a_record_of_another_topic_is_dead_lettered() -> None:
+    async with bench_with(echo, sources=("text", "speech")) as bench:
+        await bench.offer(0, text(), topic="speech")
+        await until(lambda: bench.done == [0])
+        (letter,) = await bench.letters()
+    assert "expected a Speech record, got a Item" in letter.reason
+    assert letter.topic == "speech"
 
 
-async def test_a_gap_in_what_an_agent_says_is_a_bug() -> None:
-    async def agent(texts: AsyncIterator[Text]) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        async for record in texts:
-            yield (Passage(session=record.session, seq=7, text=record.text),)
-
-    bench = await bench_with(agent)
-    await bench.offer(0, text("a"), "a")
-    await until(lambda: bool(bench.crashes))
-    assert isinstance(bench.crashes[0], GapError)
-    assert not bench.done
-
-
-async def test_a_lane_whose_partition_was_claimed_by_a_newer_generation_writes_nothing() -> None:
-    log = MemoryLog()
-    groups = MemoryGroups(log)
-    bench = await bench_with(numbered(), log)
-    await groups.claim("g", 2, list(range(PARTITIONS)))
-    await bench.offer(0, text("a"), "a", fence=Fence("g", 1))
-    await until(lambda: bench.counts.troubles == ["fenced"])
-    assert not bench.done
-    assert not await bench.passages("a")
+@pytest.mark.parametrize("key", ["nobody", "nobody/3", "../etc", ""])
+async def test_records_of_an_unknown_session_are_dead_lettered_and_nobody_else_is_hurt(
+    key: str,
+) -> None:
+    async with bench_with(echo) as bench:
+        await bench.offer(0, text("nobody"), key)
+        await bench.offer(1, text("nobody", seq=1), key)
+        await bench.offer(2, text("a"))
+        await until(lambda: sorted(bench.done) == [0, 1, 2])
+        letters = await bench.letters()
+        assert len(await bench.passages()) == 1
+        await until(lambda: not bench.runner.held_bytes)
+    assert sorted(letter.offset for letter in letters) == [0, 1]
+    assert all("there is no session" in letter.reason for letter in letters)
     assert not bench.crashes
 
 
-async def test_dropped_lanes_leave_their_records_undone_and_a_new_delivery_starts_afresh() -> None:
+async def test_a_bug_stops_the_stage_loudly_and_the_record_is_not_done() -> None:
+    def build(_: Journal) -> Agent:
+        async def agent(session: Description, items: AsyncIterator[Item]) -> Outputs:
+            async for _ in items:
+                raise KeyError("a bug")
+                yield ()
+
+        return agent
+
+    async with bench_with(build) as bench:
+        await bench.offer(0, text())
+        await until(lambda: bench.crashes)
+        assert isinstance(bench.crashes[0], KeyError)
+        assert bench.troubles == ["crash"]
+    assert not bench.done
+
+
+async def test_a_write_to_a_topic_that_is_not_among_the_sinks_is_a_bug_and_writes_nothing() -> None:
+    def build(_: Journal) -> Agent:
+        async def agent(session: Description, items: AsyncIterator[Item]) -> Outputs:
+            async for item in items:
+                yield (*passage(item, 0), Speech(session=item.session, seq=0, index=0))
+
+        return agent
+
+    async with bench_with(build) as bench:
+        await bench.offer(0, text())
+        await until(lambda: bench.crashes)
+        assert isinstance(bench.crashes[0], UndeclaredTopicError)
+        assert "speech" in str(bench.crashes[0])
+        assert not await bench.passages()
+        assert not await bench.journal.of(Speech).records("a/0", 0)
+    assert not bench.done
+
+
+async def test_reading_a_topic_that_is_not_declared_is_refused_when_the_agent_is_built() -> None:
+    def build(journal: Journal) -> Agent:
+        journal.of(Speech)
+        return echo(journal)
+
+    with pytest.raises(
+        UndeclaredTopicError, match="speech is not among audio-frame, passage, session, text"
+    ):
+        async with bench_with(build):
+            pass
+
+
+async def test_dropped_keys_leave_their_records_undone_and_a_new_delivery_starts_afresh() -> None:
     gate = asyncio.Event()
 
-    async def agent(texts: AsyncIterator[Text]) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        async for record in texts:
-            await gate.wait()
-            yield (Passage(session=record.session, seq=0, text=record.text),)
+    def build(_: Journal) -> Agent:
+        async def agent(session: Description, items: AsyncIterator[Item]) -> Outputs:
+            async for item in items:
+                await gate.wait()
+                yield passage(item, 0, item.text)
 
-    bench = await bench_with(agent)
-    await bench.offer(0, text("a"), "a")
-    await until(lambda: bench.lanes.open_lanes == 1)
-    await bench.lanes.drop()
-    assert bench.lanes.open_lanes == 0
-    assert not bench.done
-    gate.set()
-    await bench.offer(0, text("a"), "a")
-    await until(lambda: bench.done == [0])
-    await bench.lanes.drop()
+        return agent
+
+    async with bench_with(build) as bench:
+        await bench.offer(0, text())
+        await until(lambda: bench.runner.open_keys == 1)
+        await bench.runner.drop()
+        assert (bench.runner.open_keys, bench.runner.held_bytes) == (0, 0)
+        assert not bench.done
+        gate.set()
+        await bench.offer(0, text())
+        await until(lambda: bench.done == [0])
 
 
-def test_parts_of_one_place_become_one_placement() -> None:
-    first, second = (
-        Passage(session="a", seq=0, text="x"),
-        Passage(session="a", seq=0, text="y"),
-    )
-    third = Passage(session="a", seq=1, text="z", last=True)
+def test_parts_of_one_position_become_one_batch() -> None:
+    first, second = (Passage(session="a", seq=0, item=0, text=words) for words in "xy")
+    third = Passage(session="a", seq=1, item=0, text="z", last=True)
     made = batches((first, second, third))
-    assert [(p.start, p.end, len(p.values), p.last) for p in made] == [
+    assert [(batch.start, batch.end, len(batch.values), batch.last) for batch in made] == [
         (0, 1, 2, False),
         (1, 2, 1, True),
     ]
-
-
-@pytest.mark.parametrize("copies", [2, 5])
-async def test_a_record_delivered_again_takes_no_second_place(copies: int) -> None:
-    async def agent(texts: AsyncIterator[Text]) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        async for record in texts:
-            yield (Passage(session=record.session, seq=0, text=record.text),)
-
-    bench = await bench_with(agent)
-    for _ in range(copies):
-        await bench.offer(0, text("a"), "a")
-    await until(lambda: bench.done == [0] * copies)
-    assert len(await bench.passages("a")) == 1
-    await bench.lanes.drop()
-
-
-async def test_what_came_in_a_newer_generation_is_done_although_an_older_record_is_fenced() -> None:
-    log = MemoryLog()
-    groups = MemoryGroups(log)
-    bench = await bench_with(numbered(), log)
-    await groups.claim("g", 2, list(range(PARTITIONS)))
-    await bench.offer(0, text("a", "old"), "a", fence=Fence("g", 1))
-    await bench.offer(0, text("a", "new"), "a", fence=Fence("g", 2))
-    await until(lambda: bench.done == [0])
-    assert [passage.text for passage in await bench.passages("a")] == ["new"]
-    await bench.lanes.drop()
 
 
 async def test_a_dead_letter_that_cannot_be_written_yet_is_written_later() -> None:
@@ -265,40 +291,42 @@ async def test_a_dead_letter_that_cannot_be_written_yet_is_written_later() -> No
                 raise UnreachableError("the log is away")
             return await super().append(topic, partition, entries, **kwargs)
 
-    bench = await bench_with(numbered(), Flaky())
-    await bench.offer(0, b"no record", "a")
-    await bench.offer(1, text("a", "word"), "a")
-    await until(lambda: bench.done == [0, 1])
-    partition = partition_of(b"a", PARTITIONS)
-    found = await bench.log.read({("dead-letter", partition): 0})
-    assert len(found["dead-letter", partition]) == 1
-    assert [passage.text for passage in await bench.passages("a")] == ["word"]
-    await bench.lanes.drop()
+    async with bench_with(echo, log=Flaky()) as bench:
+        await bench.offer(0, b"no record")
+        await bench.offer(1, text(words="word"))
+        await until(lambda: bench.done == [0, 1])
+        assert len(await bench.letters()) == 1
+        assert [found.text for found in await bench.passages()] == ["word"]
 
 
 async def test_a_stage_that_holds_too_much_takes_no_more_until_some_is_done() -> None:
     gate = asyncio.Event()
 
-    async def agent(texts: AsyncIterator[Text]) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        async for record in texts:
-            await gate.wait()
-            yield (Passage(session=record.session, seq=0, text="x"),)
+    def build(_: Journal) -> Agent:
+        async def agent(session: Description, items: AsyncIterator[Item]) -> Outputs:
+            async for item in items:
+                await gate.wait()
+                yield passage(item, item.seq)
 
-    bench = await bench_with(agent)
-    large = text("a", "x" * 60_000)
+        return agent
+
+    large = text(words="\u00e9" * 15_000)
+    count = 2 * MAX_HELD_BYTES // len(large)
     offered = 0
+    async with bench_with(build) as bench:
 
-    async def offer_all() -> None:
-        nonlocal offered
-        for number in range(700):
-            await bench.offer(number, large, "a")
-            offered += 1
+        async def offer_all() -> None:
+            nonlocal offered
+            for number in range(count):
+                await bench.offer(number, text(words="\u00e9" * 15_000, seq=number))
+                offered += 1
 
-    offering = asyncio.create_task(offer_all())
-    await until(lambda: offered >= MAX_HELD_BYTES // len(large))
-    await asyncio.sleep(0)
-    assert offered <= MAX_HELD_BYTES // len(large) + 1
-    gate.set()
-    await offering
-    await until(lambda: len(bench.done) == 700)
-    await bench.lanes.drop()
+        offering = asyncio.create_task(offer_all())
+        await until(lambda: bench.runner.held_bytes >= MAX_HELD_BYTES)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert offered <= MAX_HELD_BYTES // len(large) + 1
+        gate.set()
+        await offering
+        await until(lambda: len(bench.done) == count)
+        assert bench.runner.held_bytes == 0

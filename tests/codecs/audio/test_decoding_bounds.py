@@ -1,14 +1,16 @@
 """What damaged, endless and failing files do to the decoder: nothing but an error of their kind."""
 
 import io
+import wave
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sample_audio import FORMATS, decoded, encoded_as, moved_to_the_front, sample_file, sweep
+from sample_audio import FORMATS, decoded, encoded_as, film, moved_to_the_front, sample_file, sweep
 
 from rhapsode.codecs.audio import bounded_file
+from rhapsode.codecs.audio.bounded_file import BoundedFile
 from rhapsode.codecs.audio.decoding import PieceDecoder
 from rhapsode.codecs.audio.files import AudioFormatError, wav
 
@@ -197,3 +199,47 @@ def test_a_file_that_keeps_changing_its_rate_is_refused():
     one, other = (encoded_as("adts", "aac", rate, sweep(rate, 0.2)) for rate in (32_000, 48_000))
     with pytest.raises(AudioFormatError, match="keeps changing"):
         decoded((one + other) * 40)
+
+
+def test_a_film_without_sound_is_refused():
+    with pytest.raises(AudioFormatError, match="no audio in the file"):
+        decoded(film())
+
+
+def test_more_channels_than_anything_has_are_refused():
+    pcm = bytes(2 * 17 * 1000)
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setparams((17, 2, 48_000, 0, "NONE", ""))
+        writer.writeframes(pcm)
+    with pytest.raises(AudioFormatError, match="17 channels are too many"):
+        decoded(file.getvalue())
+
+
+class Unseekable(io.BytesIO):
+    """A file that cannot be moved about in, and tells so late."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        if offset or whence:
+            raise OSError("no way back")
+        return super().seek(offset, whence)
+
+
+def test_a_seek_that_fails_is_never_taken_for_the_end():
+    with (
+        pytest.raises(OSError, match="no way back"),
+        PieceDecoder(Unseekable(sample_file("m4a", 8.0))) as decoder,
+    ):
+        list(decoder.pieces(48_000))
+
+
+def test_a_bounded_file_remembers_its_error_and_refuses_offsets_before_its_start():
+    file = BoundedFile(io.BytesIO(b"abc"))
+    assert (file.read(2), file.tell(), file.seek(-1), file.tell()) == (b"ab", 2, -1, 2)
+    broken = Failing(b"abc")
+    again = BoundedFile(broken)
+    with pytest.raises(ConnectionResetError):
+        again.read(1)
+    broken.fails_at = 9
+    with pytest.raises(ConnectionResetError):
+        again.read(1)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sample_audio import film
 
 from rhapsode.codecs.audio.files import MAX_BYTES, AudioFormatError, decode, wav
 
@@ -116,6 +117,11 @@ def test_a_playlist_reads_no_file(tmp_path, playlist):
     other.write_bytes(wav(tone(24_000), 24_000))
     with pytest.raises(AudioFormatError):
         decode(playlist.format(path=other).encode())
+
+
+def test_a_film_without_sound_is_refused():
+    with pytest.raises(AudioFormatError, match="no audio in the file"):
+        decode(film())
 
 
 def test_too_many_bytes_are_refused_unread():

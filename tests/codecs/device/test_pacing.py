@@ -48,3 +48,18 @@ def test_after_a_stall_frames_come_by_ramp_and_not_in_a_burst() -> None:
     spacings = [later - earlier for earlier, later in pairwise(times[50:])]
     assert min(spacings) >= CATCH_UP_S - 1e-9
     assert all(abs(spacing - RAMP_S) < 1e-9 for spacing in spacings[:19])
+
+
+def test_frames_of_another_length_keep_the_proportions() -> None:
+    pacer = Pacer(lead=5, frame_s=0.020)
+    spacings = [later - earlier for earlier, later in pairwise(sent_at(pacer, 60))]
+    assert all(abs(spacing - 0.015) < 1e-9 for spacing in spacings[:19])
+    assert all(abs(spacing - 0.020) < 1e-9 for spacing in spacings[21:])
+
+
+def test_the_deadline_of_a_frame_does_not_move_while_it_waits() -> None:
+    pacer = Pacer(lead=0)
+    assert pacer.due(0, 10.0) == pacer.deadline(0) == 10.0
+    pacer.sent(10.5)
+    assert abs(pacer.deadline(3) - 10.18) < 1e-9
+    assert abs(pacer.due(3, 10.2) - 10.52) < 1e-9  # late: at the least spacing behind the last

@@ -146,7 +146,7 @@ PLANTED: dict[str, tuple[Files, str]] = {
     ),
     "one EXTINF a frame too long": (
         replaced("EXTINF:0.362667", "EXTINF:0.384000"),
-        "date is not the start plus media time|packets, EXTINF says",
+        "date is not the start plus media time|packets, EXTINF counts",
     ),
     "repeated content with right decode time": (
         {**SESSION, NAMES[4]: media_segment(4, GRID.start(4), encoded()[3])},
@@ -207,7 +207,7 @@ PLANTED: dict[str, tuple[Files, str]] = {
     "a segment cut off": ({**SESSION, NAMES[5]: SESSION[NAMES[5]][:-1]}, "box b'mdat' at"),
     "a packet missing": (
         {**SESSION, NAMES[4]: media_segment(4, GRID.start(4), encoded()[4][:-1])},
-        "packets, EXTINF says",
+        "packets, EXTINF counts",
     ),
     "a sequence number that does not rise": (
         damaged(NAMES[2], b"mfhd\0\0\0\0\0\0\0\x81", b"mfhd\0\0\0\0\0\0\0\x01"),
@@ -298,22 +298,3 @@ def test_a_growing_playlist_has_no_problem_and_a_rewritten_one_has():
         "state 13 of the playlist does not begin with the state before"
     ]
     assert len(check_history([texts[3], texts[2], texts[4]])) == 1
-
-
-def test_a_session_at_another_sample_rate_is_checked_at_that_rate():
-    grid = Grid(segment_s=1.0, sample_rate_hz=24_000)
-    encoder = RunEncoder(grid, 0)
-    t = np.arange(grid.start(3) * 1024) / 24_000
-    encoder.push(0, (8000 * np.sin(2 * np.pi * 300 * t * (1 + t / 9))).astype("<i2").tobytes())
-    encoder.finish()
-    listed = MediaPlaylist(
-        target_duration_s=grid.target_duration_s,
-        map_uri="init.mp4",
-        segments=tuple((NAMES[k], grid.frames(k)) for k in range(3)),
-        ended=True,
-        sample_rate_hz=24_000,
-    )
-    files = {"init.mp4": init_segment(24_000), "audio.m3u8": listed.render().encode()}
-    files |= {NAMES[k]: media_segment(k, grid.start(k), encoder.take(k)) for k in range(3)}
-    assert check(files, sample_rate_hz=24_000) == []
-    assert "the sound has 24000 Hz, EXTINF counts in 48000" in check(files)

@@ -213,7 +213,7 @@ INIT_FAULTS = {
         b"stts" + bytes(8), b"stts" + bytes(7) + b"\1"
     ),
     "edit list": init_segment().replace(b"elst" + bytes(7) + b"\1", b"elst" + bytes(7) + b"\2"),
-    "trex does not say": init_segment().replace(b"\0\0\4\0" + bytes(8), b"\0\0\x08\0" + bytes(8)),
+    "trex does not have": init_segment().replace(b"\0\0\4\0" + bytes(8), b"\0\0\x08\0" + bytes(8)),
     "do not agree": init_segment(asc=audio_specific_config(44_100)),
     "2 trex boxes": init_segment()[:32]
     + box(b"moov", init_segment()[40:], full_box(b"trex", 0, 0, bytes(20))),

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rhapsode.codecs.hls.grid import (
-    AAC_RATES_HZ,
+    GRID_RATES_HZ,
     Grid,
     duration_s,
     frames_of,
@@ -14,7 +14,7 @@ grids = st.builds(
     Grid,
     segment_s=st.floats(0.3, 10.0),
     ramp=st.booleans(),
-    sample_rate_hz=st.sampled_from(AAC_RATES_HZ),
+    sample_rate_hz=st.sampled_from(GRID_RATES_HZ),
 )
 
 
@@ -79,9 +79,10 @@ def test_other_sample_rates_keep_the_lengths_in_seconds():
     assert [Grid(sample_rate_hz=24_000).frames(k) for k in range(5)] == [5, 10, 20, 40, 48]
 
 
-def test_a_sample_rate_that_aac_does_not_know_is_refused():
-    with pytest.raises(ValueError, match="AAC has no 47999 Hz: choose one of"):
-        Grid(sample_rate_hz=47_999)
+@pytest.mark.parametrize("sample_rate_hz", [47_999, 96_000, 0, -48_000])
+def test_a_sample_rate_that_cannot_be_packed_is_refused(sample_rate_hz: int):
+    with pytest.raises(ValueError, match=f"{sample_rate_hz} Hz: choose one of"):
+        Grid(sample_rate_hz=sample_rate_hz)
 
 
 def test_negative_numbers_are_refused():

@@ -146,6 +146,11 @@ class TestBoundaries:
     def test_what_only_looks_like_one_does_not(self, line):
         assert boundaries(f"It was late.\n{line}") == ["sentence", "sentence"]
 
+    def test_a_heading_of_more_than_80_characters_is_prose(self):
+        line = "Chapter 7: " + "and so on " * 10 + "again."
+        assert "chapter" in boundaries(f"It was late.\n{line[:60]}\n\nThen.")
+        assert "chapter" not in boundaries(f"It was late.\n{line}\n\nThen.")
+
     def test_marks_of_emphasis_are_not_said(self):
         assert cuts("He was **very** _old_, and `x` is 2 * 3.") == [
             "He was very old,",

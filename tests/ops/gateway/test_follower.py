@@ -3,16 +3,15 @@
 import asyncio
 import gc
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from standins.rooms import PARTITIONS, Room, until
 
-from rhapsode.codecs.records import DeviceFrames, Event, Text
-from rhapsode.ops.gateway import follower as tail_module
-from rhapsode.ops.gateway.follower import Tail
+from rhapsode.codecs.records import DeviceFrames, Event
+from rhapsode.ops.gateway import follower as follower_module
+from rhapsode.ops.gateway.follower import Follower
 from rhapsode.ops.progress import Progress
 from rhapsode.storage.log import (
     Entry,
@@ -22,6 +21,7 @@ from rhapsode.storage.log import (
     partition_of,
 )
 from rhapsode.storage.memory.log import MemoryLog
+from rhapsode.topologies.testing import PARTITIONS, InMemorySystem
 
 
 def published(seq: int, session: str = "s", *, last: bool = False) -> Event:
@@ -36,56 +36,63 @@ def published(seq: int, session: str = "s", *, last: bool = False) -> Event:
     )
 
 
-async def accepted(*sessions: str, log: MemoryLog | None = None) -> Room:
-    room = Room(log=log or MemoryLog())
-    await room.declare()
-    await room.append_at(Text(session=session, text="words", created_ms=1) for session in sessions)
-    return room
+async def accepted(*sessions: str, log: MemoryLog | None = None) -> InMemorySystem:
+    system = InMemorySystem(log=log or MemoryLog())
+    await system.declare()
+    for session in sessions:
+        await system.describe(session)
+    return system
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.002)
 
 
 async def test_a_waiter_is_woken_by_an_event_of_its_session_alone() -> None:
-    room = await accepted("s", "other")
-    tail = Tail(room.log, PARTITIONS)
-    async with tail.running():
-        mine, others = tail.next_change("s"), tail.next_change("other")
-        await room.append_at([published(0)])
-        assert await tail.wait(mine, 10.0)
+    system = await accepted("s", "other")
+    follower = Follower(system.journal)
+    async with follower.running():
+        mine, others = follower.next_change("s"), follower.next_change("other")
+        await system.append([published(0)])
+        assert await follower.wait(mine, 10.0)
         assert not others.is_set()
-        progress = await tail.progress("s")
+        progress = await follower.progress("s")
         assert progress is not None
         assert progress.segments == 1
 
 
 async def test_a_waiter_is_woken_by_device_frames() -> None:
-    room = await accepted("s")
-    tail = Tail(room.log, PARTITIONS)
-    async with tail.running():
-        change = tail.next_change("s")
-        await room.append_at([DeviceFrames(session="s", first_frame=0, packets=(b"x",))])
-        assert await tail.wait(change, 10.0)
+    system = await accepted("s")
+    follower = Follower(system.journal)
+    async with follower.running():
+        change = follower.next_change("s")
+        await system.append([DeviceFrames(session="s", first_frame=0, packets=(b"x",))])
+        assert await follower.wait(change, 10.0)
 
 
 async def test_all_who_wait_are_woken_and_the_next_change_is_another() -> None:
-    room = await accepted("s")
-    tail = Tail(room.log, PARTITIONS)
-    async with tail.running():
-        changes = [tail.next_change("s") for _ in range(3)]
-        await room.append_at([published(0)])
-        assert all([await tail.wait(change, 10.0) for change in changes])
-        later = tail.next_change("s")
+    system = await accepted("s")
+    follower = Follower(system.journal)
+    async with follower.running():
+        changes = [follower.next_change("s") for _ in range(3)]
+        await system.append([published(0)])
+        assert all([await follower.wait(change, 10.0) for change in changes])
+        later = follower.next_change("s")
         assert not later.is_set()
-        assert not await tail.wait(later, 0.0)
+        assert not await follower.wait(later, 0.0)
 
 
-async def test_what_was_said_before_it_ran_is_loaded() -> None:
-    room = await accepted("s")
-    await room.append_at([published(0), published(1, last=True)])
-    tail = Tail(room.log, PARTITIONS)
-    async with tail.running():
-        progress = await tail.progress("s")
+async def test_what_was_reported_before_it_ran_is_loaded() -> None:
+    system = await accepted("s")
+    await system.append([published(0), published(1, last=True)])
+    follower = Follower(system.journal)
+    async with follower.running():
+        progress = await follower.progress("s")
         assert progress is not None
         assert (progress.segments, progress.done) == (2, True)
-        assert await tail.progress("nobody") is None
+        assert await follower.progress("nobody") is None
 
 
 class ShakyLog(MemoryLog):
@@ -117,36 +124,36 @@ async def test_no_change_is_lost_where_loading_and_listening_meet(
     seed: int, listeners: int, count: int
 ) -> None:
     chance = random.Random(seed)
-    room = await accepted("s", log=ShakyLog(chance))
-    tail = Tail(room.log, PARTITIONS)
+    system = await accepted("s", log=ShakyLog(chance))
+    follower = Follower(system.journal)
 
     async def listen() -> Progress:
         for _ in range(chance.randrange(10)):
             await asyncio.sleep(0)
         seen = 0
         while True:
-            change = tail.next_change("s")
-            progress = await tail.progress("s")
+            change = follower.next_change("s")
+            progress = await follower.progress("s")
             assert progress is not None
             assert progress.segments >= seen
             seen = progress.segments
             if progress.done:
                 return progress
-            assert await tail.wait(change, 10.0), "nobody woke it"
+            assert await follower.wait(change, 10.0), "nobody woke it"
 
-    async with tail.running():
+    async with follower.running():
         waiting = [asyncio.create_task(listen()) for _ in range(listeners)]
         for seq in range(count):
             for _ in range(chance.randrange(8)):
                 await asyncio.sleep(0)
-            await room.append_at([published(seq, last=seq == count - 1)])
+            await system.append([published(seq, last=seq == count - 1)])
         results = await asyncio.gather(*waiting)
     assert {progress.segments for progress in results} == {count}
     assert len({id(progress) for progress in results}) == 1
 
 
 class Faltering(MemoryLog):
-    """A log that is out of reach each time a line is read, as often as it is told."""
+    """A log that is out of reach when a sequence is read, as often as it is told."""
 
     failures = 0
 
@@ -177,56 +184,56 @@ class Faltering(MemoryLog):
 
 async def test_events_that_came_while_the_log_was_out_of_reach_are_seen_after() -> None:
     log = Faltering()
-    room = await accepted("s", log=log)
-    tail = Tail(room.log, PARTITIONS)
+    system = await accepted("s", log=log)
+    follower = Follower(system.journal)
     heard: list[int] = []
-    tail.on_event.append(lambda _, event: heard.append(event.seq))
-    async with tail.running():
+    follower.on_event.append(lambda _, event: heard.append(event.seq))
+    async with follower.running():
         log.failures = 1
-        await room.append_at([published(0), published(1), published(2, last=True)])
+        await system.append([published(0), published(1), published(2, last=True)])
         await until(lambda: len(heard) == 3)
     assert heard == [0, 1, 2]
 
 
-async def test_what_is_no_event_is_passed_over() -> None:
-    room = await accepted("s")
-    tail = Tail(room.log, PARTITIONS)
+async def test_what_is_no_event_is_ignored() -> None:
+    system = await accepted("s")
+    follower = Follower(system.journal)
     alien = SequenceBatch(
         topic="event", sequence="x", start=0, end=1, key=b"\xff", values=(b"\xc1",)
     )
-    async with tail.running():
-        await room.log.append_at(partition_of(b"s", PARTITIONS), [alien])
-        change = tail.next_change("s")
-        await room.append_at([published(0, last=True)])
-        assert await tail.wait(change, 10.0)
+    async with follower.running():
+        await system.log.append_at(partition_of(b"s", PARTITIONS), [alien])
+        change = follower.next_change("s")
+        await system.append([published(0, last=True)])
+        assert await follower.wait(change, 10.0)
 
 
 async def test_callbacks_hear_each_event_once_after_it_was_folded_in() -> None:
-    room = await accepted("s")
-    tail = Tail(room.log, PARTITIONS)
+    system = await accepted("s")
+    follower = Follower(system.journal)
     heard: list[tuple[int, int]] = []
-    tail.on_event.append(lambda progress, event: heard.append((event.seq, progress.segments)))
-    async with tail.running():
+    follower.on_event.append(lambda progress, event: heard.append((event.seq, progress.segments)))
+    async with follower.running():
         for seq in range(2):
-            await room.append_at([published(seq)])
+            await system.append([published(seq)])
             await until(lambda seq=seq: len(heard) > seq)
     assert heard == [(0, 1), (1, 2)]
 
 
 async def test_a_bug_in_a_callback_does_not_pass_unseen() -> None:
-    room = await accepted("s")
-    tail = Tail(room.log, PARTITIONS)
+    system = await accepted("s")
+    follower = Follower(system.journal)
 
     def fails(progress: Progress, event: Event) -> None:
         raise KeyError("a bug")
 
-    tail.on_event.append(fails)
+    follower.on_event.append(fails)
     before = asyncio.all_tasks()
-    running = tail.running()
+    running = follower.running()
     await running.__aenter__()
-    (follower,) = asyncio.all_tasks() - before
-    await room.append_at([published(0)])
-    await until(follower.done)
+    (following,) = asyncio.all_tasks() - before
+    await system.append([published(0)])
+    await until(following.done)
     with pytest.raises(KeyError, match="a bug"):
         await running.__aexit__(None, None, None)
 
@@ -234,29 +241,29 @@ async def test_a_bug_in_a_callback_does_not_pass_unseen() -> None:
 async def test_who_looks_at_a_session_goes_on_seeing_it_when_many_others_come(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tail_module, "KEPT_SESSIONS", 2)
+    monkeypatch.setattr(follower_module, "KEPT_SESSIONS", 2)
     others = [f"other-{number}" for number in range(5)]
-    room = await accepted("s", *others)
-    tail = Tail(room.log, PARTITIONS)
-    async with tail.running():
-        mine = await tail.progress("s")
+    system = await accepted("s", *others)
+    follower = Follower(system.journal)
+    async with follower.running():
+        mine = await follower.progress("s")
         assert mine is not None
         for other in others:
-            await tail.progress(other)
-        change = tail.next_change("s")
-        await room.append_at([published(0, last=True)])
-        assert await tail.wait(change, 10.0)
+            await follower.progress(other)
+        change = follower.next_change("s")
+        await system.append([published(0, last=True)])
+        assert await follower.wait(change, 10.0)
         assert mine.done
     del mine
     gc.collect()
-    assert len(tail._progress) == 2
-    assert len(tail._looked_at) == 2
+    assert len(follower._progress) == 2
+    assert len(follower._looked_at) == 2
 
 
 async def test_sessions_nobody_waits_for_any_more_are_forgotten() -> None:
-    room = await accepted("s")
-    tail = Tail(room.log, PARTITIONS)
+    system = await accepted("s")
+    follower = Follower(system.journal)
     for number in range(100):
-        await tail.wait(tail.next_change(f"session-{number}"), 0.0)
+        await follower.wait(follower.next_change(f"session-{number}"), 0.0)
     gc.collect()
-    assert len(tail._changed) <= 1  # the interpreter may hold on to the last one for a while
+    assert len(follower._changed) <= 1  # the interpreter may hold on to the last one for a while

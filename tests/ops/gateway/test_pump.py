@@ -1,16 +1,25 @@
-"""What foreign programs leave at the ingress key: placed once, or buried with its reason."""
+"""What foreign programs leave at the ingress key: stored once, or dead-lettered with its reason."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
-from standins.rooms import PARTITIONS, Room, until
 
-from rhapsode.codecs.encoding import unpack
-from rhapsode.codecs.records import DeadLetter, Text
+from rhapsode.agents.publish import media_playlist
+from rhapsode.codecs.encoding import decode
+from rhapsode.codecs.hls.m3u8 import parse
+from rhapsode.codecs.records import DeadLetter, Item, Session
 from rhapsode.codecs.session import VoiceSettings
 from rhapsode.ops.gateway.pump import Pump
+from rhapsode.ops.sessions import Sessions
 from rhapsode.storage.log import Entry, IngressEntry, UnreachableError
 from rhapsode.storage.memory.log import MemoryLog
+from rhapsode.storage.objects.memory import MemorySource
+from rhapsode.topologies.testing import PARTITIONS, InMemorySystem
+
+SONG = "songs/fox.mp3"
+FIXED_MS = 1_700_000_000_000
 
 
 class Ingress(MemoryLog):
@@ -20,127 +29,259 @@ class Ingress(MemoryLog):
     deaf = False
 
     async def read_ingress(self, topic: str, *, limit: int = 100) -> list[IngressEntry]:
+        await asyncio.sleep(0)
         if self.unreachable:
             self.unreachable -= 1
             raise UnreachableError("nobody answers")
         return await super().read_ingress(topic, limit=limit)
 
+    async def append_at(self, *args: Any, **kwargs: Any) -> list[bool]:
+        await asyncio.sleep(0)  # another pump may be as far
+        return await super().append_at(*args, **kwargs)
+
     async def drop_ingress(self, topic: str, ids: Sequence[str]) -> None:
+        await asyncio.sleep(0)
         if self.deaf:
             raise UnreachableError("the answer was lost")
         await super().drop_ingress(topic, ids)
 
 
+class Desk:
+    """A log with an ingress key, and pumps for it."""
+
+    def __init__(self) -> None:
+        self.log = Ingress(clock_ms=lambda: FIXED_MS)
+        self.system = InMemorySystem(log=self.log, objects=MemorySource({SONG: b"la"}))
+        self.sessions = Sessions(self.system.journal, self.system.objects)
+
+    def pump(self) -> Pump:
+        return Pump(self.sessions)
+
+    def leave(self, **fields: str | bytes) -> str:
+        """Leave an entry as a foreign program does; return its id."""
+        coded: Mapping[bytes, bytes] = {
+            name.encode(): value if isinstance(value, bytes) else value.encode()
+            for name, value in fields.items()
+        }
+        return self.log.leave_at_ingress("text", coded)
+
+    async def entries(self, topic: str) -> list[Entry]:
+        found: list[Entry] = []
+        for number in range(PARTITIONS):
+            found += (await self.log.read({(topic, number): 0})).get((topic, number), [])
+        return found
+
+    async def items(self) -> list[Item]:
+        return [decode(entry.value or b"", Item) for entry in await self.entries("text")]
+
+    async def texts(self) -> list[str]:
+        return sorted(item.text for item in await self.items() if item.kind == "text")
+
+    async def described(self) -> list[Session]:
+        return [decode(entry.value or b"", Session) for entry in await self.entries("session")]
+
+    async def letters(self) -> list[DeadLetter]:
+        return [decode(entry.value or b"", DeadLetter) for entry in await self.entries(LETTERS)]
+
+
+LETTERS = DeadLetter.TOPIC
+
+
 @pytest.fixture
-async def log() -> Ingress:
-    ingress = Ingress()
-    await Room(log=ingress).declare()
-    return ingress
+async def desk() -> Desk:
+    made = Desk()
+    await made.system.declare()
+    return made
 
 
-def leave(log: Ingress, **fields: str | bytes) -> str:
-    coded: Mapping[bytes, bytes] = {
-        name.encode(): value if isinstance(value, bytes) else value.encode()
-        for name, value in fields.items()
-    }
-    return log.leave_at_ingress("text", coded)
+async def test_an_entry_becomes_the_session_its_fields_describe(desk: Desk) -> None:
+    desk.leave(text="Hallo.", session="mine", mode="expand", voice="espeak", lang="de", speed="1.5")
+    assert await desk.pump().pump_once() == 1
+    (session,) = await desk.described()
+    assert (session.session, session.mode, session.open) == ("mine", "expand", False)
+    assert session.voice == VoiceSettings(voice="espeak", language="de", speed=1.5)
+    (item,) = await desk.items()
+    assert (item.session, item.text, item.last) == ("mine", "Hallo.", True)
+    assert await desk.log.read_ingress("text") == []
 
 
-async def entries(log: Ingress, topic: str) -> list[Entry]:
-    found: list[Entry] = []
-    for number in range(PARTITIONS):
-        found += (await log.read({(topic, number): 0})).get((topic, number), [])
-    return found
+async def test_an_entry_without_a_session_is_named_after_its_id(desk: Desk) -> None:
+    identifier = desk.leave(text="Hello.")
+    await desk.pump().pump_once()
+    (session,) = await desk.described()
+    assert session.session == f"in-{identifier}"
 
 
-async def texts(log: Ingress) -> list[Text]:
-    return [unpack(entry.value or b"", Text) for entry in await entries(log, "text")]
+async def test_numbered_entries_make_one_open_session_that_ends_with_the_last(desk: Desk) -> None:
+    desk.leave(session="mine", seq="0", text="One ", lang="de")
+    desk.leave(session="mine", seq="1", text="two.")
+    desk.leave(session="mine", seq="2", silence="1.5")
+    desk.leave(session="mine", seq="3", object=SONG)
+    desk.leave(session="mine", seq="4", text="The end.", last="1")
+    assert await desk.pump().pump_once() == 5
+    (session,) = await desk.described()
+    assert (session.open, session.voice.language) == (True, "de")
+    found = await desk.items()
+    assert [item.kind for item in found] == ["text", "text", "silence", "object", "text"]
+    assert [item.seq for item in found] == [0, 1, 2, 3, 4]
+    assert [item.last for item in found] == [False] * 4 + [True]
+    assert found[3].etag
+    assert await desk.letters() == []
 
 
-async def letters(log: Ingress) -> list[DeadLetter]:
-    return [unpack(entry.value or b"", DeadLetter) for entry in await entries(log, "dead-letter")]
+async def test_an_entry_that_is_last_and_empty_finishes_its_session(desk: Desk) -> None:
+    desk.leave(session="mine", seq="0", text="Words.")
+    for _ in range(2):
+        desk.leave(session="mine", seq="1", last="1")
+    await desk.pump().pump_once()
+    assert [item.kind for item in await desk.items()] == ["text", "end"]
+    assert await desk.letters() == []
 
 
-async def test_an_entry_becomes_the_text_its_fields_say(log: Ingress) -> None:
-    leave(log, text="Hallo.", session="mine", mode="expand", voice="espeak", lang="de", speed="1.5")
-    assert await Pump(log, PARTITIONS).pump_once() == 1
-    (text,) = await texts(log)
-    assert (text.session, text.text, text.mode) == ("mine", "Hallo.", "expand")
-    assert text.settings == VoiceSettings(voice="espeak", language="de", speed=1.5)
-    assert text.created_ms > 1_600_000_000_000
-    assert await log.read_ingress("text") == []
+ENTRIES = (
+    {"text": "Whole."},
+    {"text": "Named.", "session": "named"},
+    {"object": SONG},
+    {"silence": "1.5"},
+    {"session": "open", "seq": "0", "text": "One."},
+    {"session": "open", "seq": "1", "object": SONG},
+    {"session": "open", "seq": "2", "text": "Two.", "last": "1"},
+)
 
 
-async def test_an_entry_without_a_session_is_named_after_its_id(log: Ingress) -> None:
-    identifier = leave(log, text="Hello.")
-    await Pump(log, PARTITIONS).pump_once()
-    (text,) = await texts(log)
-    assert text.session == f"in-{identifier}"
-
-
-async def test_two_pumps_and_a_lost_answer_place_an_entry_once(log: Ingress) -> None:
-    for number in range(5):
-        leave(log, text=f"Number {number}.")
-    log.deaf = True
-    for pump in (Pump(log, PARTITIONS), Pump(log, PARTITIONS)):
+async def test_an_entry_that_is_moved_twice_after_a_lost_answer_is_stored_once(desk: Desk) -> None:
+    for fields in ENTRIES:
+        desk.leave(**fields)
+    desk.log.deaf = True
+    for _ in range(2):
         with pytest.raises(UnreachableError):
-            await pump.pump_once()
-    log.deaf = False
-    assert await Pump(log, PARTITIONS).pump_once() == 5
-    assert sorted(text.text for text in await texts(log)) == [f"Number {n}." for n in range(5)]
-    assert await log.read_ingress("text") == []
+            await desk.pump().pump_once()
+    desk.log.deaf = False
+    assert await desk.pump().pump_once() == len(ENTRIES)
+    assert await desk.letters() == []
+    assert await desk.texts() == ["Named.", "One.", "Two.", "Whole."]
+    assert len(await desk.items()) == len(ENTRIES)
+    assert await desk.log.read_ingress("text") == []
 
 
-async def test_a_session_that_is_named_twice_keeps_its_first_text(log: Ingress) -> None:
-    leave(log, text="first", session="mine")
-    leave(log, text="second", session="mine")
-    await Pump(log, PARTITIONS).pump_once()
-    assert [text.text for text in await texts(log)] == ["first"]
-    assert await letters(log) == []
+async def test_pumps_at_the_same_time_store_an_entry_once(desk: Desk) -> None:
+    for fields in ENTRIES:
+        desk.leave(**fields)
+    await asyncio.gather(*(desk.pump().pump_once() for _ in range(4)))
+    assert len(await desk.items()) == len(ENTRIES)
+    assert await desk.letters() == []
+
+
+async def test_another_text_for_a_closed_session_is_a_dead_letter_and_the_first_stays(
+    desk: Desk,
+) -> None:
+    desk.leave(text="first", session="mine")
+    desk.leave(text="second", session="mine")
+    desk.leave(text="first", session="mine")
+    await desk.pump().pump_once()
+    assert await desk.texts() == ["first"]
+    (letter,) = await desk.letters()
+    assert "session mine has another item" in letter.reason
+    assert letter.value == b"text=second session=mine"
 
 
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"words": "Hello."}, "'text' is missing"),
-        ({"text": ""}, "empty"),
+        ({"session": "mine", "seq": "7", "text": "x"}, "item 7 cannot follow"),
+        ({"session": "mine", "seq": "0", "text": "x"}, "another item at position 0"),
+        ({"session": "mine", "seq": "1", "object": "none.mp3"}, "no object 'none.mp3'"),
+        ({"session": "nobody", "seq": "3", "silence": "1"}, "no session nobody"),
+        ({"session": "closed", "seq": "1", "text": "x"}, "closed exists and is not open"),
+    ],
+)
+async def test_an_item_that_does_not_fit_its_session_is_a_dead_letter(
+    desk: Desk, fields: dict[str, str], reason: str
+) -> None:
+    desk.leave(session="mine", seq="0", text="One.")
+    desk.leave(session="closed", text="Whole.")
+    desk.leave(**fields)
+    await desk.pump().pump_once()
+    (letter,) = await desk.letters()
+    assert reason in letter.reason
+    assert await desk.texts() == ["One.", "Whole."]
+
+
+async def test_an_entry_id_in_the_far_future_is_no_date(desk: Desk) -> None:
+    """Redis lets a producer choose any id: playlists are dated by the log alone."""
+    far_ms = (1 << 64) - 1
+    entry = IngressEntry(f"{far_ms}-7", far_ms, {b"text": b"Tomorrow."})
+    desk.log._ingress["text"] = [entry, IngressEntry(f"{far_ms}-8", far_ms, {b"colour": b"red"})]
+    await desk.pump().pump_once()
+    description = await desk.system.journal.describe(f"in-{far_ms}-7")
+    assert description.created_ms == FIXED_MS
+    playlist = parse(media_playlist(description, (("audio_000.m4s", 47),), ended=True))
+    assert playlist.program_date_time_ms == FIXED_MS
+    (letter,) = await desk.letters()
+    assert letter.offset == far_ms
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"words": "Hello."}, "unknown field 'words'"),
+        ({"text": ""}, "give one of the fields 'text', 'object' and 'silence'"),
+        ({"text": "   "}, "empty"),
+        ({"text": "x", "silence": "1"}, "give one of the fields"),
         ({"text": b"\xff\xfe"}, "not UTF-8"),
+        ({"text": b"\xed\xa0\xbd"}, "not UTF-8"),
+        ({"text": "x" * 100_001}, "more than 100000"),
         ({"text": "x", "colour": "red"}, "unknown field 'colour'"),
-        ({"text": "x", "speed": "fast"}, "'fast' is no number"),
+        ({"text": "x", "speed": "fast"}, "speed 'fast' is not a number"),
         ({"text": "x", "speed": "nan"}, "not between 0.5 and 2.0"),
         ({"text": "x", "mode": "sing"}, "neither 'narrate' nor 'expand'"),
         ({"text": "x", "session": "a/b"}, "session id 'a/b'"),
         ({"text": "x", "session": "a" * 65}, "session id"),
+        ({"text": "x", "seq": "0"}, "'seq' needs the field 'session'"),
+        ({"text": "x", "session": "s", "seq": "-1"}, "seq '-1' is not a number"),
+        ({"text": "x", "session": "s", "seq": "9" * 30}, "seq"),
+        ({"text": "x", "session": "s", "last": "yes"}, "neither 0 nor 1"),
+        ({"text": "x", "session": "s", "last": "0"}, "needs the field 'seq'"),
+        ({"session": "s", "seq": "0", "silence": "0"}, "a silence of 0.0 s"),
+        ({"session": "s", "seq": "0", "silence": "601"}, "a silence of 601.0 s"),
+        ({"session": "s", "seq": "0", "silence": "nan"}, "a silence of nan s"),
+        ({"object": "../etc/passwd"}, "'../etc/passwd'"),
     ],
 )
-async def test_what_is_not_understood_is_buried_and_hinders_nobody(
-    log: Ingress, fields: dict[str, str | bytes], reason: str
+async def test_what_is_not_understood_is_dead_lettered_and_hinders_nobody(
+    desk: Desk, fields: dict[str, str | bytes], reason: str
 ) -> None:
-    leave(log, **fields)
-    leave(log, text="Good.")
-    assert await Pump(log, PARTITIONS).pump_once() == 2
-    assert [text.text for text in await texts(log)] == ["Good."]
-    (letter,) = await letters(log)
+    desk.leave(**fields)
+    desk.leave(text="Good.")
+    assert await desk.pump().pump_once() == 2
+    assert await desk.texts() == ["Good."]
+    (letter,) = await desk.letters()
     assert reason in letter.reason
     assert (letter.stage, letter.topic) == ("pump", "in:text")
     name, value = next(iter(fields.items()))
     assert letter.value.startswith(name.encode() + b"=")
-    assert (value if isinstance(value, bytes) else value.encode()) in letter.value
-    assert await log.read_ingress("text") == []
+    coded = value if isinstance(value, bytes) else value.encode()
+    assert coded[:30_000] in letter.value
+    assert await desk.log.read_ingress("text") == []
 
 
-async def test_a_huge_entry_leaves_a_letter_that_fits(log: Ingress) -> None:
-    leave(log, text=b"\xff" * 1_000_000)
-    await Pump(log, PARTITIONS).pump_once()
-    (letter,) = await letters(log)
+async def test_a_huge_entry_leaves_a_letter_that_fits(desk: Desk) -> None:
+    desk.leave(text=b"\xff" * 1_000_000)
+    await desk.pump().pump_once()
+    (letter,) = await desk.letters()
     assert len(letter.value) == 32_000
 
 
-async def test_a_running_pump_moves_what_comes_and_outlives_an_absent_log(log: Ingress) -> None:
-    log.unreachable = 2
-    leave(log, text="One.")
-    async with Pump(log, PARTITIONS).running():
-        await until(lambda: not log._ingress.get("text"))
-        leave(log, text="Two.")
-        await until(lambda: not log._ingress.get("text"))
-    assert sorted(text.text for text in await texts(log)) == ["One.", "Two."]
+async def test_a_running_pump_moves_what_comes_and_outlives_an_absent_log(desk: Desk) -> None:
+    async def empty() -> None:
+        async with asyncio.timeout(10):
+            while desk.log._ingress.get("text"):
+                await asyncio.sleep(0.002)
+
+    desk.log.unreachable = 2
+    desk.leave(text="One.")
+    async with desk.pump().running():
+        await empty()
+        desk.leave(text="Two.")
+        await empty()
+    assert await desk.texts() == ["One.", "Two."]
