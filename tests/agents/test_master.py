@@ -26,7 +26,16 @@ from rhapsode.agents.voices.voice import TARGET_LUFS, Voice
 from rhapsode.codecs.audio import pcm
 from rhapsode.codecs.encoding import MAX_RECORD_BYTES, encode
 from rhapsode.codecs.hls.fmp4 import init_segment
-from rhapsode.codecs.records import AudioFrame, Chunk, Control, Event, ObjectAudio, Session, Speech
+from rhapsode.codecs.records import (
+    AudioFrame,
+    Chunk,
+    Control,
+    Event,
+    Item,
+    ObjectAudio,
+    Session,
+    Speech,
+)
 from rhapsode.codecs.session import Mastering
 from rhapsode.codecs.text.sentences import Boundary, cut
 from rhapsode.ops.tools import stories
@@ -47,6 +56,7 @@ def agent(system: System) -> Master:
         journal.of(Event),
         journal.of(Control),
         journal.of(Chunk),
+        journal.of(Item),
     )
 
 

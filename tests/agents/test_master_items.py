@@ -12,12 +12,14 @@ from rhapsode.agents.idle import Idle
 from rhapsode.agents.master import Master
 from rhapsode.agents.mastering import MARGIN_S
 from rhapsode.codecs.audio import pcm
+from rhapsode.codecs.audio.limiter import limit
 from rhapsode.codecs.hls.grid import AAC_FRAME_SAMPLES, Grid
 from rhapsode.codecs.records import (
     AudioFrame,
     Chunk,
     Control,
     Event,
+    Item,
     ObjectAudio,
     SequenceRecord,
     Speech,
@@ -27,7 +29,7 @@ from rhapsode.codecs.text.sentences import Boundary
 
 RATE_HZ = 48_000
 PIECE = 24_000
-RUN_OUT = Idle(0.6)
+RUN_OUT = Idle(1.2)
 CANCEL = Control(session="s", seq=0, verb="cancel", last=True)
 NO_PAUSES = PausePolicy(clause_s=0.0, sentence_s=0.0, paragraph_s=0.0, chapter_s=0.0)
 
@@ -43,6 +45,7 @@ def agent(system: System) -> Master:
         journal.of(Event),
         journal.of(Control),
         journal.of(Chunk),
+        journal.of(Item),
     )
 
 
@@ -147,7 +150,7 @@ async def test_what_is_too_loud_is_limited_as_if_it_were_one_piece() -> None:
     song = song.astype(np.int16)
     records = [other(0, "object"), *pieces(song, 0), end(1)]
     samples = (await sound_of(await mastered(records, pauses=NO_PAUSES)))[: len(song)]
-    whole = pcm.limit(song, RATE_HZ, -2.5)
+    whole = limit(song, RATE_HZ, -2.5)
     assert pcm.true_peak_dbtp(samples, RATE_HZ) < -2.3
     assert np.max(np.abs(samples.astype(np.int32) - whole)) <= 8
 
