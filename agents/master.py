@@ -18,6 +18,7 @@ from ..codecs.records import (
 )
 from .idle import Idle
 from .journal import Description, Sequences
+from .master_cursor import behind_silent, written
 from .master_run import MasterRun
 from .mastering import Cursor, closing_silence, ending, frames_of_chunk, frames_of_piece, silence
 from .speak import is_cancelled
@@ -74,7 +75,8 @@ class Master:
 
     async def _resume(self, session: Description) -> MasterRun:
         (last, reported), cancelled = await asyncio.gather(
-            self._written(session), is_cancelled(self.control, session.session)
+            written(self.frames, self.events, session.session),
+            is_cancelled(self.control, session.session),
         )
         run = MasterRun(
             begun_s=monotonic(),
@@ -90,18 +92,6 @@ class Master:
         run.silent = last.chunk < 0  # or each restart would add a segment of silence
         return run
 
-    async def _written(self, session: Description) -> tuple[AudioFrame | None, Event | None]:
-        """Return the last frame and the last event of one moment: another may be writing."""
-        sequence = f"{session.session}/master"
-        while True:
-            reported = await self.events.last(sequence)
-            last = await self.frames.last(session.session)
-            if last is None and reported is None:
-                return None, None
-            state = await self.events.state(sequence)
-            if state.next == (0 if reported is None else reported.end):
-                return last, reported
-
     async def _ready(
         self, session: Description, run: MasterRun
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
@@ -115,7 +105,7 @@ class Master:
                 return
             head = parts[0]
             if head.seq < run.events:
-                run.at = run.at.behind(head)  # it had no sound, so it left no frame
+                run.at = await behind_silent(self.objects, run.at, head)
                 continue
             if head.kind == "object":
                 complete = run.events + 1

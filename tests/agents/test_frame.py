@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from standins.in_memory import System, accepted
 
-from rhapsode.agents.frame import FRAME_SAMPLES, GROUP_FRAMES, Frame
+from rhapsode.agents.frame import GROUP_FRAMES, WIDE_FRAME_SAMPLES, Frame
 from rhapsode.codecs.device.frames import margin_samples
 from rhapsode.codecs.device.opus import RUN_FRAMES, Decoder
 from rhapsode.codecs.records import AudioFrame, DeviceFrames
@@ -58,7 +58,7 @@ async def test_every_60_ms_have_a_packet_and_the_last_is_padded(samples: int) ->
     for before, after in pairwise(runs):
         assert after.first_frame == before.end
     assert runs[0].first_frame == 0
-    assert runs[-1].end == -(-samples // FRAME_SAMPLES)
+    assert runs[-1].end == -(-samples // WIDE_FRAME_SAMPLES)
     assert [run.last for run in runs] == [False] * (len(runs) - 1) + [True]
     decoder = Decoder()
     for packet in (packet for run in runs for packet in run.packets):
@@ -78,7 +78,7 @@ async def test_sentences_are_told_at_the_frame_in_which_they_begin() -> None:
     system = await framed_live(frames)
     runs: list[DeviceFrames] = await system.records(DeviceFrames, "s")
     assert [sentence for run in runs for sentence in run.sentences] == [
-        (frame.first_sample // FRAME_SAMPLES, frame.text) for frame in frames if frame.text
+        (frame.first_sample // WIDE_FRAME_SAMPLES, frame.text) for frame in frames if frame.text
     ]
     for run in runs:
         for number, _ in run.sentences:
@@ -86,7 +86,7 @@ async def test_sentences_are_told_at_the_frame_in_which_they_begin() -> None:
 
 
 async def test_packets_come_as_soon_as_their_audio_is_there() -> None:
-    wanted = GROUP_FRAMES * FRAME_SAMPLES + margin_samples()
+    wanted = GROUP_FRAMES * WIDE_FRAME_SAMPLES + margin_samples()
     frames = audio(wanted, size=wanted - 1)
     system = await accepted()
     await system.append(frames[:1])

@@ -1,4 +1,4 @@
-"""The journal: typed reading and writing of sequences, which is all that a stage knows of its past."""
+"""The journal: typed reading and writing of sequences, all that a stage knows of its past."""
 
 import asyncio
 from collections.abc import Sequence

@@ -4,35 +4,47 @@ import asyncio
 
 import numpy as np
 import pytest
-from standins.in_memory import PARTITIONS, System, contents
+from standins.in_memory import System, accepted, contents
+from standins.waiting import until
 
+from rhapsode.agents.journal import batches
 from rhapsode.agents.speak import Speak
 from rhapsode.agents.turns import Turns
 from rhapsode.agents.voices.tone import ToneVoice
 from rhapsode.agents.voices.voice import Spoken, Utterance, VoiceUnreachableError
-from rhapsode.codecs.encoding import MAX_RECORD_BYTES, pack, unpack
-from rhapsode.codecs.records import Boundary, Chunk, Speech
+from rhapsode.codecs.encoding import MAX_RECORD_BYTES, decode, encode
+from rhapsode.codecs.records import Chunk, Control, Speech
 from rhapsode.codecs.session import VoiceSettings
+from rhapsode.codecs.text.sentences import Boundary
 from rhapsode.storage.log import partition_of
-from rhapsode.topologies.keyed_runner import batches
+from rhapsode.topologies.testing import PARTITIONS
 
 
 def chunk(index: int, text: str, boundary: Boundary = "sentence", **fields: object) -> Chunk:
     known = {"session": "s", "seq": index, "index": index, "start_char": 0, "end_char": len(text)}
+    if boundary in ("chapter", "end"):
+        known |= {"kind": "mark", "last": True}
     return Chunk(**(known | {"text": text, "boundary": boundary} | fields))  # pyright: ignore[reportArgumentType]  # a mix of types by name
 
 
 def agent(system: System, turns: Turns | None = None) -> Speak:
-    return Speak(system.voice, system.journal.of(Speech), turns or Turns(4))
+    journal = system.journal
+    return Speak(
+        system.voice,
+        turns or Turns(1),
+        journal.of(Chunk),
+        journal.of(Speech),
+        journal.of(Control),
+    )
 
 
 async def test_a_chunk_becomes_speech_with_all_that_is_known_of_it() -> None:
     voice = ToneVoice(gain_db=3.5, degraded_at="Hello")
-    system = System(voice=voice)
-    said = chunk(0, "Hello there.", start_char=7, end_char=19, seq=4, chapter=2)
-    await system.hand(agent(system), "s", [said])
+    system = await accepted(system=System(voice=voice))
+    spoken_of = chunk(0, "Hello there.", start_char=7, end_char=19, seq=4, chapter=2)
+    await system.hand(agent(system), "s", [spoken_of])
     (speech,) = await system.records(Speech, "s/2")
-    spoken = await voice.speak(Utterance(said.text, VoiceSettings()))
+    spoken = await voice.speak(Utterance(spoken_of.text, VoiceSettings()))
     assert speech == Speech(
         session="s",
         seq=4,
@@ -51,8 +63,8 @@ async def test_a_chunk_becomes_speech_with_all_that_is_known_of_it() -> None:
     )
 
 
-async def test_long_speech_is_parts_of_less_than_64_kb_in_one_place() -> None:
-    system = System(voice=ToneVoice(word_s=1.0))
+async def test_long_speech_is_parts_of_less_than_64_kb_at_one_position() -> None:
+    system = await accepted(system=System(voice=ToneVoice(word_s=1.0)))
     long = chunk(0, "one two three four five six seven")
     (batch,) = await system.hand(agent(system), "s", [long])
     parts: list[Speech] = await system.records(Speech, "s/0")
@@ -61,8 +73,8 @@ async def test_long_speech_is_parts_of_less_than_64_kb_in_one_place() -> None:
     assert [(part.part, part.parts) for part in parts] == [
         (n, len(parts)) for n in range(len(parts))
     ]
-    assert all(len(pack(part)) <= MAX_RECORD_BYTES for part in parts)
-    spoken = await system.voice.speak(Utterance(long.text, long.settings))
+    assert all(len(encode(part)) <= MAX_RECORD_BYTES for part in parts)
+    spoken = await system.voice.speak(Utterance(long.text, VoiceSettings()))
     assert b"".join(part.pcm for part in parts) == spoken.samples.tobytes()
     assert [bool(part.text) for part in parts] == [True] + [False] * (len(parts) - 1)
     assert len(parts[0].words) == 7
@@ -70,8 +82,8 @@ async def test_long_speech_is_parts_of_less_than_64_kb_in_one_place() -> None:
     assert (await system.journal.of(Speech).state("s/0")).next == 1
 
 
-async def test_speech_that_stands_is_never_made_again() -> None:
-    system = System()
+async def test_speech_that_is_stored_is_never_made_again() -> None:
+    system = await accepted()
     chunks = [chunk(0, "One."), chunk(1, "Two."), chunk(2, "", "end")]
     await system.hand(agent(system), "s", chunks, stop_after=1)
     voice = ToneVoice()
@@ -80,13 +92,13 @@ async def test_speech_that_stands_is_never_made_again() -> None:
     await system.hand(agent(system), "s", chunks)
     assert voice.spoken == ["Two."]
     found = await contents(system.log, "speech")
-    texts = [unpack(value, Speech).text for value in found["speech", "s/0"]]
+    texts = [decode(value, Speech).text for value in found["speech", "s/0"]]
     assert texts == ["One.", "Two.", ""]
 
 
 async def test_marks_and_silent_chunks_need_no_voice() -> None:
     voice = ToneVoice()
-    system = System(voice=voice)
+    system = await accepted(system=System(voice=voice))
     chunks = [chunk(0, "", "paragraph"), chunk(1, "", "chapter")]
     await system.hand(agent(system), "s", chunks)
     speech: list[Speech] = await system.records(Speech, "s/0")
@@ -98,9 +110,9 @@ async def test_marks_and_silent_chunks_need_no_voice() -> None:
     assert speech[-1].last
 
 
-async def test_a_voice_that_fails_closes_the_line_with_its_reason() -> None:
+async def test_a_voice_that_fails_closes_its_sequence_with_its_reason() -> None:
     voice = ToneVoice(fails_at="bad")
-    system = System(voice=voice)
+    system = await accepted(system=System(voice=voice))
     chunks = [chunk(0, "Good."), chunk(1, "A bad one."), chunk(2, "More."), chunk(3, "", "end")]
     await system.hand(agent(system), "s", chunks)
     speech: list[Speech] = await system.records(Speech, "s/0")
@@ -117,7 +129,7 @@ async def test_whatever_a_voice_raises_fails_its_chunk_and_not_the_stage() -> No
         async def speak(self, utterance: Utterance) -> Spoken:
             raise ValueError("embedded null byte")
 
-    system = System(voice=Broken())
+    system = await accepted(system=System(voice=Broken()))
     await system.hand(agent(system), "s", [chunk(0, "a\0b"), chunk(1, "", "end")])
     (speech,) = await system.records(Speech, "s/0")
     assert speech.last
@@ -125,7 +137,7 @@ async def test_whatever_a_voice_raises_fails_its_chunk_and_not_the_stage() -> No
 
 
 async def test_a_text_that_ended_early_says_why_at_its_end() -> None:
-    system = System()
+    system = await accepted()
     await system.hand(agent(system), "s", [chunk(0, "", "end", error="the model broke")])
     (speech,) = await system.records(Speech, "s/0")
     assert (speech.boundary, speech.error) == ("end", "the model broke")
@@ -136,14 +148,14 @@ async def test_a_voice_out_of_reach_is_left_to_be_tried_again() -> None:
         async def speak(self, utterance: Utterance) -> Spoken:
             raise VoiceUnreachableError("nobody answers")
 
-    system = System(voice=Away())
+    system = await accepted(system=System(voice=Away()))
     with pytest.raises(OSError, match="nobody answers"):
         await system.hand(agent(system), "s", [chunk(0, "One.")])
     assert await system.records(Speech, "s/0") == []
 
 
-async def test_a_chunk_that_was_given_up_ends_the_session_instead_of_leaving_a_gap() -> None:
-    system = System()
+async def test_a_chunk_that_was_dead_lettered_ends_the_session_instead_of_leaving_a_gap() -> None:
+    system = await accepted()
     chunks = [chunk(n, f"Number {n}.", seq=10 + n) for n in range(4)]
     await system.hand(agent(system), "s", [chunks[0], chunks[2], chunks[3]])
     speech: list[Speech] = await system.records(Speech, "s/0")
@@ -152,8 +164,8 @@ async def test_a_chunk_that_was_given_up_ends_the_session_instead_of_leaving_a_g
     assert "chunk 11 was given up" in speech[-1].error
 
 
-async def test_speech_stands_with_its_session_whatever_its_chapter() -> None:
-    system = System()
+async def test_speech_is_stored_with_its_session_whatever_its_chapter() -> None:
+    system = await accepted()
     for chapter in range(4):
         await system.hand(agent(system), "s", [chunk(0, "", "chapter", chapter=chapter)])
     number = partition_of(b"s", PARTITIONS)
@@ -178,8 +190,10 @@ async def test_the_chunk_nearest_to_its_sessions_start_is_spoken_first() -> None
     system, turns = System(voice=voice), Turns(1)
     waiting: list[asyncio.Task[object]] = []
     for session, seq in (("a", 5), ("b", 9), ("c", 2), ("d", 7)):
+        await system.describe(session)
         chunks = [chunk(0, f"{session}.", seq=seq, session=session)]
-        waiting.append(asyncio.create_task(driven(agent(system, turns), chunks, system)))
+        handing = system.hand(agent(system, turns), session, chunks)
+        waiting.append(asyncio.create_task(handing))
         for _ in range(10):
             await asyncio.sleep(0)  # all but the first are waiting for their turn now
     order: list[str] = []
@@ -191,13 +205,104 @@ async def test_the_chunk_nearest_to_its_sessions_start_is_spoken_first() -> None
     assert order == ["a.", "c.", "d.", "b."]
 
 
+async def test_chunks_that_follow_are_spoken_at_the_same_time_and_stored_in_their_order() -> None:
+    voice = Backwards()
+    system = await accepted(system=System(voice=voice))
+    chunks = [chunk(n, f"Number {n}.") for n in range(4)]
+    await system.append([*chunks, chunk(4, "", "end")])
+    await system.hand(agent(system, Turns(4)), "s", [*chunks, chunk(4, "", "end")])
+    assert voice.ended == ["Number 3.", "Number 2.", "Number 1.", "Number 0."]
+    speech = await system.records(Speech, "s/0")
+    assert [part.text for part in speech] == [c.text for c in chunks] + [""]
+    assert [part.index for part in speech] == list(range(5))
+
+
+class Backwards(ToneVoice):
+    """Is done with an utterance only when it is done with those that came after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended: list[str] = []
+
+    async def speak(self, utterance: Utterance) -> Spoken:
+        number = int(utterance.text[-2])
+        await until(lambda: number == 3 or f"Number {number + 1}." in self.ended)
+        self.ended.append(utterance.text)
+        return await super().speak(utterance)
+
+
+async def test_no_more_chunks_are_spoken_ahead_than_there_are_turns() -> None:
+    class Counting(ToneVoice):
+        now = most = 0
+
+        async def speak(self, utterance: Utterance) -> Spoken:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            await asyncio.sleep(0)
+            self.now -= 1
+            return await super().speak(utterance)
+
+    voice = Counting()
+    system = await accepted(system=System(voice=voice))
+    chunks = [chunk(n, f"Number {n}.") for n in range(9)]
+    await system.append(chunks)
+    await system.hand(agent(system, Turns(3)), "s", chunks)
+    assert voice.most == 3
+    assert sorted(voice.spoken) == [c.text for c in chunks]
+
+
+async def test_what_is_spoken_ahead_is_let_go_of_with_its_worker() -> None:
+    class Endless(ToneVoice):
+        cancelled = 0
+
+        async def speak(self, utterance: Utterance) -> Spoken:
+            if utterance.text == "Number 0.":
+                return await super().speak(utterance)
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancelled += 1
+                raise
+            raise AssertionError
+
+    voice = Endless()
+    system = await accepted(system=System(voice=voice))
+    chunks = [chunk(n, f"Number {n}.") for n in range(3)]
+    await system.append(chunks)
+    await system.hand(agent(system, Turns(3)), "s", chunks, stop_after=1)
+    assert voice.cancelled == 2
+
+
+async def test_a_cancelled_session_is_not_spoken_any_further() -> None:
+    system = await accepted()
+    await system.hand(agent(system), "s", [chunk(0, "One.")])
+    await system.append([Control(session="s", seq=0, verb="cancel", last=True)])
+    await system.hand(agent(system), "s", [chunk(1, "Two."), chunk(2, "Three.")])
+    speech = await system.records(Speech, "s/0")
+    assert [(part.text, part.error) for part in speech] == [("One.", ""), ("", "cancelled")]
+    assert speech[-1].last
+
+
+async def test_objects_and_silences_pass_with_all_that_is_known_of_them() -> None:
+    system = await accepted()
+    song = chunk(0, "", kind="object", object="song.wav", seq=4, item=7)
+    pause = chunk(1, "", kind="silence", seconds=1.5, seq=5, item=8)
+    await system.hand(agent(system), "s", [song, pause])
+    speech = await system.records(Speech, "s/0")
+    assert [(p.kind, p.seq, p.item, p.seconds) for p in speech] == [
+        ("object", 4, 7, 0.0),
+        ("silence", 5, 8, 1.5),
+    ]
+    assert system.voice.spoken == []  # pyright: ignore[reportAttributeAccessIssue]  # a ToneVoice
+
+
 async def test_odd_samples_of_a_voice_become_little_endian_16_bit() -> None:
     class BigEndian(ToneVoice):
         async def speak(self, utterance: Utterance) -> Spoken:
             samples = np.array([1, -2, 300], dtype=">i2")
             return Spoken(samples.astype(np.int16), 16_000, "odd")
 
-    system = System(voice=BigEndian())
+    system = await accepted(system=System(voice=BigEndian()))
     await system.hand(agent(system), "s", [chunk(0, "x")])
     (speech,) = await system.records(Speech, "s/0")
     assert speech.pcm == b"\x01\x00\xfe\xff\x2c\x01"

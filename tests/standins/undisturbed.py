@@ -228,7 +228,7 @@ async def _with_idle_cuts(system: System) -> None:
         chunks = await _handed(system, "split", [*items, Idle(0.3), Idle(1.2)])
         sounded = await _handed(system, "speak", chunks)
         pieces = await _handed(system, "fetch", chunks)
-        await _handed(system, "master", [*sounded, *pieces, Idle(0.6)])
+        await _handed(system, "master", [*sounded, *pieces, Idle(1.2)])
     frames = await system.records(AudioFrame, IDLE_CUTS)
     assert any(frame.chunk < 0 and frame.samples > 1024 for frame in frames)
     assert frames[-1].last

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from itertools import count
 
 TURNS = 50
-"""Of the event loop before a waiter begins to sleep: most of what runs in memory is done by then."""
+"""Of the event loop before a waiter begins to sleep: in memory most of what runs is done then."""
 
 Predicate = Callable[[], object | Awaitable[object]]
 
