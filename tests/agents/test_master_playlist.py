@@ -9,7 +9,7 @@ from rhapsode.codecs.session import Form, Rendition
 
 
 @pytest.mark.parametrize(
-    ("segment_s", "bit_rate"), product([1.0, 2.0, 6.0], [48_000, 96_000, 192_000])
+    ("segment_s", "bit_rate"), list(product([1.0, 2.0, 6.0], [48_000, 96_000, 192_000]))
 )
 def test_every_form_has_a_peak_above_its_average_above_its_nominal_rate(
     segment_s: float, bit_rate: int
