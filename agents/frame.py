@@ -94,7 +94,8 @@ class Frame:
                 if state.closed:
                     return
                 audio = SessionAudio(self.frames, frame.session)
-                await audio.load()  # this frame may be one that another worker has dealt with
+                if state.next:  # this frame may be one that another worker has dealt with
+                    await audio.load()
                 framer = Framer(audio, state.next)
             audio.feed(frame)
             while made := await framer.next():
@@ -105,6 +106,7 @@ class Frame:
                         session=frame.session, first_frame=framer.number, packets=(), last=True
                     ),
                 )
+                return
             audio.forget(device_window(max(0, framer.number - PREROLL_FRAMES))[0])
 
 

@@ -107,6 +107,8 @@ class Sequences(Generic[R]):
     async def last(self, sequence: str) -> R | None:
         """Return the sequence's last record, None if there is none yet."""
         state = await self.state(sequence)
+        if not state.next and not state.closed:
+            return None
         records = await self.records(sequence, max(0, state.next - 1))
         return records[-1] if records else None
 

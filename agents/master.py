@@ -95,12 +95,14 @@ class Master:
                 yield output
 
     async def _resume(self, session: Description) -> _Run:
-        last, reported = await self._written(session)
+        (last, reported), cancelled = await asyncio.gather(
+            self._written(session), is_cancelled(self.control, session.session)
+        )
         run = _Run(
             begun_s=monotonic(),
             events=0 if reported is None else reported.seq + 1,
             degraded=reported is not None and reported.degraded,
-            cancelled=await is_cancelled(self.control, session.session),
+            cancelled=cancelled,
         )
         if last is None:
             return run
@@ -116,6 +118,8 @@ class Master:
         while True:
             reported = await self.events.last(sequence)
             last = await self.frames.last(session.session)
+            if last is None and reported is None:
+                return None, None
             state = await self.events.state(sequence)
             if state.next == (0 if reported is None else reported.end):
                 return last, reported

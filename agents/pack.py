@@ -129,7 +129,8 @@ class Pack:
                 if state.closed:
                     return
                 audio = SessionAudio(self.frames, frame.session)
-                await audio.load()  # this frame may be one that another worker has packed already
+                if state.next:  # this frame may be one that another worker has packed already
+                    await audio.load()
                 packer = Packer(session.form, audio, state.next)
             audio.feed(frame)
             while made := await packer.next():
@@ -141,11 +142,13 @@ class Pack:
             if packer.ended() and not audio.available:
                 await self._store_init(frame.session)  # its playlist names it all the same
                 yield (_bare_end(frame),)
+                return
 
     async def _store(self, segment: Segment, data: bytes) -> None:
+        stored = [self.store.put(f"{segment.session}/{segment.name}", data, SEGMENT_TYPE)]
         if segment.number == 0:
-            await self._store_init(segment.session)
-        await self.store.put(f"{segment.session}/{segment.name}", data, SEGMENT_TYPE)
+            stored.append(self._store_init(segment.session))
+        await asyncio.gather(*stored)
 
     async def _store_init(self, session: str) -> None:
         await self.store.put(f"{session}/{INIT_NAME}", init_segment(), SEGMENT_TYPE)

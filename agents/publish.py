@@ -81,10 +81,11 @@ class Publish:
                 last = segment.last
             if shown.records == before:
                 return
-            if not before:
-                await self._put(session, MASTER_NAME, master_playlist(session.form))
             text = media_playlist(session, tuple(shown.listed), ended=last)
-            await self._put(session, MEDIA_NAME, text)
+            stored = [self._put(session, MEDIA_NAME, text)]
+            if not before:
+                stored.append(self._put(session, MASTER_NAME, master_playlist(session.form)))
+            await asyncio.gather(*stored)
             if last:
                 return
 

@@ -79,9 +79,11 @@ class Speak:
             return (_missing(chunk, following),)
         if chunk.kind != "text" or not chunk.text:
             return (_mark(chunk, chunk.error),)
-        if await is_cancelled(self.control, session.session):
+        cancelled, _ = await asyncio.gather(
+            is_cancelled(self.control, session.session), self._speak_ahead(session, chunk, ahead)
+        )
+        if cancelled:
             return (_mark(chunk, "cancelled"),)
-        await self._speak_ahead(session, chunk, ahead)
         try:
             spoken = await ahead.spoken.pop(chunk.index)
         except (VoiceFailedError, VoiceUnavailableError) as error:

@@ -86,6 +86,8 @@ class Split:
         source: Sequences[Item] | Sequences[Passage]
         source = self.passages if session.mode == "expand" else self.items
         outputs: list[tuple[SequenceRecord, ...]] = []
+        if seq <= cursor.next_input[0]:
+            return outputs
         async for earlier in source.stream(session.session, cursor.next_input[0], seq + 1):
             outputs += _take(session, cursor, earlier)
         return outputs

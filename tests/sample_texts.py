@@ -4,7 +4,7 @@
 
 from hypothesis import strategies as st
 
-from rhapsode.codecs.text.sentences import Idle, Piece, cut
+from rhapsode.codecs.text.sentences import IdleState, Piece, cut
 
 TITLE_AND_TALE = (
     "# The Mill\n\nOnce upon a time, there was a fox. Dr. Smith paid $4.50 at 3 p.m. to see "
@@ -56,7 +56,7 @@ def pieces_of(text: str, language: str = "en", start: int = 0, seq: int = 0) -> 
 
 
 def pieces_as_they_arrive(
-    arrivals: list[str], language: str, idles: list[Idle] | None = None
+    arrivals: list[str], language: str, idles: list[IdleState] | None = None
 ) -> list[Piece]:
     """Cut after every arrival; ``idles`` are what may go undecided after each."""
     found: list[Piece] = []

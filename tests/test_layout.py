@@ -14,12 +14,12 @@ import pytest
 import typer.main
 
 from rhapsode.ops.cli.app import app
-from rhapsode.topologies.speech import STAGE_NAMES
+from rhapsode.topologies.registry import STAGE_NAMES
 
 ROOT = Path(__file__).parents[1]
 PAPERS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 ROOMS = ("agents", "codecs", "ops", "storage", "topologies")
-MOST_LINES = 400
+MOST_LINES = 300
 LONGER: dict[str, tuple[int, str]] = {}
 """Files that may be longer, up to a number of lines, and why. A number may only go down."""
 

@@ -49,6 +49,7 @@ def bind(
         broker_heartbeat_interval=HEARTBEAT_S,
         broker_rebalance_timeout=REBALANCE_S,
         broker_commit_interval=COMMIT_S,
+        consumer_auto_offset_reset=stage.begins,
         cython_optimizations=True,
     )
     Transport.on(app, resources.journal.log, groups)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from ..agents.journal import Description, Journal
 from ..agents.models.model import Model
@@ -84,6 +84,8 @@ class Stage:
     prepare: Callable[[Resources], Awaitable[None]] | None = None
     """What a worker does before the stage starts, such as loading a model."""
     idle: IdleTicks | None = None
+    begins: Literal["earliest", "latest"] = "earliest"
+    """Where a stage that never ran before begins: with all that is stored, or with what comes."""
     dedicated: bool = False
     """True where it keeps a processor busy: `up` gives it a process of its own."""
 

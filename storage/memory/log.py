@@ -166,7 +166,8 @@ class MemoryLog:
                 await asyncio.sleep(0)  # as with a server, a loop of reads lets others run
                 return found
             try:
-                await asyncio.wait_for(grown.wait(), left)
+                async with asyncio.timeout(left):  # `wait_for` would lose a cancellation
+                    await grown.wait()
             except TimeoutError:
                 return {}
 

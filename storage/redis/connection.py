@@ -116,7 +116,7 @@ async def _bounded(settings: RedisSettings, patience_s: float) -> AsyncGenerator
             yield
     except TimeoutError as error:
         raise UnreachableError(
-            f"{settings.safe_url} did not reply within {patience_s:.1f} s"
+            f"{settings.safe_url} does not answer: no reply within {patience_s:.1f} s"
         ) from error
 
 

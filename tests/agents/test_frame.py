@@ -4,16 +4,17 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from standins.rooms import Room, driven
+from standins.in_memory import System, accepted
 
 from rhapsode.agents.frame import FRAME_SAMPLES, GROUP_FRAMES, Frame
 from rhapsode.codecs.device.frames import margin_samples
 from rhapsode.codecs.device.opus import RUN_FRAMES, Decoder
 from rhapsode.codecs.records import AudioFrame, DeviceFrames
+from rhapsode.codecs.session import Form
 
 
-def agent(room: Room) -> Frame:
-    return Frame(room.parts.history(AudioFrame), room.parts.history(DeviceFrames))
+def agent(system: System) -> Frame:
+    return Frame(system.journal.of(AudioFrame), system.journal.of(DeviceFrames))
 
 
 def audio(samples: int, size: int = 24_000, every: int = 2) -> list[AudioFrame]:
@@ -36,24 +37,24 @@ def audio(samples: int, size: int = 24_000, every: int = 2) -> list[AudioFrame]:
     return [*frames, AudioFrame(session="s", first_sample=samples, samples=0, last=True)]
 
 
-async def framed_live(frames: list[AudioFrame]) -> Room:
+async def framed_live(frames: list[AudioFrame]) -> System:
     """Let audio come frame by frame, to one worker."""
-    room = Room()
+    system = await accepted()
 
     async def live():
         for frame in frames:
-            await room.append_at([frame])
+            await system.append([frame])
             yield frame
 
-    async for batch in agent(room)(live()):
-        await room.append_at(batch)
-    return room
+    async for batch in agent(system)(await system.journal.describe("s"), live()):
+        await system.append(batch)
+    return system
 
 
 @pytest.mark.parametrize("samples", [1, 2_879, 2_880, 2_881, 14_400, 200_000, 500_000])
 async def test_every_60_ms_have_a_packet_and_the_last_is_padded(samples: int) -> None:
-    room = await framed_live(audio(samples))
-    runs: list[DeviceFrames] = await room.records(DeviceFrames, "s")
+    system = await framed_live(audio(samples))
+    runs: list[DeviceFrames] = await system.records(DeviceFrames, "s")
     for before, after in pairwise(runs):
         assert after.first_frame == before.end
     assert runs[0].first_frame == 0
@@ -65,17 +66,17 @@ async def test_every_60_ms_have_a_packet_and_the_last_is_padded(samples: int) ->
 
 
 async def test_a_record_never_crosses_the_bounds_of_a_group_or_a_run() -> None:
-    room = await framed_live(audio(500_000))
-    runs: list[DeviceFrames] = await room.records(DeviceFrames, "s")
+    system = await framed_live(audio(500_000))
+    runs: list[DeviceFrames] = await system.records(DeviceFrames, "s")
     assert RUN_FRAMES % GROUP_FRAMES == 0
     assert all(run.first_frame % GROUP_FRAMES == 0 for run in runs[:-1])
     assert all(len(run.packets) == GROUP_FRAMES for run in runs[:-2])
 
 
-async def test_sentences_stand_at_the_frame_in_which_they_begin() -> None:
+async def test_sentences_are_told_at_the_frame_in_which_they_begin() -> None:
     frames = audio(500_000, size=10_007)
-    room = await framed_live(frames)
-    runs: list[DeviceFrames] = await room.records(DeviceFrames, "s")
+    system = await framed_live(frames)
+    runs: list[DeviceFrames] = await system.records(DeviceFrames, "s")
     assert [sentence for run in runs for sentence in run.sentences] == [
         (frame.first_sample // FRAME_SAMPLES, frame.text) for frame in frames if frame.text
     ]
@@ -87,11 +88,11 @@ async def test_sentences_stand_at_the_frame_in_which_they_begin() -> None:
 async def test_packets_come_as_soon_as_their_audio_is_there() -> None:
     wanted = GROUP_FRAMES * FRAME_SAMPLES + margin_samples()
     frames = audio(wanted, size=wanted - 1)
-    room = Room()
-    await room.append_at(frames[:1])
-    assert await driven(agent(room), frames[:1], room) == []
-    await room.append_at(frames[1:2])
-    assert len(await driven(agent(room), frames[1:2], room)) == 1
+    system = await accepted()
+    await system.append(frames[:1])
+    assert await system.hand(agent(system), "s", frames[:1]) == []
+    await system.append(frames[1:2])
+    assert len(await system.hand(agent(system), "s", frames[1:2])) == 1
 
 
 @pytest.mark.parametrize("size", [24_000, 5_000])
@@ -100,35 +101,37 @@ async def test_a_restart_at_any_record_gives_the_same_records(size: int) -> None
     wanted = await (await framed_live(frames)).records(DeviceFrames, "s")
     for stop_after in range(1, len(wanted), 3):
         for back in (0, 2, 1_000):
-            room = Room()
+            system = await accepted()
             handed: list[AudioFrame] = []
 
-            async def live(room: Room = room, handed: list[AudioFrame] = handed):
+            async def live(system: System = system, handed: list[AudioFrame] = handed):
                 for frame in frames:
-                    await room.append_at([frame])
+                    await system.append([frame])
                     handed.append(frame)
                     yield frame
 
-            said = 0
-            async for batch in (outputs := agent(room)(live())):
-                await room.append_at(batch)
-                said += 1
-                if said == stop_after:
+            yielded = 0
+            async for batch in (
+                outputs := agent(system)(await system.journal.describe("s"), live())
+            ):
+                await system.append(batch)
+                yielded += 1
+                if yielded == stop_after:
                     break
             await outputs.aclose()
-            await room.append_at(frames)
-            await driven(agent(room), frames[max(0, len(handed) - 1 - back) :], room)
-            assert await room.records(DeviceFrames, "s") == wanted
+            await system.append(frames)
+            await system.hand(agent(system), "s", frames[max(0, len(handed) - 1 - back) :])
+            assert await system.records(DeviceFrames, "s") == wanted
 
 
 async def test_what_comes_twice_is_framed_once() -> None:
     frames = audio(200_000)
-    room = Room()
-    await room.append_at(frames)
-    await driven(agent(room), [frame for frame in frames for _ in range(2)], room)
+    system = await accepted()
+    await system.append(frames)
+    await system.hand(agent(system), "s", [frame for frame in frames for _ in range(2)])
     wanted = await (await framed_live(frames)).records(DeviceFrames, "s")
-    assert await room.records(DeviceFrames, "s") == wanted
-    assert await driven(agent(room), frames, room) == []
+    assert await system.records(DeviceFrames, "s") == wanted
+    assert await system.hand(agent(system), "s", frames) == []
 
 
 async def test_packets_do_not_depend_on_how_the_audio_was_cut() -> None:
@@ -138,6 +141,13 @@ async def test_packets_do_not_depend_on_how_the_audio_was_cut() -> None:
 
 
 async def test_a_session_without_a_sound_is_only_an_end() -> None:
-    room = await framed_live([AudioFrame(session="s", first_sample=0, samples=0, last=True)])
-    (run,) = await room.records(DeviceFrames, "s")
+    system = await framed_live([AudioFrame(session="s", first_sample=0, samples=0, last=True)])
+    (run,) = await system.records(DeviceFrames, "s")
     assert (run.first_frame, run.packets, run.last) == (0, (), True)
+
+
+async def test_a_session_without_devices_has_no_packets() -> None:
+    system = await accepted(form=Form(device=None))
+    frames = audio(100_000)
+    await system.append(frames)
+    assert await system.hand(agent(system), "s", frames) == []

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from standins.rooms import PARTITIONS, Room, driven
+from standins.in_memory import PARTITIONS, System
 
 from rhapsode.agents.journal import History
 from rhapsode.agents.master import EDGE_KEEP_S, Master, chunk_audio
@@ -33,16 +33,16 @@ STORY_CHARS = 450
 """About 28 s of the story that comes with the package."""
 
 
-def agent(room: Room) -> Master:
-    return Master(room.parts.history(Speech), room.parts.history(AudioFrame))
+def agent(system: System) -> Master:
+    return Master(system.journal.of(Speech), system.journal.of(AudioFrame))
 
 
 Piece = tuple[str, Boundary]
 
 
-async def speech_of(room: Room, *chapters: list[Piece]) -> list[Speech]:
-    """Have the room's voice speak chapters; return all records, chapter after chapter."""
-    speak = Speak(room.voice, room.parts.history(Speech), Turns(1))
+async def speech_of(system: System, *chapters: list[Piece]) -> list[Speech]:
+    """Have the system's voice speak chapters; return all records, chapter after chapter."""
+    speak = Speak(system.voice, system.journal.of(Speech), Turns(1))
     seq = at = 0
     for chapter, pieces in enumerate(chapters):
         chunks: list[Chunk] = []
@@ -60,16 +60,16 @@ async def speech_of(room: Room, *chapters: list[Piece]) -> list[Speech]:
                 )
             )
             seq, at = seq + 1, at + len(text) + 1
-        await driven(speak, chunks, room)
-    return await room.chunks(Speech, "s")
+        await system.hand(speak, "s", chunks)
+    return await system.chapters(Speech, "s")
 
 
 async def mastered(
-    room: Room, delivered: list[Speech]
+    system: System, delivered: list[Speech]
 ) -> tuple[list[AudioFrame], NDArray[np.int16]]:
     """Return the frames, checked for gaps, and their samples."""
-    await driven(agent(room), delivered, room)
-    frames: list[AudioFrame] = await room.records(AudioFrame, "s")
+    await system.hand(agent(system), "s", delivered)
+    frames: list[AudioFrame] = await system.records(AudioFrame, "s")
     for before, after in pairwise(frames):
         assert after.first_sample == before.end
     joined = b"".join(frame.pcm for frame in frames)
@@ -93,25 +93,25 @@ ONE: list[Piece] = [
 
 
 async def test_pauses_follow_what_a_chunk_ends_at() -> None:
-    room = Room()
-    _, samples = await mastered(room, await speech_of(room, ONE))
+    system = System()
+    _, samples = await mastered(system, await speech_of(system, ONE))
     # what is kept of the silence around each chunk's speech comes on top
     wanted = [pause + 2 * EDGE_KEEP_S for pause in (0.12, 0.35, 0.7)]
     assert silences_s(samples) == pytest.approx(wanted, abs=0.03)
 
 
 async def test_a_chapters_pause_is_told_by_its_mark_and_not_added_to_the_paragraphs() -> None:
-    room = Room()
+    system = System()
     first: list[Piece] = [("Ends.", "paragraph"), ("", "chapter")]
     _, samples = await mastered(
-        room, await speech_of(room, first, [("Two.", "sentence"), ("", "end")])
+        system, await speech_of(system, first, [("Two.", "sentence"), ("", "end")])
     )
     assert silences_s(samples) == pytest.approx([1.5 + 2 * EDGE_KEEP_S], abs=0.03)
 
 
 async def test_edges_are_trimmed_and_word_times_move_with_them() -> None:
-    room = Room()
-    frames, samples = await mastered(room, await speech_of(room, ONE))
+    system = System()
+    frames, samples = await mastered(system, await speech_of(system, ONE))
     loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > 60)
     assert loud[0] / 48_000 == pytest.approx(EDGE_KEEP_S, abs=0.01)
     assert EDGE_KEEP_S < LEAD_S
@@ -123,11 +123,11 @@ async def test_edges_are_trimmed_and_word_times_move_with_them() -> None:
 
 
 async def test_frames_say_what_they_hold_on_the_first_one_of_a_chunk() -> None:
-    room = Room(voice=ToneVoice(word_s=1.2, degraded_at="slowly"))
+    system = System(voice=ToneVoice(word_s=1.2, degraded_at="slowly"))
     records = await speech_of(
-        room, [("Quick.", "clause"), ("Very slowly.", "sentence"), ("", "end")]
+        system, [("Quick.", "clause"), ("Very slowly.", "sentence"), ("", "end")]
     )
-    frames, _ = await mastered(room, records)
+    frames, _ = await mastered(system, records)
     firsts = [frame for frame in frames if frame.text]
     assert [(f.text, f.chunk, f.index, f.degraded) for f in firsts] == [
         ("Quick.", 0, 0, False),
@@ -141,9 +141,9 @@ async def test_frames_say_what_they_hold_on_the_first_one_of_a_chunk() -> None:
 
 async def test_a_session_is_a_whole_number_of_aac_frames() -> None:
     for count in range(1, 6):
-        room = Room(voice=ToneVoice(word_s=0.0503))
+        system = System(voice=ToneVoice(word_s=0.0503))
         pieces: list[Piece] = [("word", "sentence")] * count
-        frames, _ = await mastered(room, await speech_of(room, [*pieces, ("", "end")]))
+        frames, _ = await mastered(system, await speech_of(system, [*pieces, ("", "end")]))
         assert frames[-1].last
         assert frames[-1].end % 1024 == 0
         assert frames[-1].samples < 1024
@@ -156,9 +156,9 @@ async def test_chapters_spoken_in_any_order_are_mastered_in_theirs() -> None:
         [("One.", "sentence"), ("More.", "paragraph"), ("", "chapter")],
         [("Two.", "sentence"), ("", "end")],
     ]
-    straight = Room()
+    straight = System()
     wanted, _ = await mastered(straight, await speech_of(straight, *chapters))
-    crossed = Room()
+    crossed = System()
     records = await speech_of(crossed, *chapters)
     got, _ = await mastered(crossed, sorted(records, key=lambda part: -part.chapter))
     assert got == wanted
@@ -168,67 +168,67 @@ async def test_chapters_spoken_in_any_order_are_mastered_in_theirs() -> None:
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())
 async def test_a_restart_at_any_part_of_any_chunk_gives_the_same_audio(data: st.DataObject) -> None:
-    room = Room(voice=ToneVoice(word_s=0.8))
+    system = System(voice=ToneVoice(word_s=0.8))
     chapters: list[list[Piece]] = [
         [("A long one of parts.", "paragraph"), ("", "chapter")],
         [("Then, short.", "sentence"), ("", "end")],
     ]
-    records = await speech_of(room, *chapters)
-    wanted, _ = await mastered(room, records)
-    log, room.log = room.log, Room().log
+    records = await speech_of(system, *chapters)
+    wanted, _ = await mastered(system, records)
+    log, system.log = system.log, System().log
     for kind in (Speech,):
         for chapter in range(2):
-            await room.append_at(await History(log, kind, PARTITIONS).records(f"s/{chapter}", 0))
+            await system.append(await History(log, kind, PARTITIONS).records(f"s/{chapter}", 0))
     stop = data.draw(st.integers(1, 4))
     resume = data.draw(st.integers(0, 3))
-    await driven(agent(room), records, room, stop_after=stop)
+    await system.hand(agent(system), "s", records, stop_after=stop)
     # parts are handed over one by one, so a new worker may begin in the middle of a chunk
-    got, _ = await mastered(room, records[resume:])
+    got, _ = await mastered(system, records[resume:])
     assert got == wanted
 
 
 async def test_a_part_that_was_not_delivered_is_taken_from_the_log() -> None:
-    room = Room(voice=ToneVoice(word_s=0.8))
+    system = System(voice=ToneVoice(word_s=0.8))
     pieces: list[Piece] = [("A long one of parts.", "sentence"), ("", "end")]
-    records = await speech_of(room, pieces)
+    records = await speech_of(system, pieces)
     assert records[0].parts == 3
-    frames, _ = await mastered(room, [records[0], *records[2:]])
-    whole = Room(voice=ToneVoice(word_s=0.8))
+    frames, _ = await mastered(system, [records[0], *records[2:]])
+    whole = System(voice=ToneVoice(word_s=0.8))
     wanted, _ = await mastered(whole, await speech_of(whole, pieces))
     assert frames == wanted
 
 
 async def test_a_session_that_failed_ends_after_what_was_said() -> None:
-    room = Room(voice=ToneVoice(fails_at="bad"))
-    records = await speech_of(room, [("Good.", "sentence"), ("bad", "sentence"), ("", "end")])
-    frames, _ = await mastered(room, records)
-    events: list[Event] = await room.records(Event, "s/master")
+    system = System(voice=ToneVoice(fails_at="bad"))
+    records = await speech_of(system, [("Good.", "sentence"), ("bad", "sentence"), ("", "end")])
+    frames, _ = await mastered(system, records)
+    events: list[Event] = await system.records(Event, "s/master")
     assert frames[-1].last
     assert frames[-1].error == events[-1].error == "the voice does not say 'bad'"
     assert [frame.text for frame in frames if frame.text] == ["Good."]
 
 
 async def test_a_session_stays_degraded_once_it_was_also_after_a_restart() -> None:
-    room = Room(voice=ToneVoice(degraded_at="Odd"))
+    system = System(voice=ToneVoice(degraded_at="Odd"))
     records = await speech_of(
-        room, [("One.", "sentence"), ("Odd.", "sentence"), ("Last.", "sentence"), ("", "end")]
+        system, [("One.", "sentence"), ("Odd.", "sentence"), ("Last.", "sentence"), ("", "end")]
     )
-    await driven(agent(room), records, room, stop_after=2)
-    await driven(agent(room), records, room)
-    events: list[Event] = await room.records(Event, "s/master")
+    await system.hand(agent(system), "s", records, stop_after=2)
+    await system.hand(agent(system), "s", records)
+    events: list[Event] = await system.records(Event, "s/master")
     assert [event.degraded for event in events] == [False, True, True, True]
 
 
 async def test_a_voice_that_gives_no_sound_leaves_only_the_pause() -> None:
     for rate_hz in (0, 16_000):
-        room = Room()
-        await room.append_at(
+        system = System()
+        await system.append(
             [
                 Speech(session="s", seq=0, index=0, rate_hz=rate_hz, text="…", boundary="sentence"),
                 Speech(session="s", seq=1, index=1, boundary="end"),
             ]
         )
-        frames, samples = await mastered(room, await room.chunks(Speech, "s"))
+        frames, samples = await mastered(system, await system.chapters(Speech, "s"))
         assert not samples.any()
         assert frames[-1].end == -(-round(0.35 * 48_000) // 1024) * 1024
 
@@ -245,11 +245,11 @@ def test_gain_is_applied_before_anything_could_clip() -> None:
     assert np.sum(spectrum[peak - 5 : peak + 6]) > 0.9999 * np.sum(spectrum)
 
 
-async def decoded(room: Room) -> NDArray[np.float32]:
+async def decoded(system: System) -> NDArray[np.float32]:
     """Return the session's audio as a browser would hear it, at 48 kHz."""
-    audio = SessionAudio(room.parts.history(AudioFrame), "s")
+    audio = SessionAudio(system.journal.of(AudioFrame), "s")
     await audio.load()
-    packer = Packer(room.grid, 96_000, audio, 0)
+    packer = Packer(system.grid, 96_000, audio, 0)
     data = bytearray(init_segment())
     while made := await packer.next():
         data += made[1]
@@ -276,18 +276,18 @@ async def test_a_long_text_has_the_target_loudness_and_its_peaks_survive_aac(
 ) -> None:
     voice: Voice = voice_class()
     await voice.prepare()
-    room = Room(voice=voice)
+    system = System(voice=voice)
     story = (Path(stories.__file__).parent / "lighthouse.txt").read_text()[:STORY_CHARS]
     pieces: list[Piece] = []
     at = 0
     while piece := cut(story, at, seq=len(pieces), final=True, language="en"):
         pieces.append((piece.text, piece.boundary))
         at = piece.end_char
-    _, samples = await mastered(room, await speech_of(room, [*pieces, ("", "end")]))
+    _, samples = await mastered(system, await speech_of(system, [*pieces, ("", "end")]))
     await voice.close()
     assert len(samples) > 20 * 48_000
     assert pcm.loudness_lufs(samples, 48_000) == pytest.approx(TARGET_LUFS, abs=1.5)
-    heard = await decoded(room)
+    heard = await decoded(system)
     assert len(heard) == len(samples)
     as_int16 = np.clip(np.rint(heard * 32_768), -32_768, 32_767).astype(np.int16)
     assert pcm.true_peak_dbtp(as_int16, 48_000) < -1.5

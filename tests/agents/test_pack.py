@@ -1,26 +1,30 @@
-"""Audio into segments: on a fixed grid, stored before they are said, from anywhere."""
+"""Audio into segments: on a fixed grid, stored before they are named, from anywhere."""
 
 from hashlib import sha256
 
 import numpy as np
 import pytest
-from standins.kept_objects import KeptObjects
-from standins.rooms import Room, driven
+from standins.in_memory import System, accepted
+from standins.recorded_objects import RecordedObjects
 
-from rhapsode.agents.pack import Pack, Packer, segment_name
+from rhapsode.agents.pack import Pack, Packer, grid_of
 from rhapsode.agents.session_audio import SessionAudio
 from rhapsode.codecs.hls.fmp4 import init_segment, parse_media_segment
-from rhapsode.codecs.hls.grid import RUN_SEGMENTS, Grid
+from rhapsode.codecs.hls.grid import RUN_SEGMENTS
+from rhapsode.codecs.hls.names import segment_name
 from rhapsode.codecs.records import AudioFrame, Segment
+from rhapsode.codecs.session import Form, Rendition
 from rhapsode.storage.objects.store import ObjectsUnreachableError
 
 FRAME = 1024
 
 
-def agent(room: Room) -> Pack:
-    return Pack(
-        room.grid, 96_000, room.store, room.parts.history(AudioFrame), room.parts.history(Segment)
-    )
+FORM = Form(segment_s=1.0)
+GRID = grid_of(FORM)
+
+
+def agent(system: System) -> Pack:
+    return Pack(system.store, system.journal.of(AudioFrame), system.journal.of(Segment))
 
 
 def audio(aac_frames: int, size: int = 24_000, error: str = "") -> list[AudioFrame]:
@@ -39,75 +43,75 @@ def audio(aac_frames: int, size: int = 24_000, error: str = "") -> list[AudioFra
     ]
 
 
-async def packed(frames: list[AudioFrame], delivered: list[AudioFrame] | None = None) -> Room:
-    room = Room(grid=Grid(segment_s=0.4))
-    await room.append_at(frames)
-    await driven(agent(room), frames if delivered is None else delivered, room)
-    return room
+async def packed(frames: list[AudioFrame], delivered: list[AudioFrame] | None = None) -> System:
+    system = await accepted(form=FORM)
+    await system.append(frames)
+    await system.hand(agent(system), "s", frames if delivered is None else delivered)
+    return system
 
 
-@pytest.mark.parametrize("aac_frames", [1, 9, 10, 11, 26, 27, 60])
+@pytest.mark.parametrize("aac_frames", [1, 9, 10, 11, 26, 27, 60, 120])
 async def test_segments_lie_on_the_grid_and_the_last_one_takes_what_is_left(
     aac_frames: int,
 ) -> None:
-    room = await packed(audio(aac_frames))
-    segments: list[Segment] = await room.records(Segment, "s")
+    system = await packed(audio(aac_frames))
+    segments: list[Segment] = await system.records(Segment, "s")
     starts = [segment.first_frame for segment in segments]
-    assert starts == [room.grid.start(number) for number in range(len(segments))]
+    assert starts == [GRID.start(number) for number in range(len(segments))]
     assert sum(segment.frames for segment in segments) == aac_frames
     assert [segment.last for segment in segments] == [False] * (len(segments) - 1) + [True]
     for segment in segments:
-        data = room.store.of("s")[segment.name]
+        data = system.recorded.of("s")[segment.name]
         assert (segment.size_bytes, segment.sha256) == (len(data), sha256(data).hexdigest())
         priming = 1 if segment.number == 0 else 0
         assert len(parse_media_segment(data).packets) == segment.frames + priming
-    assert room.store.of("s")["init.mp4"] == init_segment()
+    assert system.recorded.of("s")["init.mp4"] == init_segment()
 
 
-async def test_a_segment_is_said_as_soon_as_its_audio_and_the_look_ahead_are_there() -> None:
-    frames = audio(60, size=FRAME)
-    room = Room(grid=Grid(segment_s=0.4))
-    said_at: list[int] = []
+async def test_a_segment_is_written_as_soon_as_its_audio_and_the_look_ahead_are_there() -> None:
+    frames = audio(80, size=FRAME)
+    system = await accepted(form=FORM)
+    told_at: list[int] = []
     for frame in frames:
-        await room.append_at([frame])
-        batches = await driven(agent(room), [frame], room)
-        said_at += [frame.end // FRAME for _ in batches]
+        await system.append([frame])
+        outputs = await system.hand(agent(system), "s", [frame])
+        told_at += [frame.end // FRAME for _ in outputs]
     # ten frames and the two that the encoder looks ahead
-    assert said_at[:2] == [12, room.grid.start(2) + 2]
+    assert told_at[:2] == [12, GRID.start(2) + 2]
 
 
-async def test_an_object_is_in_the_store_before_its_segment_is_said() -> None:
-    room = Room(grid=Grid(segment_s=0.4))
-    frames = audio(60)
-    await room.append_at(frames)
+async def test_an_object_is_in_the_store_before_its_segment_is_written() -> None:
+    system = await accepted(form=FORM)
+    frames = audio(150)
+    await system.append(frames)
     for stop_after in range(1, 4):
-        batches = await driven(agent(room), frames, room, stop_after=1)
-        (segment,) = batches[0]
+        outputs = await system.hand(agent(system), "s", frames, stop_after=1)
+        (segment,) = outputs[0]
         assert isinstance(segment, Segment)
-        assert segment.name in room.store.of("s")
-        assert len(await room.records(Segment, "s")) == stop_after
+        assert segment.name in system.recorded.of("s")
+        assert len(await system.records(Segment, "s")) == stop_after
 
 
 async def test_any_segment_can_be_made_first() -> None:
-    frames = audio(200)
-    room = await packed(frames)
-    segments: list[Segment] = await room.records(Segment, "s")
+    frames = audio(500)
+    system = await packed(frames)
+    segments: list[Segment] = await system.records(Segment, "s")
     assert len(segments) > RUN_SEGMENTS + 2
     for number in (1, RUN_SEGMENTS - 1, RUN_SEGMENTS, RUN_SEGMENTS + 1, len(segments) - 1):
-        whole = SessionAudio(room.parts.history(AudioFrame), "s")
+        whole = SessionAudio(system.journal.of(AudioFrame), "s")
         await whole.load()
-        made = await Packer(room.grid, 96_000, whole, number).next()
+        made = await Packer(FORM, whole, number).next()
         assert made is not None
         assert made[0] == segments[number]
-        assert made[1] == room.store.of("s")[segment_name(number)]
+        assert made[1] == system.recorded.of("s")[segment_name(number)]
 
 
 async def test_a_restart_on_a_frame_packed_long_ago_makes_nothing_twice() -> None:
-    frames = audio(200)
-    room = await packed(frames)
-    puts = len(room.store.puts)
-    assert await driven(agent(room), frames, room) == []
-    assert len(room.store.puts) == puts
+    frames = audio(500)
+    system = await packed(frames)
+    puts = len(system.recorded.puts)
+    assert await system.hand(agent(system), "s", frames) == []
+    assert len(system.recorded.puts) == puts
 
 
 async def test_segments_do_not_depend_on_how_the_audio_was_cut() -> None:
@@ -117,27 +121,27 @@ async def test_segments_do_not_depend_on_how_the_audio_was_cut() -> None:
 
 
 async def test_a_session_that_failed_says_so_on_its_last_segment() -> None:
-    room = await packed(audio(30, error="the voice broke"))
-    segments: list[Segment] = await room.records(Segment, "s")
+    system = await packed(audio(30, error="the voice broke"))
+    segments: list[Segment] = await system.records(Segment, "s")
     assert [segment.error for segment in segments] == [""] * (len(segments) - 1) + [
         "the voice broke"
     ]
 
 
 async def test_a_session_without_a_sound_is_a_bare_end_with_an_init_segment() -> None:
-    room = await packed(audio(0, error="nothing came"))
-    (segment,) = await room.records(Segment, "s")
+    system = await packed(audio(0, error="nothing came"))
+    (segment,) = await system.records(Segment, "s")
     assert (segment.frames, segment.name, segment.last, segment.error) == (
         0,
         "",
         True,
         "nothing came",
     )
-    assert list(room.store.of("s")) == ["init.mp4"]
+    assert list(system.recorded.of("s")) == ["init.mp4"]
 
 
 async def test_a_store_out_of_reach_is_left_to_be_tried_again() -> None:
-    class Away(KeptObjects):
+    class Away(RecordedObjects):
         away = True
 
         async def put(self, name: str, data: bytes, content_type: str) -> None:
@@ -146,14 +150,29 @@ async def test_a_store_out_of_reach_is_left_to_be_tried_again() -> None:
             await super().put(name, data, content_type)
 
     store = Away()
-    room = Room(grid=Grid(segment_s=0.4), store=store)
-    frames = audio(60)
-    await room.append_at(frames)
+    system = await accepted(system=System(store=store), form=FORM)
+    frames = audio(150)
+    await system.append(frames)
     with pytest.raises(OSError, match="nobody answers"):
-        await driven(agent(room), frames, room)
-    assert len(await room.records(Segment, "s")) == 1
+        await system.hand(agent(system), "s", frames)
+    assert len(await system.records(Segment, "s")) == 1
     store.away = False
-    await driven(agent(room), frames, room)
+    await system.hand(agent(system), "s", frames)
     wanted = await packed(frames)
-    assert await room.records(Segment, "s") == await wanted.records(Segment, "s")
+    assert await system.records(Segment, "s") == await wanted.records(Segment, "s")
     assert store.of("s") == wanted.store.of("s")
+
+
+async def test_grid_and_bit_rate_are_those_of_the_session() -> None:
+    plain = await packed(audio(150))
+    form = Form(segment_s=2.0, ramp=False, renditions=(Rendition(bit_rate=64_000),))
+    other = await accepted(form=form)
+    frames = audio(150)
+    await other.append(frames)
+    await other.hand(agent(other), "s", frames)
+    segments = await other.records(Segment, "s")
+    assert [segment.first_frame for segment in segments] == [
+        grid_of(form).start(number) for number in range(len(segments))
+    ]
+    plain_bytes = sum(segment.size_bytes for segment in await plain.records(Segment, "s"))
+    assert sum(segment.size_bytes for segment in segments) < 0.8 * plain_bytes

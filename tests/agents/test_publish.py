@@ -3,22 +3,21 @@
 from itertools import pairwise
 
 import pytest
-from standins.kept_objects import KeptObjects
-from standins.rooms import Room, driven
+from standins.in_memory import System, accepted
+from standins.recorded_objects import RecordedObjects
 
 from rhapsode.agents.publish import Publish
 from rhapsode.codecs.hls import check as hls_check
 from rhapsode.codecs.hls.m3u8 import parse
-from rhapsode.codecs.records import Event, Segment, Text
+from rhapsode.codecs.records import Event, Segment
+from rhapsode.storage.memory.log import MemoryLog
 
 PLAYLIST = "s/audio.m3u8"
 CREATED_MS = 1_700_000_000_000
 
 
-def agent(room: Room) -> Publish:
-    return Publish(
-        room.grid, 96_000, room.store, room.parts.history(Text), room.parts.history(Segment)
-    )
+def agent(system: System) -> Publish:
+    return Publish(system.store, system.journal.of(Segment), system.journal.of(Event))
 
 
 def segments(count: int, error: str = "") -> list[Segment]:
@@ -40,40 +39,39 @@ def segments(count: int, error: str = "") -> list[Segment]:
     return made
 
 
-async def accepted(store: KeptObjects | None = None) -> Room:
-    room = Room(store=store or KeptObjects())
-    await room.append_at([Text(session="s", text="words", created_ms=CREATED_MS)])
-    return room
+async def with_session(store: RecordedObjects | None = None) -> System:
+    parts = {} if store is None else {"store": store}
+    return await accepted(system=System(log=MemoryLog(lambda: CREATED_MS), **parts))
 
 
-async def published_live(room: Room, coming: list[Segment]) -> None:
+async def published_live(system: System, coming: list[Segment]) -> None:
     """Let segments come one by one, to one worker."""
 
     async def live():
         for segment in coming:
-            await room.append_at([segment])
+            await system.append([segment])
             yield segment
 
-    async for batch in agent(room)(live()):
-        await room.append_at(batch)
+    async for batch in agent(system)(await system.journal.describe("s"), live()):
+        await system.append(batch)
 
 
 async def test_each_segment_makes_a_longer_playlist_from_the_logged_start_on() -> None:
-    room = await accepted()
-    await published_live(room, segments(5))
-    versions = [parse(text) for text in room.store.versions(PLAYLIST)]
+    system = await with_session()
+    await published_live(system, segments(5))
+    versions = [parse(text) for text in system.recorded.versions(PLAYLIST)]
     assert [len(playlist.segments) for playlist in versions] == [1, 2, 3, 4, 5]
     assert [playlist.ended for playlist in versions] == [False] * 4 + [True]
     assert {playlist.program_date_time_ms for playlist in versions} == {CREATED_MS}
-    assert hls_check.check_history(room.store.versions(PLAYLIST)) == []
-    assert room.store.puts[0][0] == "s/master.m3u8"
-    assert len(room.store.versions("s/master.m3u8")) == 1
+    assert hls_check.check_history(system.recorded.versions(PLAYLIST)) == []
+    assert system.recorded.puts[0][0] == "s/master.m3u8"
+    assert len(system.recorded.versions("s/master.m3u8")) == 1
 
 
 async def test_events_count_segments_and_seconds() -> None:
-    room = await accepted()
-    await published_live(room, segments(3))
-    events: list[Event] = await room.records(Event, "s/publish")
+    system = await with_session()
+    await published_live(system, segments(3))
+    events: list[Event] = await system.records(Event, "s/publish")
     assert [(e.seq, e.kind, e.count, e.last) for e in events] == [
         (0, "segment", 1, False),
         (1, "segment", 2, False),
@@ -84,45 +82,45 @@ async def test_events_count_segments_and_seconds() -> None:
     )
 
 
-async def test_a_backlog_is_listed_at_once_and_said_one_by_one() -> None:
-    room = await accepted()
+async def test_a_backlog_is_listed_at_once_and_reported_one_by_one() -> None:
+    system = await with_session()
     coming = segments(6)
-    await room.append_at(coming)
-    await driven(agent(room), coming, room)
-    live = await accepted()
+    await system.append(coming)
+    await system.hand(agent(system), "s", coming)
+    live = await with_session()
     await published_live(live, coming)
-    assert len(room.store.versions(PLAYLIST)) == 1
-    assert room.store.files == live.store.files
-    assert await room.records(Event, "s/publish") == await live.records(Event, "s/publish")
+    assert len(system.recorded.versions(PLAYLIST)) == 1
+    assert system.store.files == live.store.files
+    assert await system.records(Event, "s/publish") == await live.records(Event, "s/publish")
 
 
 @pytest.mark.parametrize("first", [0, 1, 4])
 async def test_old_segments_that_come_again_never_make_it_shorter(first: int) -> None:
-    room = await accepted()
+    system = await with_session()
     coming = segments(5)
-    await published_live(room, coming)
-    before = dict(room.store.files)
-    assert await driven(agent(room), coming[first:], room) == []
-    assert room.store.files == before
-    assert hls_check.check_history(room.store.versions(PLAYLIST)) == []
+    await published_live(system, coming)
+    before = dict(system.store.files)
+    assert await system.hand(agent(system), "s", coming[first:]) == []
+    assert system.store.files == before
+    assert hls_check.check_history(system.recorded.versions(PLAYLIST)) == []
 
 
 async def test_a_restart_after_any_event_gives_the_same_playlists() -> None:
     coming = segments(5)
-    live = await accepted()
+    live = await with_session()
     await published_live(live, coming)
     for stop_after in range(1, 5):
-        room = await accepted()
-        await room.append_at(coming[:stop_after])
-        await driven(agent(room), coming[:stop_after], room, stop_after=stop_after)
-        await room.append_at(coming[stop_after:])
-        await driven(agent(room), coming[max(0, stop_after - 2) :], room)
-        assert room.store.files == live.store.files
-        assert hls_check.check_history(room.store.versions(PLAYLIST)) == []
+        system = await with_session()
+        await system.append(coming[:stop_after])
+        await system.hand(agent(system), "s", coming[:stop_after], stop_after=stop_after)
+        await system.append(coming[stop_after:])
+        await system.hand(agent(system), "s", coming[max(0, stop_after - 2) :])
+        assert system.store.files == live.store.files
+        assert hls_check.check_history(system.recorded.versions(PLAYLIST)) == []
 
 
 async def test_a_playlist_that_a_sleeper_made_shorter_is_made_whole_by_itself() -> None:
-    class Sleepy(KeptObjects):
+    class Sleepy(RecordedObjects):
         """Falls asleep before a put; meanwhile another worker goes on to the end."""
 
         asleep = False
@@ -130,43 +128,43 @@ async def test_a_playlist_that_a_sleeper_made_shorter_is_made_whole_by_itself() 
         async def put(self, name: str, data: bytes, content_type: str) -> None:
             if name == PLAYLIST and len(parse(data.decode()).segments) == 2 and not self.asleep:
                 self.asleep = True
-                await room.append_at(coming[2:])
-                await driven(agent(room), coming, room)
+                await system.append(coming[2:])
+                await system.hand(agent(system), "s", coming)
                 assert parse(self.files[PLAYLIST].decode()).ended
             await super().put(name, data, content_type)
 
-    room = await accepted(Sleepy())
+    system = await with_session(Sleepy())
     coming = segments(5)
-    await published_live(room, coming[:2])
-    assert len(parse(room.store.files[PLAYLIST].decode()).segments) == 5
-    assert parse(room.store.files[PLAYLIST].decode()).ended
+    await published_live(system, coming[:2])
+    assert len(parse(system.store.files[PLAYLIST].decode()).segments) == 5
+    assert parse(system.store.files[PLAYLIST].decode()).ended
 
 
 async def test_a_failed_session_ends_with_its_reason() -> None:
-    room = await accepted()
-    await published_live(room, segments(2, error="the voice broke"))
-    events: list[Event] = await room.records(Event, "s/publish")
+    system = await with_session()
+    await published_live(system, segments(2, error="the voice broke"))
+    events: list[Event] = await system.records(Event, "s/publish")
     assert (events[-1].kind, events[-1].error) == ("failed", "the voice broke")
-    assert parse(room.store.files[PLAYLIST].decode()).ended
+    assert parse(system.store.files[PLAYLIST].decode()).ended
 
 
 async def test_a_session_without_a_segment_has_an_empty_playlist_that_ended() -> None:
-    room = await accepted()
+    system = await with_session()
     bare = Segment(
         session="s", number=0, first_frame=0, frames=0, size_bytes=0, last=True, error="nothing"
     )
-    await published_live(room, [bare])
-    playlist = parse(room.store.files[PLAYLIST].decode())
+    await published_live(system, [bare])
+    playlist = parse(system.store.files[PLAYLIST].decode())
     assert (playlist.segments, playlist.ended) == ((), True)
-    (event,) = await room.records(Event, "s/publish")
+    (event,) = await system.records(Event, "s/publish")
     assert (event.kind, event.count, event.error) == ("failed", 0, "nothing")
-    assert await driven(agent(room), [bare], room) == []
+    assert await system.hand(agent(system), "s", [bare]) == []
 
 
 async def test_the_master_playlist_comes_before_the_one_it_names() -> None:
-    room = await accepted()
-    await published_live(room, segments(2))
-    names = [name for name, _ in room.store.puts]
+    system = await with_session()
+    await published_live(system, segments(2))
+    names = [name for name, _ in system.recorded.puts]
     assert names.index("s/master.m3u8") < names.index(PLAYLIST)
-    assert "audio.m3u8" in room.store.files["s/master.m3u8"].decode()
-    assert all(len(b) >= len(a) for a, b in pairwise(room.store.versions(PLAYLIST)))
+    assert "audio.m3u8" in system.store.files["s/master.m3u8"].decode()
+    assert all(len(b) >= len(a) for a, b in pairwise(system.recorded.versions(PLAYLIST)))

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from standins.rooms import PARTITIONS, Room
+from standins.in_memory import System
 
-from rhapsode.agents.journal import History
 from rhapsode.agents.session_audio import SessionAudio
 from rhapsode.codecs.records import AudioFrame
 from rhapsode.storage.log import partition_of
+from rhapsode.topologies.testing import PARTITIONS
 
 
 def frames_of(lengths: list[int]) -> tuple[list[AudioFrame], bytes]:
@@ -33,9 +33,9 @@ def frames_of(lengths: list[int]) -> tuple[list[AudioFrame], bytes]:
 
 
 async def audio_with(frames: list[AudioFrame]) -> SessionAudio:
-    room = Room()
-    await room.append_at(frames)
-    return SessionAudio(History(room.log, AudioFrame, PARTITIONS), "s")
+    system = System()
+    await system.append(frames)
+    return SessionAudio(system.journal.of(AudioFrame), "s")
 
 
 @settings(deadline=None)
@@ -71,7 +71,7 @@ async def test_any_range_is_the_same_from_window_and_log(
 
 async def test_delivered_frames_are_read_without_the_log() -> None:
     frames, pcm = frames_of([30, 30, 30])
-    audio = SessionAudio(History(Room().log, AudioFrame, PARTITIONS), "s")  # the log is empty
+    audio = SessionAudio(System().journal.of(AudioFrame), "s")  # the log is empty
     for frame in frames:
         audio.feed(frame)
     assert await audio.read(0, 90) == pcm
@@ -100,25 +100,25 @@ async def test_what_is_not_there_yet_is_no_silence() -> None:
 
 
 async def test_loading_tells_how_far_a_session_goes_and_why_it_ended() -> None:
-    room = Room()
-    frames = History(room.log, AudioFrame, PARTITIONS)
-    await room.append_at([AudioFrame(session="s", first_sample=0, samples=3, pcm=bytes(6))])
+    system = System()
+    frames = system.journal.of(AudioFrame)
+    await system.append([AudioFrame(session="s", first_sample=0, samples=3, pcm=bytes(6))])
     audio = SessionAudio(frames, "s")
     await audio.load()
     assert (audio.available, audio.closed, audio.error) == (3, False, "")
     end = AudioFrame(session="s", first_sample=3, samples=0, last=True, error="the voice broke")
-    await room.append_at([end])
+    await system.append([end])
     await audio.load()
     assert (audio.available, audio.closed, audio.error) == (3, True, "the voice broke")
 
 
 async def test_trimmed_samples_are_said_to_be_missing() -> None:
-    room = Room()
+    system = System()
     frames, _ = frames_of([30, 30, 30])
-    await room.append_at(frames)
-    audio = SessionAudio(History(room.log, AudioFrame, PARTITIONS), "s")
+    await system.append(frames)
+    audio = SessionAudio(system.journal.of(AudioFrame), "s")
     await audio.load()
-    await room.log.trim("audio-frame", partition_of(b"s", PARTITIONS), 1)
+    await system.log.trim("audio-frame", partition_of(b"s", PARTITIONS), 1)
     assert len(await audio.read(30, 90)) == 120
     with pytest.raises(LookupError, match="samples 10 to 40"):
         await audio.read(10, 40)

@@ -4,7 +4,7 @@ import asyncio
 
 import numpy as np
 import pytest
-from standins.rooms import PARTITIONS, Room, contents, driven
+from standins.in_memory import PARTITIONS, System, contents
 
 from rhapsode.agents.speak import Speak
 from rhapsode.agents.turns import Turns
@@ -22,16 +22,16 @@ def chunk(index: int, text: str, boundary: Boundary = "sentence", **fields: obje
     return Chunk(**(known | {"text": text, "boundary": boundary} | fields))  # pyright: ignore[reportArgumentType]  # a mix of types by name
 
 
-def agent(room: Room, turns: Turns | None = None) -> Speak:
-    return Speak(room.voice, room.parts.history(Speech), turns or Turns(4))
+def agent(system: System, turns: Turns | None = None) -> Speak:
+    return Speak(system.voice, system.journal.of(Speech), turns or Turns(4))
 
 
 async def test_a_chunk_becomes_speech_with_all_that_is_known_of_it() -> None:
     voice = ToneVoice(gain_db=3.5, degraded_at="Hello")
-    room = Room(voice=voice)
+    system = System(voice=voice)
     said = chunk(0, "Hello there.", start_char=7, end_char=19, seq=4, chapter=2)
-    await driven(agent(room), [said], room)
-    (speech,) = await room.records(Speech, "s/2")
+    await system.hand(agent(system), "s", [said])
+    (speech,) = await system.records(Speech, "s/2")
     spoken = await voice.speak(Utterance(said.text, VoiceSettings()))
     assert speech == Speech(
         session="s",
@@ -52,63 +52,63 @@ async def test_a_chunk_becomes_speech_with_all_that_is_known_of_it() -> None:
 
 
 async def test_long_speech_is_parts_of_less_than_64_kb_in_one_place() -> None:
-    room = Room(voice=ToneVoice(word_s=1.0))
+    system = System(voice=ToneVoice(word_s=1.0))
     long = chunk(0, "one two three four five six seven")
-    (batch,) = await driven(agent(room), [long], room)
-    parts: list[Speech] = await room.records(Speech, "s/0")
+    (batch,) = await system.hand(agent(system), "s", [long])
+    parts: list[Speech] = await system.records(Speech, "s/0")
     assert tuple(parts) == batch
     assert len(parts) > 3
     assert [(part.part, part.parts) for part in parts] == [
         (n, len(parts)) for n in range(len(parts))
     ]
     assert all(len(pack(part)) <= MAX_RECORD_BYTES for part in parts)
-    spoken = await room.voice.speak(Utterance(long.text, long.settings))
+    spoken = await system.voice.speak(Utterance(long.text, long.settings))
     assert b"".join(part.pcm for part in parts) == spoken.samples.tobytes()
     assert [bool(part.text) for part in parts] == [True] + [False] * (len(parts) - 1)
     assert len(parts[0].words) == 7
     assert len(batches(batch)) == 1
-    assert (await room.parts.history(Speech).state("s/0")).next == 1
+    assert (await system.journal.of(Speech).state("s/0")).next == 1
 
 
 async def test_speech_that_stands_is_never_made_again() -> None:
-    room = Room()
+    system = System()
     chunks = [chunk(0, "One."), chunk(1, "Two."), chunk(2, "", "end")]
-    await driven(agent(room), chunks, room, stop_after=1)
+    await system.hand(agent(system), "s", chunks, stop_after=1)
     voice = ToneVoice()
-    room.voice = voice
-    await driven(agent(room), chunks, room)
-    await driven(agent(room), chunks, room)
+    system.voice = voice
+    await system.hand(agent(system), "s", chunks)
+    await system.hand(agent(system), "s", chunks)
     assert voice.spoken == ["Two."]
-    found = await contents(room.log, "speech")
+    found = await contents(system.log, "speech")
     texts = [unpack(value, Speech).text for value in found["speech", "s/0"]]
     assert texts == ["One.", "Two.", ""]
 
 
 async def test_marks_and_silent_chunks_need_no_voice() -> None:
     voice = ToneVoice()
-    room = Room(voice=voice)
+    system = System(voice=voice)
     chunks = [chunk(0, "", "paragraph"), chunk(1, "", "chapter")]
-    await driven(agent(room), chunks, room)
-    speech: list[Speech] = await room.records(Speech, "s/0")
+    await system.hand(agent(system), "s", chunks)
+    speech: list[Speech] = await system.records(Speech, "s/0")
     assert voice.spoken == []
     assert [(part.boundary, part.rate_hz, part.pcm) for part in speech] == [
         ("paragraph", 0, b""),
         ("chapter", 0, b""),
     ]
-    assert speech[-1].final
+    assert speech[-1].last
 
 
 async def test_a_voice_that_fails_closes_the_line_with_its_reason() -> None:
     voice = ToneVoice(fails_at="bad")
-    room = Room(voice=voice)
+    system = System(voice=voice)
     chunks = [chunk(0, "Good."), chunk(1, "A bad one."), chunk(2, "More."), chunk(3, "", "end")]
-    await driven(agent(room), chunks, room)
-    speech: list[Speech] = await room.records(Speech, "s/0")
+    await system.hand(agent(system), "s", chunks)
+    speech: list[Speech] = await system.records(Speech, "s/0")
     assert [(part.text, part.error) for part in speech] == [
         ("Good.", ""),
         ("", "the voice does not say 'bad'"),
     ]
-    assert speech[-1].final
+    assert speech[-1].last
     assert voice.spoken == ["Good.", "A bad one."]
 
 
@@ -117,17 +117,17 @@ async def test_whatever_a_voice_raises_fails_its_chunk_and_not_the_stage() -> No
         async def speak(self, utterance: Utterance) -> Spoken:
             raise ValueError("embedded null byte")
 
-    room = Room(voice=Broken())
-    await driven(agent(room), [chunk(0, "a\0b"), chunk(1, "", "end")], room)
-    (speech,) = await room.records(Speech, "s/0")
-    assert speech.final
+    system = System(voice=Broken())
+    await system.hand(agent(system), "s", [chunk(0, "a\0b"), chunk(1, "", "end")])
+    (speech,) = await system.records(Speech, "s/0")
+    assert speech.last
     assert "embedded null byte" in speech.error
 
 
 async def test_a_text_that_ended_early_says_why_at_its_end() -> None:
-    room = Room()
-    await driven(agent(room), [chunk(0, "", "end", error="the model broke")], room)
-    (speech,) = await room.records(Speech, "s/0")
+    system = System()
+    await system.hand(agent(system), "s", [chunk(0, "", "end", error="the model broke")])
+    (speech,) = await system.records(Speech, "s/0")
     assert (speech.boundary, speech.error) == ("end", "the model broke")
 
 
@@ -136,28 +136,28 @@ async def test_a_voice_out_of_reach_is_left_to_be_tried_again() -> None:
         async def speak(self, utterance: Utterance) -> Spoken:
             raise VoiceUnreachableError("nobody answers")
 
-    room = Room(voice=Away())
+    system = System(voice=Away())
     with pytest.raises(OSError, match="nobody answers"):
-        await driven(agent(room), [chunk(0, "One.")], room)
-    assert await room.records(Speech, "s/0") == []
+        await system.hand(agent(system), "s", [chunk(0, "One.")])
+    assert await system.records(Speech, "s/0") == []
 
 
 async def test_a_chunk_that_was_given_up_ends_the_session_instead_of_leaving_a_gap() -> None:
-    room = Room()
+    system = System()
     chunks = [chunk(n, f"Number {n}.", seq=10 + n) for n in range(4)]
-    await driven(agent(room), [chunks[0], chunks[2], chunks[3]], room)
-    speech: list[Speech] = await room.records(Speech, "s/0")
+    await system.hand(agent(system), "s", [chunks[0], chunks[2], chunks[3]])
+    speech: list[Speech] = await system.records(Speech, "s/0")
     assert [(part.index, part.seq) for part in speech] == [(0, 10), (1, 11)]
-    assert speech[-1].final
+    assert speech[-1].last
     assert "chunk 11 was given up" in speech[-1].error
 
 
 async def test_speech_stands_with_its_session_whatever_its_chapter() -> None:
-    room = Room()
+    system = System()
     for chapter in range(4):
-        await driven(agent(room), [chunk(0, "", "chapter", chapter=chapter)], room)
+        await system.hand(agent(system), "s", [chunk(0, "", "chapter", chapter=chapter)])
     number = partition_of(b"s", PARTITIONS)
-    assert (await room.log.span("speech", number)).next == 4
+    assert (await system.log.span("speech", number)).next == 4
 
 
 async def test_the_chunk_nearest_to_its_sessions_start_is_spoken_first() -> None:
@@ -175,11 +175,11 @@ async def test_the_chunk_nearest_to_its_sessions_start_is_spoken_first() -> None
             return await super().speak(utterance)
 
     voice = Slow()
-    room, turns = Room(voice=voice), Turns(1)
+    system, turns = System(voice=voice), Turns(1)
     waiting: list[asyncio.Task[object]] = []
     for session, seq in (("a", 5), ("b", 9), ("c", 2), ("d", 7)):
         chunks = [chunk(0, f"{session}.", seq=seq, session=session)]
-        waiting.append(asyncio.create_task(driven(agent(room, turns), chunks, room)))
+        waiting.append(asyncio.create_task(driven(agent(system, turns), chunks, system)))
         for _ in range(10):
             await asyncio.sleep(0)  # all but the first are waiting for their turn now
     order: list[str] = []
@@ -197,7 +197,7 @@ async def test_odd_samples_of_a_voice_become_little_endian_16_bit() -> None:
             samples = np.array([1, -2, 300], dtype=">i2")
             return Spoken(samples.astype(np.int16), 16_000, "odd")
 
-    room = Room(voice=BigEndian())
-    await driven(agent(room), [chunk(0, "x")], room)
-    (speech,) = await room.records(Speech, "s/0")
+    system = System(voice=BigEndian())
+    await system.hand(agent(system), "s", [chunk(0, "x")])
+    (speech,) = await system.records(Speech, "s/0")
     assert speech.pcm == b"\x01\x00\xfe\xff\x2c\x01"

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from standins.rooms import Room, driven
+from standins.in_memory import System
 
 from rhapsode.agents.split import Split
 from rhapsode.codecs.records import Chunk, Passage
@@ -24,8 +24,8 @@ An owl watched her from above, without a word, for all of a long winter. Then it
 Nobody knows what it said."""
 
 
-def agent(room: Room) -> Split:
-    return Split(room.parts.history(Passage), room.parts.history(Chunk))
+def agent(system: System) -> Split:
+    return Split(system.journal.of(Passage), system.journal.of(Chunk))
 
 
 def passages(text: str, size: int, error: str = "", language: str = "en") -> list[Passage]:
@@ -44,10 +44,10 @@ def passages(text: str, size: int, error: str = "", language: str = "en") -> lis
 
 
 async def cut(coming: list[Passage]) -> list[Chunk]:
-    room = Room()
-    await room.append_at(coming)
-    await driven(agent(room), coming, room)
-    return await room.chunks(Chunk, "s")
+    system = System()
+    await system.append(coming)
+    await system.hand(agent(system), "s", coming)
+    return await system.chapters(Chunk, "s")
 
 
 async def test_chunks_are_the_text_in_order_with_chapters_apart() -> None:
@@ -61,13 +61,13 @@ async def test_chunks_are_the_text_in_order_with_chapters_apart() -> None:
     for chapter in range(3):
         inside = [chunk for chunk in chunks if chunk.chapter == chapter]
         assert [chunk.index for chunk in inside] == list(range(len(inside)))
-        assert [chunk.final for chunk in inside] == [False] * (len(inside) - 1) + [True]
+        assert [chunk.last for chunk in inside] == [False] * (len(inside) - 1) + [True]
     assert TEXT[next(c for c in chunks if c.chapter == 1).start_char :].startswith("# The owl")
 
 
 async def test_a_chapter_ends_in_the_batch_of_its_last_piece() -> None:
-    room = Room()
-    batches = await driven(agent(room), passages(TEXT, 1000), room)
+    system = System()
+    batches = await system.hand(agent(system), "s", passages(TEXT, 1000))
     ends = [[chunk.text for chunk in batch if isinstance(chunk, Chunk)] for batch in batches]
     assert [texts for texts in ends if len(texts) > 1] == [
         ["One day it snowed.", ""],
@@ -87,13 +87,13 @@ async def test_a_restart_at_any_chunk_gives_the_same_chunks(size: int, again: st
     coming = passages(TEXT, size)
     whole = await cut(coming)
     for stop_after in range(1, len(whole)):
-        room = Room()
-        await room.append_at(coming)
+        system = System()
+        await system.append(coming)
         handed: list[Passage] = []
-        await driven(agent(room), noted(coming, handed), room, stop_after=stop_after)
+        await system.hand(agent(system), "s", noted(coming, handed), stop_after=stop_after)
         first = 0 if again == "from the first passage" else handed[-1].seq
-        await driven(agent(room), coming[first:], room)
-        assert await room.chunks(Chunk, "s") == whole
+        await system.hand(agent(system), "s", coming[first:])
+        assert await system.chapters(Chunk, "s") == whole
 
 
 def noted(coming: list[Passage], handed: list[Passage]):
@@ -110,10 +110,10 @@ async def test_a_passage_that_comes_twice_is_cut_once() -> None:
 
 
 async def cut_as_delivered(coming: list[Passage], delivered: list[Passage]) -> list[Chunk]:
-    room = Room()
-    await room.append_at(coming)
-    await driven(agent(room), delivered, room)
-    return await room.chunks(Chunk, "s")
+    system = System()
+    await system.append(coming)
+    await system.hand(agent(system), "s", delivered)
+    return await system.chapters(Chunk, "s")
 
 
 async def test_chunks_carry_how_they_are_to_be_spoken_and_why_the_text_ended() -> None:

@@ -64,7 +64,7 @@ async def test_a_stage_that_crashes_once_at_any_write_leaves_no_trace(
     undisturbed: Undisturbed, name: str, after: bool
 ) -> None:
     writes = await rerun(undisturbed, name, [], 1)
-    stride = 1 if name in ("expand", "split", "speak", "fetch", "master") else 11
+    stride = 17 if name in ("pack", "publish", "frame") else 1  # those encode all the audio
     for number in range(0, writes, stride):
         await rerun(undisturbed, name, [Crash(number, after)], 1)
 
@@ -74,7 +74,7 @@ async def test_audio_is_mastered_to_the_end_though_later_chapters_were_spoken_fi
     undisturbed: Undisturbed, after: bool
 ) -> None:
     writes = await rerun(undisturbed, "master", [], 1, late_first=True)
-    for number in range(0, writes, 3):
+    for number in range(0, writes, 5):
         await rerun(undisturbed, "master", [Crash(number, after)], 1, late_first=True)
 
 
@@ -96,7 +96,7 @@ crashes_drawn = st.lists(
 
 
 @pytest.mark.parametrize("name", STAGES)
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     crashes=crashes_drawn,
     step=st.sampled_from([1, 2, 5, 1000]),
@@ -115,7 +115,7 @@ async def test_any_number_of_crashes_and_redeliveries_give_the_same_bytes(
 
 
 @settings(max_examples=5, deadline=None)
-@given(writes=st.lists(st.integers(0, 160), min_size=1, max_size=3), after=st.booleans())
+@given(writes=st.lists(st.integers(0, 300), min_size=1, max_size=3), after=st.booleans())
 async def test_the_whole_flow_stopped_anywhere_goes_on_to_the_same_bytes(
     undisturbed: Undisturbed, writes: list[int], after: bool
 ) -> None:

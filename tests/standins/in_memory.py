@@ -140,3 +140,11 @@ def last_event(events: list[Event]) -> Event:
 def open_session(session: str = "s", **fields: Any) -> Session:
     """Return the description of a session whose items come one by one."""
     return Session(session=session, open=True, last=True, **fields)
+
+
+async def accepted(session: str = "s", *, system: System | None = None, **fields: Any) -> System:
+    """Return a system that has accepted a session, without items."""
+    system = system or System()
+    await system.declare()
+    await system.describe(session, **fields)
+    return system

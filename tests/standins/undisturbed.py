@@ -24,6 +24,7 @@ from rhapsode.codecs.records import (
     Speech,
     text_items,
 )
+from rhapsode.codecs.session import PausePolicy
 from rhapsode.storage.log import SequenceBatch
 from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.storage.objects.memory import MemorySource
@@ -49,6 +50,8 @@ NOTE = "Hello there, listener. This one is short."
 SONG = "songs/sweep.wav"
 IDLE_CUTS = "idle"
 """The session whose texts were cut because nothing followed them for a while."""
+BRIEF = PausePolicy(clause_s=0.02, sentence_s=0.05, paragraph_s=0.1, chapter_s=0.3)
+"""So that less is encoded."""
 STAGES = {stage.name: replace(stage, idle=None) for stage in REGISTERED}
 """Without ticks, so that what an open session gives does not depend on the clock."""
 
@@ -105,7 +108,7 @@ def voice() -> ToneVoice:
 def model() -> Reciter:
     """Return the model of all runs."""
     # as long as a passage, so that a model that is asked to go on does so at the same place
-    return Reciter(NOTE * 3, delta_chars=24)
+    return Reciter(NOTE * 2, delta_chars=24)
 
 
 def objects() -> MemorySource:
@@ -119,7 +122,7 @@ def open_items(session: str) -> tuple[Item, ...]:
         *text_items(session, 0, "The first words come in pie"),
         *text_items(session, 1, "ces, as they are writ"),
         *text_items(session, 2, "ten. Here is a pause."),
-        Item(session=session, seq=3, kind="silence", seconds=0.7),
+        Item(session=session, seq=3, kind="silence", seconds=0.3),
         *text_items(session, 4, "And now a song.", item_end=True),
         Item(session=session, seq=5, kind="object", object=SONG),
         Item(session=session, seq=6, kind="object", object="songs/missing.wav"),
@@ -148,9 +151,9 @@ def descriptions(system: System) -> tuple[Session, ...]:
     return (
         Session(session="story", last=True, form=form),
         Session(session="note", last=True, form=replaced_form(system)),
-        Session(session="model", last=True, mode="expand", form=form),
-        open_session("open", form=form),
-        open_session("prompts", mode="expand", form=form),
+        Session(session="model", last=True, mode="expand", form=form, pauses=BRIEF),
+        open_session("open", form=form, pauses=BRIEF),
+        open_session("prompts", mode="expand", form=form, pauses=BRIEF),
     )
 
 
@@ -175,7 +178,8 @@ async def begin(system: System) -> None:
 
 def new_system(**parts: Any) -> System:
     """Return a system with the voice, the model and the songs of all runs."""
-    return System(**({"voice": voice(), "model": model(), "objects": objects()} | parts))
+    values: dict[str, Any] = {"voice": voice(), "model": model(), "objects": objects()}
+    return System(**(values | parts))
 
 
 def system_that_crashes(gate: WriteGate) -> System:
@@ -209,7 +213,7 @@ async def _with_idle_cuts(system: System) -> None:
 
     It is cut where nothing followed for a while, and goes on silently until something comes.
     """
-    await system.append([open_session(IDLE_CUTS, form=system.form)])
+    await system.append([open_session(IDLE_CUTS, form=system.form, pauses=BRIEF)])
     rounds: tuple[tuple[Item, ...], ...] = (
         text_items(IDLE_CUTS, 0, "Somebody types. And hesi"),
         (*text_items(IDLE_CUTS, 1, "tates, then goes on."),),

@@ -15,7 +15,7 @@ from sample_texts import (
 )
 
 from rhapsode.codecs.text.lines import View
-from rhapsode.codecs.text.sentences import Idle, Piece, cut
+from rhapsode.codecs.text.sentences import IdleState, Piece, cut
 
 
 class TestPromises:
@@ -32,7 +32,7 @@ class TestPromises:
     ):
         places = data.draw(st.lists(st.integers(0, len(text)), max_size=20).map(sorted))
         arrivals = [text[a:b] for a, b in pairwise([0, *places, len(text)])]
-        kinds: st.SearchStrategy[Idle] = st.sampled_from(("", "sentence", "all"))
+        kinds: st.SearchStrategy[IdleState] = st.sampled_from(("", "sentence", "all"))
         idles = data.draw(st.lists(kinds, min_size=len(arrivals), max_size=len(arrivals)))
         assert ranges_covered(text, pieces_as_they_arrive(arrivals, language, idles))
 
