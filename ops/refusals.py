@@ -24,6 +24,11 @@ def check_new(text: str) -> str:
 
 
 def checked_text(text: str) -> str:
+    """Return the text if it can be an item.
+
+    Raises:
+        MalformedError: it is empty, too long or not Unicode; the message tells what is allowed.
+    """
     try:
         return check_text(text)
     except ValueError as error:
