@@ -66,7 +66,7 @@ class Split:
             else:
                 if cursor is None:
                     cursor = await self._resume(session)
-                    outputs = await self._missed(session, cursor, received.seq)
+                    outputs = await self._missed(session, cursor, received)
                 else:
                     outputs = []
                 outputs += _take(session, cursor, received)
@@ -80,15 +80,15 @@ class Split:
                 yield (_event(session, cursor.chars),)
 
     async def _missed(
-        self, session: Description, cursor: _Cursor, seq: int
+        self, session: Description, cursor: _Cursor, received: Item | Passage
     ) -> list[tuple[SequenceRecord, ...]]:
         """Take in what is stored up to an input and is not cut; it may not be delivered again."""
         source: Sequences[Item] | Sequences[Passage]
         source = self.passages if session.mode == "expand" else self.items
         outputs: list[tuple[SequenceRecord, ...]] = []
-        if seq <= cursor.next_input[0]:
+        if _place_of(received) <= cursor.next_input:
             return outputs
-        async for earlier in source.stream(session.session, cursor.next_input[0], seq + 1):
+        async for earlier in source.stream(session.session, cursor.next_input[0], received.seq + 1):
             outputs += _take(session, cursor, earlier)
         return outputs
 
@@ -137,11 +137,16 @@ class Split:
         return low
 
 
+def _place_of(received: Item | Passage) -> tuple[int, int]:
+    """Return an input's position and part."""
+    return (received.seq, received.part if isinstance(received, Item) else 0)
+
+
 def _take(
     session: Description, cursor: _Cursor, received: Item | Passage
 ) -> list[tuple[SequenceRecord, ...]]:
     """Take an input in; return the chunks that follow from it."""
-    place = (received.seq, received.part if isinstance(received, Item) else 0)
+    place = _place_of(received)
     if cursor.closed or place < cursor.next_input:
         return []
     cursor.next_input = (place[0], place[1] + 1)
