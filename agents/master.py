@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import monotonic
 
 from ..codecs.records import (
@@ -19,6 +19,7 @@ from ..codecs.records import (
 from .idle import Idle
 from .journal import Description, Sequences
 from .master_cursor import behind_silent, written
+from .master_run import MasterRun
 from .mastering import Cursor, closing_silence, ending, frames_of_chunk, frames_of_piece, silence
 from .speak import is_cancelled
 
@@ -32,29 +33,6 @@ ANYWAY_S = 10.0
 """After so long they are let out however far away the listener may be."""
 CANCEL_PIECES = 16
 """Pieces of an object between two looks whether the session was cancelled."""
-LISTENING_S = 15.0
-"""A listener's report counts for so long: a few target durations."""
-
-
-@dataclass(slots=True)
-class _Run:
-    """Where the session's audio goes on; read from its last frame after a restart."""
-
-    at: Cursor = field(default_factory=Cursor)
-    events: int = 0
-    """Events of this stage so far: chunks below this number are complete."""
-    closed: bool = False
-    degraded: bool = False
-    """Whether a fallback voice was heard so far."""
-    parts: list[Speech] = field(default_factory=list[Speech])
-    """Delivered parts of the next chunk's speech, so far."""
-    cancelled: bool = False
-    heard_until_s: float = 0.0
-    """Somebody listens until then, as far as was reported."""
-    begun_s: float = 0.0
-    """When the audio's first sample was heard at the latest, if somebody listened from then on."""
-    silent: bool = False
-    """True while an open session without items goes on silently."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +56,7 @@ class Master:
         self, session: Description, received: AsyncIterator[Speech | ObjectAudio | Control | Idle]
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
         """Yield each chunk's frames together, with an event, as soon as it is its turn."""
-        run: _Run | None = None
+        run: MasterRun | None = None
         async for record in received:
             if run is None:
                 run = await self._resume(session)
@@ -89,18 +67,18 @@ class Master:
                     yield output
                 continue
             if isinstance(record, Control):
-                _heed(run, record)
-            elif not _collect(run, record):
+                run.heed(record)
+            elif not run.collect(record):
                 continue
             async for output in self._ready(session, run):
                 yield output
 
-    async def _resume(self, session: Description) -> _Run:
+    async def _resume(self, session: Description) -> MasterRun:
         (last, reported), cancelled = await asyncio.gather(
             written(self.frames, self.events, session.session),
             is_cancelled(self.control, session.session),
         )
-        run = _Run(
+        run = MasterRun(
             begun_s=monotonic(),
             events=0 if reported is None else reported.seq + 1,
             degraded=reported is not None and reported.degraded,
@@ -115,7 +93,7 @@ class Master:
         return run
 
     async def _ready(
-        self, session: Description, run: _Run
+        self, session: Description, run: MasterRun
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
         """Yield all that can be mastered now, in order."""
         while not run.closed:
@@ -140,13 +118,13 @@ class Master:
                 yield self._ended(session, run, head.error, head)
                 return
             run.degraded = run.degraded or head.degraded
-            _begin(session, run)
+            run.begin(session.form.sample_rate_hz)
             start = run.at.sample
             frames, run.at = await asyncio.to_thread(frames_of_chunk, session, run.at, parts)
             words = frames[0].words if frames else ()
             yield (*frames, self._event(session, run, head, start=start, words=words))
 
-    async def _next(self, session: Description, run: _Run) -> list[Speech]:
+    async def _next(self, session: Description, run: MasterRun) -> list[Speech]:
         if run.parts:
             parts, run.parts = run.parts, []
             return parts
@@ -155,7 +133,7 @@ class Master:
         return await self.speech.records(sequence, at.index, at.index + 1)
 
     async def _object(
-        self, session: Description, run: _Run, head: Speech
+        self, session: Description, run: MasterRun, head: Speech
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
         """Yield the frames of an object's pieces, as far as they are there.
 
@@ -172,7 +150,7 @@ class Master:
             for current in ready:
                 if current.piece < run.at.piece:
                     continue
-                _begin(session, run)
+                run.begin(session.form.sample_rate_hz)
                 frames, run.at = frames_of_piece(session, run.at, head, current, window)
                 if current.object_end:
                     run.degraded = run.degraded or bool(current.error)
@@ -185,14 +163,14 @@ class Master:
                         return
 
     async def _go_on_silently(
-        self, session: Description, run: _Run, idle: Idle
+        self, session: Description, run: MasterRun, idle: Idle
     ) -> tuple[SequenceRecord, ...]:
         """Return silence for an open session that has run out of items; none where it sleeps.
 
         First what completes the segment that the last words are in, as soon as its listeners could
         run dry; then in real time while somebody listens.
         """
-        lead_s = _lead_s(session, run)
+        lead_s = run.lead_s(session.form.sample_rate_hz)
         if not run.silent:
             near = lead_s <= session.form.segment_s + NEAR_S or idle.seconds >= ANYWAY_S
             if not run.at.sample or not near or not await self._has_run_out(session, run, idle):
@@ -209,7 +187,7 @@ class Master:
         frames, run.at = silence(session, run.at, int(missing_s * session.form.sample_rate_hz))
         return frames
 
-    async def _has_run_out(self, session: Description, run: _Run, idle: Idle) -> bool:
+    async def _has_run_out(self, session: Description, run: MasterRun, idle: Idle) -> bool:
         """Tell whether there is nothing more to sound, as far as anybody has decided."""
         chunks = await self.chunks.state(f"{session.session}/{run.at.chapter}")
         if chunks.next > run.at.index:
@@ -219,7 +197,7 @@ class Master:
         return idle.seconds >= (RUN_OUT_OF_TEXT_S if may_go_on else RUN_OUT_S)
 
     def _ended(
-        self, session: Description, run: _Run, error: str, head: Speech | None = None
+        self, session: Description, run: MasterRun, error: str, head: Speech | None = None
     ) -> tuple[SequenceRecord, ...]:
         run.closed = True
         frame, run.at = ending(session, run.at, error)
@@ -228,7 +206,7 @@ class Master:
     def _event(
         self,
         session: Description,
-        run: _Run,
+        run: MasterRun,
         head: Speech | None,
         *,
         start: int = 0,
@@ -256,38 +234,3 @@ class Master:
             error=error,
             last=last,
         )
-
-
-def _heed(run: _Run, record: Control) -> None:
-    if record.verb == "cancel":
-        run.cancelled = True
-    else:
-        run.heard_until_s = monotonic() + LISTENING_S
-
-
-def _collect(run: _Run, part: Speech | ObjectAudio) -> bool:
-    """Keep a delivered part; tell whether its chunk is whole (if not ours, the log has it)."""
-    if isinstance(part, ObjectAudio):
-        # one that was mastered with those before it asks for nothing
-        return (part.chapter, part.piece) >= (run.at.chapter, run.at.piece)
-    in_turn = (part.chapter, part.index) == (run.at.chapter, run.at.index)
-    if in_turn and part.part == len(run.parts):
-        run.parts.append(part)
-    if part.part + 1 < part.parts:
-        return False
-    if len(run.parts) != part.parts or not in_turn:
-        run.parts.clear()
-    return True
-
-
-def _begin(session: Description, run: _Run) -> None:
-    """Note that something is heard from now on: who ran dry waited for it."""
-    run.silent = False
-    behind_s = -_lead_s(session, run)
-    if behind_s > 0:
-        run.begun_s += behind_s
-
-
-def _lead_s(session: Description, run: _Run) -> float:
-    """Return the seconds of audio ahead of somebody who has listened from the beginning."""
-    return run.at.sample / session.form.sample_rate_hz - (monotonic() - run.begun_s)

@@ -9,23 +9,15 @@ from dataclasses import dataclass, field
 from ..agents.journal import Description, Journal, UnknownSessionError
 from ..codecs.build import codec_build
 from ..codecs.encoding import MalformedError
-from ..codecs.ingress import check_text
 from ..codecs.records import Control, Item, Session, check_session, text_items
 from ..codecs.session import Form, Mode, VoiceSettings, not_made_yet, pauses_for
 from ..storage.errors import ClosedError, GapError, OverlapError
 from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import ObjectsRefusedError
+from .refusals import ConflictError, SessionClosedError, check_new, checked_text
 
 APPEND_TRIES = 20
 """Several producers may add to one session; each try loses to one of them."""
-
-
-class SessionClosedError(ValueError):
-    """The session takes no more items."""
-
-
-class ConflictError(ValueError):
-    """The position holds another item, or those before it are missing."""
 
 
 def new_session_id() -> str:
@@ -35,17 +27,6 @@ def new_session_id() -> str:
 
 def _any_voice(settings: VoiceSettings) -> None:
     """Accept any voice."""
-
-
-def check_new(text: str) -> str:
-    """Return the text if a session can be made of it.
-
-    Raises:
-        MalformedError: it is empty, too long or not Unicode; the message tells what is allowed.
-    """
-    if not text.strip():
-        raise MalformedError("the text is empty: send at least one word")
-    return _checked(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +136,7 @@ class Sessions:
             MalformedError: the text is out of bounds.
             UnknownSessionError, SessionClosedError, ConflictError: the session does not take it.
         """
-        checked = _checked(text)
+        checked = checked_text(text)
         description = await self._open_session(session)
         # what a model writes from is complete with each call
         ends = item_end or description.mode == "expand"
@@ -298,10 +279,3 @@ class Sessions:
                 await self._compare(session, made(at))
                 return at
         raise ConflictError(f"too many producers add to session {session} at once: try again")
-
-
-def _checked(text: str) -> str:
-    try:
-        return check_text(text)
-    except ValueError as error:
-        raise MalformedError(str(error)) from None

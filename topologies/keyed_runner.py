@@ -9,27 +9,14 @@ from time import monotonic, perf_counter
 from typing import Any
 
 from ..agents.idle import Idle
-from ..agents.journal import (
-    Description,
-    Journal,
-    UndeclaredTopicError,
-    UnknownSessionError,
-    batches,
-)
+from ..agents.journal import Description, Journal, UnknownSessionError
 from ..codecs.encoding import MalformedError, decode
 from ..codecs.records import TOPICS, SequenceRecord
-from ..storage.log import (
-    ClosedError,
-    Fence,
-    FencedError,
-    GapError,
-    OverlapError,
-    SequenceBatch,
-    partition_of,
-)
+from ..storage.log import FencedError
 from .dead_letters import dead_letter
 from .delivery import Delivery, Observer
 from .stage import Agent, Stage
+from .writing import StaleCursorError, write_output
 
 IDLE_S = 60.0
 """A key without records for so long lets go of its agent; the next record starts a new one."""
@@ -43,14 +30,6 @@ RETRY_PATIENCE_S = 600.0
 CANCEL_AGAIN_S = 0.5
 MOST_RELOADS = 20
 """An agent that yields the same stale record so often does not read its cursor."""
-
-
-class _StaleCursorError(Exception):
-    """Somebody else has written what the agent yielded: it has to read its cursor again."""
-
-    def __init__(self, reason: str, batch: SequenceBatch) -> None:
-        super().__init__(reason)
-        self.place = (batch.topic, batch.sequence, batch.start)
 
 
 @dataclass(slots=True)
@@ -169,7 +148,7 @@ class KeyedRunner:
             key.given_up = key.given_up or self._out_of_patience(key, error)
             await asyncio.sleep(key.pause_s)
             key.pause_s = min(2 * key.pause_s, RETRY_MOST_S)
-        except _StaleCursorError as error:
+        except StaleCursorError as error:
             self._observer.troubled(self._stage.name, "reload")
             key.reloads = key.reloads + 1 if error.place == key.stale_at else 1
             key.stale_at = error.place
@@ -256,36 +235,9 @@ class KeyedRunner:
             key.handed.popleft().done()
 
     async def _write(self, output: tuple[SequenceRecord, ...], key: _Key) -> None:
-        by_partition: dict[int, list[SequenceBatch]] = {}
-        for batch in batches(output):
-            if batch.topic not in self._stage.sinks:
-                raise UndeclaredTopicError(
-                    f"{self._stage.name} writes to {batch.topic}, which is not among its sinks"
-                )
-            number = partition_of(batch.key, self._journal.partitions)
-            by_partition.setdefault(number, []).append(batch)
         delivery = key.handed[-1] if key.handed else None
-        for partition, group in by_partition.items():
-            # a fence holds where this member owns the partition; elsewhere the position alone does
-            ours = delivery is not None and partition == delivery.partition
-            await self._append(partition, group, delivery.fence if ours and delivery else None)
-            key.reloads, key.stale_at = 0, None
-
-    async def _append(
-        self, partition: int, group: list[SequenceBatch], fence: Fence | None
-    ) -> None:
-        try:
-            written = await self._journal.log.append_at(
-                partition, group, fence=fence, together=True
-            )
-        except (OverlapError, GapError, ClosedError) as error:
-            raise _StaleCursorError(str(error), group[0]) from error
-        for batch, new in zip(group, written, strict=True):
-            if new:
-                self._observer.wrote(self._stage.name, batch.topic, len(batch.values))
-        if not all(written):
-            stale = group[written.index(False)]
-            raise _StaleCursorError(f"{self._stage.name}: written already by another", stale)
+        await write_output(self._journal, self._stage, self._observer, output, delivery)
+        key.reloads, key.stale_at = 0, None
 
     def _out_of_patience(self, key: _Key, error: OSError) -> str:
         """Return why the record in hand is given up, empty while there is patience left."""

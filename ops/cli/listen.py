@@ -18,12 +18,12 @@ from ...codecs.session import LIMITS, Mode, VoiceSettings
 from ...topologies.registry import STAGE_NAMES
 from ..devices import client as device_client
 from ..progress import Progress
+from ..refusals import check_new
 from ..run.addresses import device_url
 from ..run.stopping import cancel_the_rest
 from ..run.up import log_server
 from ..run.worker import first_crash, stages_running
 from ..services import Services
-from ..sessions import check_new
 from ..settings import Settings
 from ..tools import replay as again
 from ..tools.say import SpeakingFailedError, Spoken

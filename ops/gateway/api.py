@@ -16,7 +16,8 @@ from ...codecs.hls.names import MASTER_NAME, MEDIA_NAME
 from ...codecs.records import Session, check_session
 from ..metrics import STARTED
 from ..progress import Progress, recent_sessions
-from ..sessions import ConflictError, SessionClosedError, Sessions
+from ..refusals import ConflictError, SessionClosedError
+from ..sessions import Sessions
 from .answers import refused
 from .follower import Follower
 from .requests import NewItem, NewSession, NewText, SessionRequest

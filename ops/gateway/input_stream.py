@@ -23,7 +23,7 @@ from ...codecs.encoding import MalformedError
 from ...codecs.records import Event, check_session
 from ..metrics import STARTED
 from ..progress import Progress
-from ..sessions import ConflictError, SessionClosedError
+from ..refusals import ConflictError, SessionClosedError
 from .api import Api
 from .requests import NewItem, SessionRequest
 

@@ -12,7 +12,8 @@ from ...agents.journal import UnknownSessionError
 from ...codecs.records import Item
 from ...storage.log import LogError, UnreachableError
 from ..progress import recent_sessions
-from ..sessions import ConflictError, Sessions
+from ..refusals import ConflictError
+from ..sessions import Sessions
 
 REPORT_S = 3.0
 """Listening is reported for each session at most so often."""

@@ -12,7 +12,8 @@ from ...codecs.encoding import MalformedError, encode
 from ...codecs.ingress import IngressItem, parse_ingress
 from ...codecs.records import DeadLetter, Item
 from ...storage.log import IngressEntry, Log, LogError, NewEntry, UnreachableError
-from ..sessions import ConflictError, SessionClosedError, Sessions
+from ..refusals import ConflictError, SessionClosedError
+from ..sessions import Sessions
 
 IDLE_S = 0.05
 REFUSALS = (MalformedError, ConflictError, SessionClosedError, UnknownSessionError)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from rhapsode.agents.journal import UnknownSessionError
 from rhapsode.codecs.encoding import MalformedError
 from rhapsode.codecs.records import Control, Item
-from rhapsode.ops.sessions import ConflictError, SessionClosedError, Sessions
+from rhapsode.ops.refusals import ConflictError, SessionClosedError
+from rhapsode.ops.sessions import Sessions
 from rhapsode.storage.log import SequenceState
 from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.storage.objects.folder_source import FolderSource

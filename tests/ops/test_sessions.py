@@ -11,7 +11,8 @@ from rhapsode.codecs.encoding import MalformedError
 from rhapsode.codecs.records import Item, Session
 from rhapsode.codecs.session import Form, PausePolicy, Rendition, VoiceSettings
 from rhapsode.ops.progress import recent_sessions
-from rhapsode.ops.sessions import ConflictError, Sessions, check_new, new_session_id
+from rhapsode.ops.refusals import ConflictError, check_new
+from rhapsode.ops.sessions import Sessions, new_session_id
 from rhapsode.storage.log import partition_of
 from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.topologies.testing import PARTITIONS, InMemorySystem

@@ -1,0 +1,63 @@
+"""How far the mastering of one session is, and how far ahead of its listeners."""
+
+from dataclasses import dataclass, field
+from time import monotonic
+
+from ..codecs.records import Control, ObjectAudio, Speech
+from .mastering import Cursor
+
+LISTENING_S = 15.0
+"""A listener's report counts for so long: a few target durations."""
+
+
+@dataclass(slots=True)
+class MasterRun:
+    """Where the session's audio goes on; read from its last frame after a restart."""
+
+    at: Cursor = field(default_factory=Cursor)
+    events: int = 0
+    """Events of this stage so far: chunks below this number are complete."""
+    closed: bool = False
+    degraded: bool = False
+    """Whether a fallback voice was heard so far."""
+    parts: list[Speech] = field(default_factory=list[Speech])
+    """Delivered parts of the next chunk's speech, so far."""
+    cancelled: bool = False
+    heard_until_s: float = 0.0
+    """Somebody listens until then, as far as was reported."""
+    begun_s: float = 0.0
+    """When the audio's first sample was heard at the latest, if somebody listened from then on."""
+    silent: bool = False
+    """True while an open session without items goes on silently."""
+
+    def heed(self, record: Control) -> None:
+        """Take a request of the session's owner, or a report of a listener."""
+        if record.verb == "cancel":
+            self.cancelled = True
+        else:
+            self.heard_until_s = monotonic() + LISTENING_S
+
+    def collect(self, part: Speech | ObjectAudio) -> bool:
+        """Keep a delivered part; tell whether its chunk is whole (if not here, the log has it)."""
+        if isinstance(part, ObjectAudio):
+            # one that was mastered with those before it asks for nothing
+            return (part.chapter, part.piece) >= (self.at.chapter, self.at.piece)
+        in_turn = (part.chapter, part.index) == (self.at.chapter, self.at.index)
+        if in_turn and part.part == len(self.parts):
+            self.parts.append(part)
+        if part.part + 1 < part.parts:
+            return False
+        if len(self.parts) != part.parts or not in_turn:
+            self.parts.clear()
+        return True
+
+    def begin(self, rate_hz: int) -> None:
+        """Note that something is heard from now on: who ran dry waited for it."""
+        self.silent = False
+        behind_s = -self.lead_s(rate_hz)
+        if behind_s > 0:
+            self.begun_s += behind_s
+
+    def lead_s(self, rate_hz: int) -> float:
+        """Return the seconds of audio ahead of somebody who has listened from the beginning."""
+        return self.at.sample / rate_hz - (monotonic() - self.begun_s)

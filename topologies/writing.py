@@ -1,0 +1,71 @@
+"""Writing what an agent yields: where its stage may, all or none, and under the owner's fence."""
+
+from ..agents.journal import Journal, UndeclaredTopicError, batches
+from ..codecs.records import SequenceRecord
+from ..storage.log import (
+    ClosedError,
+    Fence,
+    GapError,
+    OverlapError,
+    SequenceBatch,
+    partition_of,
+)
+from .delivery import Delivery, Observer
+from .stage import Stage
+
+
+class StaleCursorError(Exception):
+    """Somebody else has written what the agent yielded: it has to read its cursor again."""
+
+    def __init__(self, reason: str, batch: SequenceBatch) -> None:
+        super().__init__(reason)
+        self.place = (batch.topic, batch.sequence, batch.start)
+
+
+async def write_output(
+    journal: Journal,
+    stage: Stage,
+    observer: Observer,
+    output: tuple[SequenceRecord, ...],
+    delivery: Delivery | None,
+) -> None:
+    """Append the records of one output, those of each partition all or none.
+
+    Raises:
+        StaleCursorError: some of them are stored already, or their sequences have gone on.
+        UndeclaredTopicError: a topic is not among the stage's sinks.
+        FencedError: a newer generation owns the partition that the delivery came from.
+    """
+    by_partition: dict[int, list[SequenceBatch]] = {}
+    for batch in batches(output):
+        if batch.topic not in stage.sinks:
+            raise UndeclaredTopicError(
+                f"{stage.name} writes to {batch.topic}, which is not among its sinks"
+            )
+        number = partition_of(batch.key, journal.partitions)
+        by_partition.setdefault(number, []).append(batch)
+    for partition, group in by_partition.items():
+        # a fence holds where this member owns the partition; elsewhere the position alone does
+        ours = delivery is not None and partition == delivery.partition
+        fence = delivery.fence if delivery is not None and ours else None
+        await _append(journal, stage, observer, partition, group, fence)
+
+
+async def _append(
+    journal: Journal,
+    stage: Stage,
+    observer: Observer,
+    partition: int,
+    group: list[SequenceBatch],
+    fence: Fence | None,
+) -> None:
+    try:
+        written = await journal.log.append_at(partition, group, fence=fence, together=True)
+    except (OverlapError, GapError, ClosedError) as error:
+        raise StaleCursorError(str(error), group[0]) from error
+    for batch, new in zip(group, written, strict=True):
+        if new:
+            observer.wrote(stage.name, batch.topic, len(batch.values))
+    if not all(written):
+        stale = group[written.index(False)]
+        raise StaleCursorError(f"{stage.name}: written already by another", stale)
