@@ -64,11 +64,10 @@ class Split:
             elif type(received) is not ours:
                 continue
             else:
+                outputs = []
                 if cursor is None:
                     cursor = await self._resume(session)
                     outputs = await self._missed(session, cursor, received)
-                else:
-                    outputs = []
                 outputs += _take(session, cursor, received)
             for output in outputs:
                 yield output
@@ -83,11 +82,10 @@ class Split:
         self, session: Description, cursor: _Cursor, received: Item | Passage
     ) -> list[tuple[SequenceRecord, ...]]:
         """Take in what is stored up to an input and is not cut; it may not be delivered again."""
-        source: Sequences[Item] | Sequences[Passage]
         source = self.passages if session.mode == "expand" else self.items
-        outputs: list[tuple[SequenceRecord, ...]] = []
         if _place_of(received) <= cursor.next_input:
-            return outputs
+            return []
+        outputs: list[tuple[SequenceRecord, ...]] = []
         async for earlier in source.stream(session.session, cursor.next_input[0], received.seq + 1):
             outputs += _take(session, cursor, earlier)
         return outputs
@@ -118,7 +116,6 @@ class Split:
             cursor.next_input = (await self._first_of(session, last.item), 0)
             cursor.start_char = last.end_char
             cursor.item = last.item
-            cursor.chars = last.chars
         return cursor
 
     async def _first_of(self, session: Description, item: int) -> int:

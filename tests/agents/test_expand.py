@@ -1,5 +1,7 @@
 """From prompts to the words that are said, also after a crash in the middle."""
 
+from typing import Any
+
 import pytest
 from standins.in_memory import System, accepted
 
@@ -36,16 +38,14 @@ def conversation() -> list[Item]:
     ]
 
 
-async def asked(items: list[Item] | tuple[Item, ...], model: Reciter, **fields: object) -> System:
+async def asked(items: list[Item] | tuple[Item, ...], model: Reciter, **fields: Any) -> System:
     """Return a system with these items, and what was made of them."""
     system = await with_items(items, model, **fields)
     await system.hand(agent(system), "s", items)
     return system
 
 
-async def with_items(
-    items: list[Item] | tuple[Item, ...], model: Reciter, **fields: object
-) -> System:
+async def with_items(items: list[Item] | tuple[Item, ...], model: Reciter, **fields: Any) -> System:
     system = await accepted(system=System(model=model), mode="expand", **fields)
     await system.append(items)
     return system

@@ -1,6 +1,7 @@
 """Objects, silences, ends and idle time in a session's one run of audio, from any restart."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,20 +55,20 @@ def tone(seconds: float, level: float = 8_000.0, hz: float = 440.0) -> np.ndarra
     return np.rint(level * np.sin(2 * np.pi * hz * times)).astype(np.int16)
 
 
-def spoken(index: int, boundary: Boundary = "sentence", **fields: object) -> Speech:
+def spoken(index: int, boundary: Boundary = "sentence", **fields: Any) -> Speech:
     """Return a chunk's speech of 0.4 s."""
     known = {"session": "s", "seq": index, "index": index, "boundary": boundary}
     known |= {"text": f"Number {index}.", "rate_hz": RATE_HZ, "pcm": tone(0.4).tobytes()}
     return Speech(**(known | fields))  # pyright: ignore[reportArgumentType]  # a mix of types by name
 
 
-def other(index: int, kind: str, **fields: object) -> Speech:
+def other(index: int, kind: str, **fields: Any) -> Speech:
     """Return what stands for a chunk without speech."""
     known = {"session": "s", "seq": index, "index": index, "kind": kind, "boundary": "paragraph"}
     return Speech(**(known | fields))  # pyright: ignore[reportArgumentType]  # a mix of types by name
 
 
-def end(index: int, **fields: object) -> Speech:
+def end(index: int, **fields: Any) -> Speech:
     return other(index, "mark", **({"boundary": "end", "last": True} | fields))
 
 
@@ -91,7 +92,7 @@ def pieces(
     ]
 
 
-async def mastered(records: Sequence[Handed], **fields: object) -> System:
+async def mastered(records: Sequence[Handed], **fields: Any) -> System:
     """Return a system in which the records were appended and handed over one by one."""
     system = await accepted(**fields)
     await system.append([record for record in records if not isinstance(record, Idle)])
@@ -99,7 +100,7 @@ async def mastered(records: Sequence[Handed], **fields: object) -> System:
     return system
 
 
-async def live(records: Sequence[Handed], **fields: object) -> System:
+async def live(records: Sequence[Handed], **fields: Any) -> System:
     """Return a system in which each record is stored only when it is handed over."""
     system = await accepted(**fields)
 

@@ -117,7 +117,7 @@ async def test_a_restart_on_a_frame_packed_long_ago_makes_nothing_twice() -> Non
 async def test_segments_do_not_depend_on_how_the_audio_was_cut() -> None:
     one, other = await packed(audio(100)), await packed(audio(100, size=777))
     assert await one.records(Segment, "s") == await other.records(Segment, "s")
-    assert one.store.of("s") == other.store.of("s")
+    assert one.recorded.of("s") == other.recorded.of("s")
 
 
 async def test_a_session_that_failed_says_so_on_its_last_segment() -> None:
@@ -160,7 +160,7 @@ async def test_a_store_out_of_reach_is_left_to_be_tried_again() -> None:
     await system.hand(agent(system), "s", frames)
     wanted = await packed(frames)
     assert await system.records(Segment, "s") == await wanted.records(Segment, "s")
-    assert store.of("s") == wanted.store.of("s")
+    assert system.recorded.of("s") == wanted.recorded.of("s")
 
 
 async def test_grid_and_bit_rate_are_those_of_the_session() -> None:

@@ -40,8 +40,8 @@ def segments(count: int, error: str = "") -> list[Segment]:
 
 
 async def with_session(store: RecordedObjects | None = None) -> System:
-    parts = {} if store is None else {"store": store}
-    return await accepted(system=System(log=MemoryLog(lambda: CREATED_MS), **parts))
+    system = System(log=MemoryLog(lambda: CREATED_MS), store=store or RecordedObjects())
+    return await accepted(system=system)
 
 
 async def published_live(system: System, coming: list[Segment]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -66,13 +67,13 @@ def mixed() -> list[Item]:
     ]
 
 
-async def with_items(items: Sequence[Input], **fields: object) -> System:
+async def with_items(items: Sequence[Input], **fields: Any) -> System:
     system = await accepted(**fields)
     await system.append([item for item in items if not isinstance(item, Idle)])
     return system
 
 
-async def cut(items: Sequence[Input], **fields: object) -> list[Chunk]:
+async def cut(items: Sequence[Input], **fields: Any) -> list[Chunk]:
     """Return the chunks of items that are handed over in their order, idle times included."""
     system = await with_items(items, **fields)
     await system.hand(agent(system), "s", items)
