@@ -64,11 +64,10 @@ class Split:
             elif type(received) is not ours:
                 continue
             else:
+                outputs = []
                 if cursor is None:
                     cursor = await self._resume(session)
                     outputs = await self._missed(session, cursor, received)
-                else:
-                    outputs = []
                 outputs += _take(session, cursor, received)
             for output in outputs:
                 yield output
@@ -83,13 +82,11 @@ class Split:
         self, session: Description, cursor: _Cursor, received: Item | Passage
     ) -> list[tuple[SequenceRecord, ...]]:
         """Take in what is stored up to an input and is not cut; it may not be delivered again."""
-        source: Sequences[Item] | Sequences[Passage]
         source = self.passages if session.mode == "expand" else self.items
+        if _place_of(received) <= cursor.next_input:
+            return []
         outputs: list[tuple[SequenceRecord, ...]] = []
-        if _place(received) == cursor.next_input:
-            return outputs
-        first, end = cursor.next_input[0], received.seq + 1
-        async for earlier in source.stream(session.session, first, end):
+        async for earlier in source.stream(session.session, cursor.next_input[0], received.seq + 1):
             outputs += _take(session, cursor, earlier)
         return outputs
 
@@ -119,7 +116,6 @@ class Split:
             cursor.next_input = (await self._first_of(session, last.item), 0)
             cursor.start_char = last.end_char
             cursor.item = last.item
-            cursor.chars = last.chars
         return cursor
 
     async def _first_of(self, session: Description, item: int) -> int:
@@ -138,15 +134,16 @@ class Split:
         return low
 
 
-def _place(received: Item | Passage) -> tuple[int, int]:
-    return received.seq, received.part if isinstance(received, Item) else 0
+def _place_of(received: Item | Passage) -> tuple[int, int]:
+    """Return an input's position and part."""
+    return (received.seq, received.part if isinstance(received, Item) else 0)
 
 
 def _take(
     session: Description, cursor: _Cursor, received: Item | Passage
 ) -> list[tuple[SequenceRecord, ...]]:
     """Take an input in; return the chunks that follow from it."""
-    place = _place(received)
+    place = _place_of(received)
     if cursor.closed or place < cursor.next_input:
         return []
     cursor.next_input = (place[0], place[1] + 1)

@@ -160,7 +160,7 @@ async def test_a_store_out_of_reach_is_left_to_be_tried_again() -> None:
     await system.hand(agent(system), "s", frames)
     wanted = await packed(frames)
     assert await system.records(Segment, "s") == await wanted.records(Segment, "s")
-    assert store.of("s") == wanted.recorded.of("s")
+    assert system.recorded.of("s") == wanted.recorded.of("s")
 
 
 async def test_grid_and_bit_rate_are_those_of_the_session() -> None:

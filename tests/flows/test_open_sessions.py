@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from standins.crashes import Worker
@@ -111,7 +112,7 @@ async def test_a_session_that_is_cancelled_ends_where_its_audio_is(open_: bool) 
     await system.check("s")
 
 
-async def sharing(first: System, **parts: object) -> System:
+async def sharing(first: System, **parts: Any) -> System:
     """Return another process on the same log and store."""
     return System(log=first.log, store=first.store, objects=first.objects, **parts)  # pyright: ignore[reportArgumentType]  # a mix of types by name
 
