@@ -1,6 +1,6 @@
 """Objects, silences, ends and idle time in a session's one run of audio, from any restart."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,7 +104,7 @@ async def live(records: Sequence[Handed], **fields: Any) -> System:
     """Return a system in which each record is stored only when it is handed over."""
     system = await accepted(**fields)
 
-    async def coming():
+    async def coming() -> AsyncGenerator[Any]:
         for record in records:
             if not isinstance(record, Idle):
                 await system.append([record])
