@@ -1,101 +1,27 @@
 """Items into chunks: every word, once, the same from wherever the cutting is taken up."""
 
 from collections.abc import Sequence
-from itertools import pairwise
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from standins.in_memory import System, accepted
+from standins.split_items import (
+    LONG_TEXT,
+    TEXT,
+    Input,
+    agent,
+    chunks_of,
+    cut,
+    mixed,
+    noted,
+    pieces,
+    spoken,
+    with_items,
+)
 
-from rhapsode.agents.idle import Idle
-from rhapsode.agents.split import ALL_IDLE_S, SENTENCE_IDLE_S, Split
 from rhapsode.codecs.records import Chunk, Event, Item, Passage, text_items
 from rhapsode.codecs.records.inputs import MAX_PIECE_CHARS
-
-TEXT = """# The fox
-
-A fox lived in the old wood. She was clever, quick, and rather vain; nobody minded.
-
-One day it snowed.
-
-# The owl
-
-An owl watched her from above, without a word, for all of a long winter. Then it spoke.
-
-# The end
-
-Nobody knows what it said."""
-
-LONG_TEXT = "A sentence of quite some words that fills the item, too. " * 300
-
-Input = Item | Passage | Idle
-A_LITTLE = Idle(SENTENCE_IDLE_S)
-LONG = Idle(ALL_IDLE_S)
-
-
-def agent(system: System) -> Split:
-    journal = system.journal
-    return Split(journal.of(Item), journal.of(Passage), journal.of(Chunk), journal.of(Event))
-
-
-def pieces(text: str, size: int) -> list[Item]:
-    """Return a text as items of so many characters, the last of which ends the session."""
-    parts = [text[start : start + size] for start in range(0, len(text), size)] or [""]
-    return [
-        item
-        for seq, part in enumerate(parts)
-        for item in text_items("s", seq, part, last=seq == len(parts) - 1)
-    ]
-
-
-def mixed() -> list[Item]:
-    """Return texts in pieces and parts, with an object and silences between them, and an end."""
-    return [
-        *text_items("s", 0, "The first te"),
-        *text_items("s", 1, "xt. It goes o"),
-        *text_items("s", 2, "n", item_end=True),
-        *text_items("s", 3, "Another text, right behind it"),
-        Item(session="s", seq=4, kind="object", object="song.wav", etag='"1"'),
-        Item(session="s", seq=5, kind="silence", seconds=2.5),
-        *text_items("s", 6, "# Heading\n\nBody of it. "),
-        *text_items("s", 7, "# Next\n\nMore body"),
-        Item(session="s", seq=8, kind="silence", seconds=0.5),
-        *text_items("s", 9, LONG_TEXT),
-        Item(session="s", seq=10, kind="end", last=True),
-    ]
-
-
-async def with_items(items: Sequence[Input], **fields: Any) -> System:
-    system = await accepted(**fields)
-    await system.append([item for item in items if not isinstance(item, Idle)])
-    return system
-
-
-async def cut(items: Sequence[Input], **fields: Any) -> list[Chunk]:
-    """Return the chunks of items that are handed over in their order, idle times included."""
-    system = await with_items(items, **fields)
-    await system.hand(agent(system), "s", items)
-    return await chunks_of(system)
-
-
-async def chunks_of(system: System) -> list[Chunk]:
-    """Return a session's chunks, whose numbers are without a gap."""
-    chunks: list[Chunk] = await system.chapters(Chunk, "s")
-    assert [chunk.seq for chunk in chunks] == list(range(len(chunks)))
-    for before, after in pairwise(chunks):
-        after_mark = before.boundary == "chapter"
-        assert (after.chapter, after.index) == (
-            (before.chapter + 1, 0) if after_mark else (before.chapter, before.index + 1)
-        )
-    for before, after in pairwise(chunk for chunk in chunks if chunk.kind == "text"):
-        assert after.item > before.item or after.start_char >= before.end_char
-    return chunks
-
-
-def spoken(chunks: Sequence[Chunk], item: int = 0) -> list[str]:
-    return [chunk.text for chunk in chunks if chunk.kind == "text" and chunk.item == item]
 
 
 async def test_chunks_are_the_text_in_order_with_chapters_apart() -> None:
@@ -178,12 +104,6 @@ async def test_after_something_else_sound_begins_anew_with_a_short_chunk() -> No
     assert [chunk.ramp for chunk in chunks if chunk.item == 2 and chunk.kind == "text"] == [
         chunk.ramp for chunk in chunks if chunk.item == 0 and chunk.kind == "text"
     ]
-
-
-def noted(items: Sequence[Input], handed: list[Input]):
-    for item in items:
-        handed.append(item)
-        yield item
 
 
 async def hold_to_restarts(items: Sequence[Input], stops: Sequence[int], back: int) -> None:
@@ -295,51 +215,3 @@ async def test_how_long_the_text_was_is_told_though_the_worker_crashed_before(
 async def test_a_text_of_nothing_is_only_an_end() -> None:
     chunks = await cut(pieces("", 10))
     assert [(c.kind, c.boundary, c.seq, c.index) for c in chunks] == [("mark", "end", 0, 0)]
-
-
-async def test_a_finished_sentence_is_cut_after_a_while_without_its_successor() -> None:
-    items = [*text_items("s", 0, "First one. Second one. And a th")]
-    before = await cut(items, open=True)
-    assert spoken(before) == ["First one.", "Second one."]
-    items = [*text_items("s", 0, "First one. Second one.")]
-    assert spoken(await cut(items, open=True)) == ["First one."]
-    assert spoken(await cut([*items, A_LITTLE], open=True)) == ["First one.", "Second one."]
-
-
-async def test_all_there_is_is_cut_after_longer_and_the_text_goes_on_behind_it() -> None:
-    more = text_items("s", 1, "here. And the end.", last=True)
-    items = [*text_items("s", 0, "First one. It stops "), A_LITTLE, LONG, *more]
-    chunks = await cut(items, open=True)
-    assert spoken(chunks) == ["First one.", "It stops", "here.", "And the end."]
-    assert chunks[1].boundary == "clause"
-    assert {chunk.item for chunk in chunks if chunk.kind == "text"} == {0}
-    assert chunks[2].ramp == 0  # who listens has caught up
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    size=st.integers(1, 60),
-    idle=st.lists(st.sampled_from([None, A_LITTLE, LONG]), min_size=60, max_size=60),
-    stop_after=st.integers(1, 12),
-)
-async def test_no_idle_time_loses_or_doubles_a_word_nor_does_a_crash_after_it(
-    size: int, idle: list[Idle | None], stop_after: int
-) -> None:
-    items = pieces(TEXT, size)
-    timed: list[Input] = []
-    for item, tick in zip(items, idle * len(items), strict=False):
-        timed += [item] if tick is None or item.last else [item, tick]
-    system = await with_items(items, open=True)
-    handed: list[Input] = []
-    await system.hand(agent(system), "s", noted(timed, handed), stop_after=stop_after)
-    delivered = sum(not isinstance(one, Idle) for one in handed)
-    await system.hand(agent(system), "s", items[max(0, delivered - 1) :])
-    chunks = await chunks_of(system)
-    cut_text = "".join(TEXT[c.start_char : c.end_char] for c in chunks)
-    assert "".join(cut_text.split()) == "".join(TEXT.split())
-
-
-async def test_idle_time_before_anything_was_said_or_after_the_end_cuts_nothing() -> None:
-    assert await cut([A_LITTLE, LONG], open=True) == []
-    items = pieces("One. Two.", 100)
-    assert await cut([*items, A_LITTLE, LONG], open=True) == await cut(items, open=True)

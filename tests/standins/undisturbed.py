@@ -24,7 +24,7 @@ from rhapsode.codecs.records import (
     Speech,
     text_items,
 )
-from rhapsode.codecs.session import PausePolicy
+from rhapsode.codecs.session import Form, PausePolicy
 from rhapsode.storage.log import SequenceBatch
 from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.storage.objects.memory import MemorySource
@@ -150,16 +150,11 @@ def descriptions(system: System) -> tuple[Session, ...]:
     form = system.form
     return (
         Session(session="story", last=True, form=form),
-        Session(session="note", last=True, form=replaced_form(system)),
+        Session(session="note", last=True, form=Form(segment_s=1.5, ramp=False, device=None)),
         Session(session="model", last=True, mode="expand", form=form, pauses=BRIEF),
         open_session("open", form=form, pauses=BRIEF),
         open_session("prompts", mode="expand", form=form, pauses=BRIEF),
     )
-
-
-def replaced_form(system: System) -> Any:
-    """Return a form of other segments, and without packets for devices."""
-    return type(system.form)(segment_s=1.5, ramp=False, device=None)
 
 
 FINISHED = ("story", "note", "model", "open", "prompts")
@@ -216,7 +211,7 @@ async def _with_idle_cuts(system: System) -> None:
     await system.append([open_session(IDLE_CUTS, form=system.form, pauses=BRIEF)])
     rounds: tuple[tuple[Item, ...], ...] = (
         text_items(IDLE_CUTS, 0, "Somebody types. And hesi"),
-        (*text_items(IDLE_CUTS, 1, "tates, then goes on."),),
+        text_items(IDLE_CUTS, 1, "tates, then goes on."),
         (Item(session=IDLE_CUTS, seq=2, kind="object", object=SONG),),
         (
             *text_items(IDLE_CUTS, 3, "Good bye."),

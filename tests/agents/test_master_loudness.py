@@ -1,0 +1,144 @@
+"""Long speech of real voices: at its target loudness, its peaks below full scale after AAC."""
+
+import io
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from standins.in_memory import System, accepted, samples_of
+
+from rhapsode.agents.master import Master
+from rhapsode.agents.pack import Packer
+from rhapsode.agents.session_audio import SessionAudio
+from rhapsode.agents.speak import Speak
+from rhapsode.agents.turns import Turns
+from rhapsode.agents.voices.espeak import EspeakVoice
+from rhapsode.agents.voices.piper import PiperVoice
+from rhapsode.agents.voices.voice import TARGET_LUFS, Voice
+from rhapsode.codecs.audio import pcm
+from rhapsode.codecs.hls.fmp4 import init_segment
+from rhapsode.codecs.records import (
+    AudioFrame,
+    Chunk,
+    Control,
+    Event,
+    Item,
+    ObjectAudio,
+    Speech,
+)
+from rhapsode.codecs.session import Mastering
+from rhapsode.codecs.text.sentences import Boundary, cut
+from rhapsode.ops.tools import stories
+
+STORY_CHARS = 450
+"""About 28 s of the story that comes with the package."""
+
+
+EDGE_KEEP_S = Mastering().edge_keep_s
+
+
+def agent(system: System) -> Master:
+    journal = system.journal
+    return Master(
+        journal.of(Speech),
+        journal.of(ObjectAudio),
+        journal.of(AudioFrame),
+        journal.of(Event),
+        journal.of(Control),
+        journal.of(Chunk),
+        journal.of(Item),
+    )
+
+
+Piece = tuple[str, Boundary]
+
+
+async def speech_of(system: System, *chapters: list[Piece]) -> list[Speech]:
+    """Have the system's voice speak chapters; return all records, chapter after chapter."""
+    journal = system.journal
+    speak = Speak(
+        system.voice, Turns(1), journal.of(Chunk), journal.of(Speech), journal.of(Control)
+    )
+    seq = at = 0
+    for chapter, pieces in enumerate(chapters):
+        chunks: list[Chunk] = []
+        for index, (text, boundary) in enumerate(pieces):
+            chunks.append(
+                Chunk(
+                    session="s",
+                    seq=seq,
+                    chapter=chapter,
+                    index=index,
+                    text=text,
+                    start_char=at,
+                    end_char=at + len(text),
+                    boundary=boundary,
+                    kind="mark" if boundary in ("chapter", "end") else "text",
+                    last=boundary in ("chapter", "end"),
+                )
+            )
+            seq, at = seq + 1, at + len(text) + 1
+        await system.hand(speak, "s", chunks)
+    return await system.chapters(Speech, "s")
+
+
+async def mastered(
+    system: System, delivered: list[Speech]
+) -> tuple[list[AudioFrame], NDArray[np.int16]]:
+    """Return the frames, checked for gaps, and their samples."""
+    await system.hand(agent(system), "s", delivered)
+    frames: list[AudioFrame] = await system.records(AudioFrame, "s")
+    for before, after in pairwise(frames):
+        assert after.first_sample == before.end
+    return frames, samples_of(frames)
+
+
+async def decoded(system: System) -> NDArray[np.float32]:
+    """Return the session's audio as a browser would hear it, at 48 kHz."""
+    audio = SessionAudio(system.journal.of(AudioFrame), "s")
+    await audio.load()
+    packer = Packer(system.form, audio, 0)
+    data = bytearray(init_segment())
+    while made := await packer.next():
+        data += made[1]
+    with av.open(io.BytesIO(bytes(data)), "r") as container:
+        return np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])  # pyright: ignore[reportAttributeAccessIssue]  # opened to be read
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(EspeakVoice, id="espeak"),
+        pytest.param(PiperVoice, id="piper", marks=pytest.mark.voice),
+    ]
+)
+def voice_class(request: pytest.FixtureRequest) -> type[EspeakVoice] | type[PiperVoice]:
+    pytest.importorskip(
+        "piper" if request.param is PiperVoice else "espeakng_loader",
+        reason="voices are extras: pip install '.[piper,espeak]'",
+    )
+    return request.param
+
+
+async def test_a_long_text_has_the_target_loudness_and_its_peaks_survive_aac(
+    voice_class: type[EspeakVoice] | type[PiperVoice],
+) -> None:
+    voice: Voice = voice_class()
+    await voice.prepare()
+    system = await accepted(system=System(voice=voice))
+    story = (Path(stories.__file__).parent / "lighthouse.txt").read_text()[:STORY_CHARS]
+    pieces: list[Piece] = []
+    at = 0
+    while piece := cut(story, at, seq=len(pieces), final=True, language="en"):
+        pieces.append((piece.text, piece.boundary))
+        at = piece.end_char
+    _, samples = await mastered(system, await speech_of(system, [*pieces, ("", "end")]))
+    await voice.close()
+    assert len(samples) > 20 * 48_000
+    assert pcm.loudness_lufs(samples, 48_000) == pytest.approx(TARGET_LUFS, abs=1.5)
+    heard = await decoded(system)
+    assert len(heard) == len(samples)
+    as_int16 = np.clip(np.rint(heard * 32_768), -32_768, 32_767).astype(np.int16)
+    assert pcm.true_peak_dbtp(as_int16, 48_000) < -1.5
