@@ -42,7 +42,7 @@ class AudioFrame(
     def __post_init__(self) -> None:
         check_session(self.session)
         held = len(self.pcm)
-        if held != BYTES_PER_SAMPLE * self.channels * self.samples:
+        if self.samples < 0 or held != BYTES_PER_SAMPLE * self.channels * self.samples:
             raise ValueError(f"{held} bytes are not {self.samples} samples of {self.channels}")
 
     @property
