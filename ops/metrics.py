@@ -22,7 +22,7 @@ WRITTEN = Counter(
 )
 TROUBLE = Counter(
     "rhapsode_stage_trouble",
-    "Retries, dead letters, fenced lanes and crashes of a stage",
+    "Retries, reloads, dead letters, fences and crashes of a stage",
     ["stage", "kind"],
     registry=REGISTRY,
 )
@@ -55,7 +55,7 @@ DEVICES = Gauge("rhapsode_devices", "Voice devices connected", registry=REGISTRY
 
 
 class PrometheusObserver:
-    """Counts what stages do (`topologies.lanes.Observer`)."""
+    """Counts what stages do (`topologies.delivery.Observer`)."""
 
     def handled(self, stage: str, records: int, seconds: float) -> None:
         RECORDS.labels(stage).inc(records)

@@ -1,4 +1,4 @@
-"""Measured processes that read a topic: Faust on the log, lanes, the log alone, bare redis-py.
+"""Measured processes that read a topic: Faust on the log, keyed runners, the log, bare redis-py.
 
 Each answers ``{"ready": true}`` once it can be sent records, and then with what it found: with
 ``count`` the seconds and CPU seconds that so many records took from the first read on, and the

@@ -95,7 +95,7 @@ class OwnedPartitions(base.Consumer):
         return {tp: self._highwaters[tp] for tp in partitions}
 
     async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
-        """Return the first offset that stands in each partition."""
+        """Return each partition's first stored offset."""
         return {tp: (await self._link.log.span(tp.topic, tp.partition)).first for tp in partitions}
 
     async def position(self, tp: TP) -> int | None:

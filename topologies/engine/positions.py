@@ -21,7 +21,7 @@ class Positions:
 
     A blocking read may return long after it was asked for: behind a seek, or in another generation
     of the group. So every seek begins a new *epoch* of its partition, and what was read in an
-    older one is dropped; the position still stands before it, so it is read again if it is still
+    older one is dropped; the position is still before it, so it is read again if it is still
     wanted. A seek, too, may come late: one that was begun under an earlier assignment, or while
     none holds, changes nothing. A partition that was not sought has no position and is not read.
     """

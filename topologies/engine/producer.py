@@ -72,7 +72,7 @@ class Producer(base.Producer):
         *,
         transactional_id: str | None = None,
     ) -> "asyncio.Future[RecordMetadata]":
-        """Queue the record; the future has its true offset once it stands in the log."""
+        """Queue the record; the future gets its offset once it is stored."""
         if topic not in self._link.partitions:
             await self._link.declare(topic)
         tp = self.key_partition(topic, key) if partition is None else TP(topic, partition)
@@ -88,7 +88,7 @@ class Producer(base.Producer):
         return sent
 
     async def send_and_wait(self, *args: Any, **kwargs: Any) -> RecordMetadata:
-        """Append the record and return where it stands."""
+        """Append the record and return its partition and offset."""
         return await (await self.send(*args, **kwargs))
 
     @Service.task
@@ -135,7 +135,7 @@ class Producer(base.Producer):
                 )
 
     async def flush(self) -> None:
-        """Wait until all that was sent before this call stands in the log, or has failed."""
+        """Wait until all that was sent before this call is stored, or has failed."""
         await self.buffer.flush()
         await self._settle()
 

@@ -85,7 +85,7 @@ class Transport(base.Transport):
     async def declare(self, topic: str, partitions: int | None = None) -> int:
         """Make sure the topic exists; return its number of partitions.
 
-        A topic that stands keeps its number; reply topics have one (the responder may create them
+        An existing topic keeps its number; reply topics have one (the responder may create them
         first); otherwise the given number or the app's ``topic_partitions`` counts.
         """
         known = self.partitions.get(topic)
