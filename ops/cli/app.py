@@ -49,9 +49,11 @@ def _options(
     ] = False,
 ) -> None:
     """Texts and prompts in, audio as a stream out. Start with: rhapsode up."""
+    _log_to_stderr()
 
 
-def _log_lines() -> None:
+def _log_to_stderr() -> None:
+    """Keep standard output for results: libraries log through structlog too."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         processors=[
@@ -59,12 +61,11 @@ def _log_lines() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
 
 
 def main() -> None:
     """Run the command line."""
-    _log_lines()
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     app()
