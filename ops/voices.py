@@ -34,8 +34,8 @@ MAKERS: dict[str, Callable[[Settings], Voice]] = {
 }
 
 
-def voices_from(settings: Settings) -> list[Voice]:
-    """Return the voices the settings ask for, best first.
+def voice_names(settings: Settings) -> list[str]:
+    """Return the names of the voices the settings ask for, best first.
 
     ``auto``: an OpenAI-compatible server where one is configured, then Piper, then espeak-ng; gTTS
     sends text to a third party, so it speaks only where it is named.
@@ -52,7 +52,16 @@ def voices_from(settings: Settings) -> list[Voice]:
             f"RHAPSODE_VOICES names {', '.join(unknown) or 'nothing'}; "
             f"the voices are {', '.join(MAKERS)}"
         )
-    return [MAKERS[name](settings) for name in names]
+    return names
+
+
+def voices_from(settings: Settings) -> list[Voice]:
+    """Return those voices, best first.
+
+    Raises:
+        SettingsError: a name is no voice.
+    """
+    return [MAKERS[name](settings) for name in voice_names(settings)]
 
 
 def voice_from(settings: Settings) -> Chain:

@@ -9,7 +9,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ...codecs.records import check_session
 from ...topologies.draw import as_data, as_mermaid, as_text
 from ...topologies.registry import STAGES
 from ...topologies.stage import group_id
@@ -21,7 +20,16 @@ from ..tools import doctor as health
 from ..tools import replay as again
 from .options import Force, Host, Json, Port, RedisUrl, State
 from .output import check_folder, clear_folder
-from .running import fail, run, services_of, settings_of, show, show_json, wide_console
+from .running import (
+    check_session_id,
+    fail,
+    run,
+    services_of,
+    settings_of,
+    show,
+    show_json,
+    wide_console,
+)
 
 
 def sessions(
@@ -130,7 +138,7 @@ async def _replay(
     settings: Settings, session: str, out: Path | None, *, verify: bool, force: bool, as_json: bool
 ) -> int:
     """Derive a session again; status 1 where a byte differs."""
-    check_session(session)
+    check_session_id(session)
     if out is not None:
         await asyncio.to_thread(check_folder, out, force=force)
     async with services_of(settings) as services:

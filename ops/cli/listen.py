@@ -13,7 +13,6 @@ import faust
 import typer
 from rich.console import Console
 
-from ...codecs.records import check_session
 from ...codecs.session import LIMITS, Mode, VoiceSettings
 from ...topologies.registry import STAGE_NAMES
 from ..devices import client as device_client
@@ -30,7 +29,17 @@ from ..tools.say import SpeakingFailedError, Spoken
 from ..tools.say import say as speak
 from .options import Force, Json, RedisUrl, State, Voice
 from .output import check_file, check_folder, clear_folder
-from .running import UsageError, fail, run, settings_of, show, show_json, show_rows, tell
+from .running import (
+    UsageError,
+    check_session_id,
+    fail,
+    run,
+    settings_of,
+    show,
+    show_json,
+    show_rows,
+    tell,
+)
 
 T = TypeVar("T")
 UTF8_BYTES_A_CHAR = 4
@@ -199,7 +208,7 @@ def device(
 
     async def heard() -> int:
         if session is not None:
-            check_session(session)
+            check_session_id(session)
         await asyncio.to_thread(check_file, out, force=force)
         heard = await _heard(server, session, text, abort_after)
         await asyncio.to_thread(heard.save, out)

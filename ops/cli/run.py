@@ -18,6 +18,7 @@ from ..run.worker import work
 from ..services import Services
 from ..settings import Settings, describe
 from ..tools.demo import Demonstration, check_demo_folder, demo_settings, demonstrate
+from ..voices import voice_names
 from .options import Host, Json, Port, RedisUrl, Stages, State
 from .running import (
     INTERRUPTED,
@@ -76,6 +77,7 @@ async def _worker(settings: Settings, stages: tuple[str, ...]) -> int:
     unknown = [name for name in stages if name not in STAGE_NAMES]
     if unknown:
         raise UsageError(f"{unknown[0]!r} is not a stage; the stages are {', '.join(STAGE_NAMES)}")
+    voice_names(settings)
     services = Services(with_log_url(settings))
     try:
         return await work(services, stages)

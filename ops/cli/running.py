@@ -12,6 +12,7 @@ import uvloop
 from rich.console import Console
 
 from ...codecs.encoding import MalformedError
+from ...codecs.records import check_session
 from ...storage.log import LogError, UnreachableError
 from ...storage.objects.store import ObjectsRefusedError, ObjectsUnreachableError
 from ...storage.redis.embedded import EmbeddedValkeyError
@@ -131,6 +132,18 @@ def check_port(settings: Settings) -> None:
     problem = port_problem(settings)
     if problem:
         raise UsageError(problem)
+
+
+def check_session_id(session: str) -> None:
+    """See that the session id is one; it becomes part of paths and keys.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        check_session(session)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 async def unless_stopped(stopping: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:

@@ -64,10 +64,11 @@ class Origin:
             return refused(404, f"there is no session {session}")
         wanted = 0
         if name == MEDIA_NAME:
-            wanted_or_refusal = _wanted_segment(request, progress.segments, progress.done)
-            if isinstance(wanted_or_refusal, Response):
-                return wanted_or_refusal
-            wanted = wanted_or_refusal
+            if not progress.done:  # after ENDLIST delivery directives are ignored
+                asked = await self._asked_segment(request, session, progress.segments)
+                if isinstance(asked, Response):
+                    return asked
+                wanted = asked
             if progress.open and not progress.done:
                 await self.heard(session)
         clock = asyncio.get_running_loop().time
@@ -86,20 +87,22 @@ class Origin:
             return refused(404, f"session {session} failed: {progress.error}")
         return None
 
-
-def _wanted_segment(request: Request, listed: int, done: bool) -> int | Response:
-    """Return the segment number the answer has to hold; 0 where nothing was asked for."""
-    number = request.query_params.get("_HLS_msn")
-    part = request.query_params.get("_HLS_part")
-    if done:
-        return 0  # after ENDLIST delivery directives are ignored
-    if number is None:
-        return refused(400, "_HLS_part needs _HLS_msn") if part is not None else 0
-    if not number.isdecimal() or len(number) > 9:
-        return refused(400, "_HLS_msn is a segment number")
-    if int(number) > listed - 1 + FAR_SEGMENTS and listed:
-        return refused(400, f"_HLS_msn={number} is too far ahead: {listed} segments are listed")
-    return int(number)
+    async def _asked_segment(self, request: Request, session: str, known: int) -> int | Response:
+        """Return the segment number the answer has to hold; 0 where nothing was asked for."""
+        number = request.query_params.get("_HLS_msn")
+        if number is None:
+            part = request.query_params.get("_HLS_part")
+            return refused(400, "_HLS_part needs _HLS_msn") if part is not None else 0
+        if not number.isdecimal() or len(number) > 9:
+            return refused(400, "_HLS_msn is a segment number")
+        listed = known
+        if int(number) > listed - 1 + FAR_SEGMENTS:
+            # players have the playlist as it is stored, which is before its segments are known here
+            stored = await self.store.get(f"{session}/{MEDIA_NAME}")
+            listed = stored.data.count(b"\n#EXTINF:") if stored is not None else 0
+        if listed and int(number) > listed - 1 + FAR_SEGMENTS:
+            return refused(400, f"_HLS_msn={number} is too far: {listed} segments are listed")
+        return int(number)
 
 
 def _answer(stored: StoredObject, name: str, request: Request) -> Response:

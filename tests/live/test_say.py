@@ -133,7 +133,7 @@ def test_a_foreign_entry_that_is_malformed_hinders_nobody(live: Running) -> None
         fields[b"v"] for _, fields in cast("Any", client.xrange("{rhapsode:0}:log:dead-letter"))
     )
     client.close()
-    assert b"the field 'text' is missing" in letters
+    assert b"unknown field 'words'" in letters
 
 
 def wait_until_known(live: Running, session: str) -> None:

@@ -51,7 +51,7 @@ def test_lists_come_as_json_too(live: Running) -> None:
     topics = json.loads(command_line("topics", "--json", **live.variables).out)
     text = next(one for one in topics if one["topic"] == "text")
     assert text["records"] >= 1
-    assert set(text["lag"]) == {"expand"}
+    assert set(text["lag"]) == {"expand", "split"}
     verified = json.loads(
         command_line("replay", session, "--verify", "--json", **live.variables).out
     )
@@ -60,7 +60,13 @@ def test_lists_come_as_json_too(live: Running) -> None:
 
 def test_the_topology_comes_as_json_too() -> None:
     stages = json.loads(command_line("topology", "--json").out)
-    assert {"stage": "split", "source": "passage", "sinks": ["chunk"]} in stages
+    split = next(one for one in stages if one["stage"] == "split")
+    assert split == {
+        "stage": "split",
+        "sources": ["text", "passage"],
+        "reads": [],
+        "sinks": ["chunk", "event"],
+    }
 
 
 def test_a_device_finds_the_gateway_of_the_settings(live: Running, tmp_path: Path) -> None:
