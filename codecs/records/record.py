@@ -25,7 +25,10 @@ def check_session(session: str) -> str:
         ValueError: it is not 1 to 64 letters, digits, ``-`` or ``_``.
     """
     if not _session.fullmatch(session):
-        raise ValueError(f"session id {session[:80]!r} is not 1 to 64 letters, digits, '-' or '_'")
+        raise ValueError(
+            f"session id {session[:80]!r} is not 1 to 64 letters, digits, '-' or '_', the first a "
+            "letter or digit"
+        )
     return session
 
 

@@ -88,7 +88,8 @@ class Api:
         except MalformedError as error:
             return refused(400, str(error))
         STARTED.inc()
-        return JSONResponse(self.summary(Progress(described.session)), status_code=201)
+        progress = Progress(described.session, open=described.open)
+        return JSONResponse(self.summary(progress), status_code=201)
 
     async def add_item(self, session: str, body: NewItem) -> Response:
         """Add a text, a silence or an audio object to an open session."""

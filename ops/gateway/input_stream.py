@@ -2,11 +2,12 @@
 
 Client messages are JSON objects with a ``type``: ``open`` (first; the fields of
 ``POST /v1/sessions``, or ``session_id`` to go on with an open session), ``text`` (``text``,
-``end``), ``silence`` (``seconds``), ``object`` (``object``), ``finish`` and ``cancel``. The server
-answers ``session``, then ``chunk`` for each chunk whose audio is made, with its words and when
-they sound, ``item_failed`` for an object that could not be read to its end, and ``done`` or
-``failed``; what it does not take is an ``error``, and the session goes
-on. Closing the socket leaves the session open.
+``end``), ``silence`` (``seconds``), ``object`` (``object``), ``finish`` and ``cancel``. An item may
+have ``seq``, its number in the session, so that sending it again after a lost connection is
+harmless. The server answers ``session``, whose ``seq`` is the number of the next item; then
+``chunk`` for each chunk whose audio is made, with its words and when they sound, ``item_failed``
+for an object that could not be read to its end, and ``done`` or ``failed``. What it does not take,
+or cannot now, is an ``error``, and the session goes on. Closing the socket leaves it open.
 """
 
 import asyncio
@@ -20,7 +21,9 @@ from pydantic import ValidationError
 
 from ...agents.journal import UnknownSessionError
 from ...codecs.encoding import MalformedError
-from ...codecs.records import Event, check_session
+from ...codecs.records import Event, Item, check_session
+from ...storage.log import UnreachableError
+from ...storage.objects.store import ObjectsUnreachableError
 from ..metrics import STARTED
 from ..progress import Progress
 from ..refusals import ConflictError, SessionClosedError
@@ -30,6 +33,17 @@ from .requests import NewItem, SessionRequest
 MAX_MESSAGE_CHARS = 600_000
 QUIET_S = 30.0
 REFUSALS = (MalformedError, UnknownSessionError, SessionClosedError, ConflictError)
+OUTAGES = (UnreachableError, ObjectsUnreachableError)
+TAKEN = {
+    "text": frozenset(("text", "end", "last", "seq")),
+    "silence": frozenset(("seconds", "last", "seq")),
+    "object": frozenset(("object", "last", "seq")),
+    "finish": frozenset[str](),
+    "cancel": frozenset[str](),
+}
+"""Fields of each type of message after ``open``."""
+NAMED = {"text": "text", "silence": "seconds", "object": "object"}
+"""The field that each type of item cannot be without."""
 
 
 class _RefusedMessageError(ValueError):
@@ -59,8 +73,8 @@ class InputStream:
                 message = await _received(socket)
                 try:
                     await self._take(session, message)
-                except (*REFUSALS, _RefusedMessageError) as error:
-                    await socket.send_json({"type": "error", "error": str(error)})
+                except (*REFUSALS, *OUTAGES, _RefusedMessageError) as error:
+                    await socket.send_json(_error_message(error))
         except (WebSocketDisconnect, RuntimeError):
             pass  # starlette raises RuntimeError for a send on a socket that is closing
         finally:
@@ -74,12 +88,14 @@ class InputStream:
             message = await _received(socket)
             try:
                 session = await self._opened(message)
-            except (*REFUSALS, _RefusedMessageError) as error:
-                await socket.send_json({"type": "error", "error": str(error)})
+                seq = (await self.api.sessions.journal.of(Item).state(session)).next
+            except (*REFUSALS, *OUTAGES, _RefusedMessageError) as error:
+                await socket.send_json(_error_message(error))
                 continue
             summary = self.api.summary(Progress(session))
             addresses = {name: summary[name] for name in ("playlist", "master", "events")}
-            await socket.send_json({"type": "session", "session_id": session, **addresses})
+            opened = {"type": "session", "session_id": session, "seq": seq, **addresses}
+            await socket.send_json(opened)
             return session
 
     async def _opened(self, message: dict[str, Any]) -> str:
@@ -105,30 +121,27 @@ class InputStream:
 
     async def _take(self, session: str, message: dict[str, Any]) -> None:
         sessions = self.api.sessions
-        kind = message.pop("type", None)
+        kind = _checked_kind(message)
         if kind == "finish":
-            await sessions.finish(session)
-        elif kind == "cancel":
-            await sessions.cancel(session)
-        elif kind in ("text", "silence", "object"):
-            if kind == "silence":
-                message["silence_s"] = message.pop("seconds", None)
-            try:
-                item = NewItem(**message)
-            except (ValidationError, TypeError) as error:
-                raise _RefusedMessageError(_first_fault(error)) from None
-            if item.text is not None:
-                await sessions.add_text(session, item.text, item_end=item.end, last=item.last)
-            elif item.silence_s is not None:
-                await sessions.add_silence(session, item.silence_s, last=item.last)
-            elif item.object is not None:
-                await sessions.add_object(session, item.object, last=item.last)
-            else:
-                raise _RefusedMessageError(f"a message of type {kind!r} names its {kind}")
-        else:
-            raise _RefusedMessageError(
-                "the types are open, text, silence, object, finish and cancel"
+            return await sessions.finish(session)
+        if kind == "cancel":
+            return await sessions.cancel(session)
+        if kind == "silence":
+            message["silence_s"] = message.pop("seconds")
+        try:
+            item = NewItem(**message)
+        except (ValidationError, TypeError) as error:
+            fault = _first_fault(error).replace("silence_s", "seconds")
+            raise _RefusedMessageError(fault) from None
+        if item.text is not None:
+            await sessions.add_text(
+                session, item.text, item_end=item.end, last=item.last, seq=item.seq
             )
+        elif item.silence_s is not None:
+            await sessions.add_silence(session, item.silence_s, last=item.last, seq=item.seq)
+        else:
+            await sessions.add_object(session, item.object or "", last=item.last, seq=item.seq)
+        return None
 
     async def _report(self, socket: WebSocket, session: str) -> None:
         follower = self.api.follower
@@ -147,6 +160,31 @@ class InputStream:
                 await socket.send_json(message)
             elif event.text:
                 await socket.send_json(_chunk_message(event))
+
+
+def _checked_kind(message: dict[str, Any]) -> str:
+    """Take the type out of a message and return it, having seen that the fields are those it has.
+
+    Raises:
+        _RefusedMessageError: they are not.
+    """
+    kind = message.pop("type", None)
+    if not isinstance(kind, str) or kind not in TAKEN:
+        raise _RefusedMessageError(
+            f"a message is a JSON object of up to {MAX_MESSAGE_CHARS} characters whose type is "
+            "text, silence, object, finish or cancel"
+        )
+    strange = sorted(message.keys() - TAKEN[kind])
+    if strange:
+        raise _RefusedMessageError(f"a message of type {kind!r} has no field {strange[0][:40]!r}")
+    if kind in NAMED and message.get(NAMED[kind]) is None:
+        raise _RefusedMessageError(f"a message of type {kind!r} has the field {NAMED[kind]!r}")
+    return kind
+
+
+def _error_message(error: Exception) -> dict[str, object]:
+    sentence = f"try again in a moment: {error}" if isinstance(error, OUTAGES) else str(error)
+    return {"type": "error", "error": sentence}
 
 
 def _chunk_message(event: Event) -> dict[str, object]:

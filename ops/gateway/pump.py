@@ -4,18 +4,22 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from time import monotonic
 
 import structlog
 
 from ...agents.journal import UnknownSessionError
 from ...codecs.encoding import MalformedError, encode
 from ...codecs.ingress import IngressItem, parse_ingress
-from ...codecs.records import DeadLetter, Item
+from ...codecs.records import DeadLetter, Item, Session
 from ...storage.log import IngressEntry, Log, LogError, NewEntry, UnreachableError
+from ...storage.objects.store import ObjectsUnreachableError
 from ..refusals import ConflictError, SessionClosedError
 from ..sessions import Sessions
 
 IDLE_S = 0.05
+HELD_S = 30.0
+"""An entry whose object cannot be looked up waits for so long, and its session's next ones do."""
 REFUSALS = (MalformedError, ConflictError, SessionClosedError, UnknownSessionError)
 log = structlog.get_logger()
 
@@ -30,6 +34,8 @@ class Pump:
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
+        self._held_since_s: dict[str, float] = {}
+        """By id of entries that wait for the object source."""
 
     @property
     def _log(self) -> Log:
@@ -62,40 +68,60 @@ class Pump:
     async def pump_once(self) -> int:
         """Move what waits; return how many entries."""
         entries = await self._log.read_ingress(Item.TOPIC)
+        done: list[str] = []
+        held: set[bytes] = set()
         for entry in entries:
-            try:
-                await self._accept(entry)
-            except REFUSALS as error:
-                await self._dead_letter(entry, str(error))
-        if entries:
-            await self._log.drop_ingress(Item.TOPIC, [entry.id for entry in entries])
-        return len(entries)
+            session = entry.fields.get(b"session", entry.id.encode())
+            if session not in held and await self._is_dealt_with(entry):
+                done.append(entry.id)
+            else:
+                held.add(session)
+        if done:
+            await self._log.drop_ingress(Item.TOPIC, done)
+        return len(done)
+
+    async def _is_dealt_with(self, entry: IngressEntry) -> bool:
+        """Move an entry or make it a dead letter; return False where it has to wait."""
+        try:
+            await self._accept(entry)
+        except REFUSALS as error:
+            await self._dead_letter(entry, str(error))
+        except ObjectsUnreachableError as error:
+            since_s = self._held_since_s.setdefault(entry.id, monotonic())
+            if monotonic() - since_s < HELD_S:
+                return False
+            await self._dead_letter(entry, f"the object source was out of reach: {error}")
+        except (UnreachableError, LogError):
+            raise
+        except Exception as error:  # a bug that one entry shows must not stop those behind it
+            log.exception("bug while moving an ingress entry", entry=entry.id)
+            await self._dead_letter(entry, f"a bug in the pump: {error!r}")
+        self._held_since_s.pop(entry.id, None)
+        return True
 
     async def _accept(self, entry: IngressEntry) -> None:
         item = parse_ingress(entry.fields)
-        whole = item.seq is None and item.last and bool(item.text)
-        described = self._sessions.described(
-            session=item.session or f"in-{entry.id}",
-            mode=item.mode,
-            voice=item.voice,
-            open_=not whole,
-        )
-        if whole and not await self._is_open(item):
-            await self._sessions.start(item.text, described)
-            return
-        if item.seq in (None, 0) or item.text:
-            await self._sessions.open(described)
+        session = item.session or f"in-{entry.id}"
+        existing = await self._existing(session)
+        if existing is None or not existing.open:
+            whole = item.seq is None and item.last and bool(item.text)
+            described = self._sessions.described(
+                session=session, mode=item.mode, voice=item.voice, open_=not whole
+            )
+            if whole:
+                await self._sessions.start(item.text, described)
+                return
+            if item.seq in (None, 0) or item.text:
+                await self._sessions.open(described)
         # a session that is named after its entry has this item only, however often it is moved
-        await self._add(described.session, item if item.session else replace(item, seq=0))
+        await self._add(session, item if item.session else replace(item, seq=0))
 
-    async def _is_open(self, item: IngressItem) -> bool:
-        """Tell whether the entry adds to a session that was accepted open."""
-        if not item.session:
-            return False
+    async def _existing(self, session: str) -> Session | None:
+        """Return the session's record: what later entries ask of voice and mode counts no more."""
         try:
-            return (await self._sessions.journal.describe(item.session)).record.open
+            return (await self._sessions.journal.describe(session)).record
         except UnknownSessionError:
-            return False
+            return None
 
     async def _add(self, session: str, item: IngressItem) -> None:
         if item.text:

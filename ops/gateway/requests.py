@@ -78,7 +78,7 @@ class NewItem(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     text: Text | None = None
-    silence_s: Annotated[float, Field(gt=0.0, le=LIMITS.silence_s)] | None = None
+    silence_s: Annotated[float, Field(gt=0.0, le=LIMITS.silence_s, strict=True)] | None = None
     object: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     upload: str | None = None
     live: str | None = None

@@ -159,20 +159,20 @@ async def test_cancelling_is_told_as_a_failure(live: Running) -> None:
 @pytest.mark.parametrize(
     ("message", "words"),
     [
-        ("{", "the types are"),
-        ("[1, 2]", "the types are"),
-        (b"\x00\xff", "the types are"),
-        ('{"type": ["text"]}', "the types are"),
-        ('{"type": "sing"}', "the types are"),
-        ("[" * 100_000, "the types are"),
-        ('{"type": "text"}', "names its text"),
+        ("{", "whose type is"),
+        ("[1, 2]", "whose type is"),
+        (b"\x00\xff", "whose type is"),
+        ('{"type": ["text"]}', "whose type is"),
+        ('{"type": "sing"}', "whose type is"),
+        ("[" * 100_000, "whose type is"),
+        ('{"type": "text"}', "has the field 'text'"),
         ('{"type": "text", "text": ""}', "text"),
         ('{"type": "text", "text": 7}', "text"),
         ('{"type": "text", "text": "\\ud83e"}', "text"),
         (json.dumps({"type": "text", "text": "x" * 100_001}), "text"),
         ('{"type": "text", "text": "x", "colour": "red"}', "colour"),
-        ('{"type": "silence", "seconds": 0}', "silence_s"),
-        ('{"type": "silence", "seconds": 1e9}', "silence_s"),
+        ('{"type": "silence", "seconds": 0}', "seconds"),
+        ('{"type": "silence", "seconds": 1e9}', "seconds"),
         ('{"type": "object", "object": "../../etc/passwd"}', "etc/passwd"),
     ],
 )
@@ -224,3 +224,51 @@ async def test_a_whole_session_cannot_be_streamed_to(live: Running) -> None:
     async with stream(live) as connection:
         await tell(connection, "open", session_id=session)
         assert "was not accepted open" in (await told(connection))["error"]
+
+
+async def test_an_item_sent_again_after_a_lost_connection_is_heard_once(live: Running) -> None:
+    async with stream(live) as connection:
+        await tell(connection, "open", voice="espeak")
+        opened = await told(connection)
+        assert opened["seq"] == 0
+        await tell(connection, "text", text="One. ", seq=0)
+        await tell(connection, "text", text="One. ", seq=0)
+        await tell(connection, "text", text="Two. ", seq=1)
+        await tell(connection, "text", text="Nine. ", seq=9)
+        refusal = await told(connection)
+        while refusal["type"] == "chunk":
+            refusal = await told(connection)
+        assert "item 9 cannot follow" in refusal["error"]
+    async with stream(live) as connection:
+        await tell(connection, "open", session_id=opened["session_id"])
+        assert (await told(connection))["seq"] == 2
+        await tell(connection, "text", text="Two. ", seq=1)
+        await tell(connection, "finish")
+        messages = await to_the_end(connection)
+    said = [message["text"] for message in messages if message["type"] == "chunk"]
+    assert said == ["One.", "Two."]
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ({"type": "text", "text": "Hi. ", "object": "song.wav"}, "no field 'object'"),
+        ({"type": "object", "text": "Sneaky."}, "no field 'text'"),
+        ({"type": "silence"}, "has the field 'seconds'"),
+        ({"type": "silence", "seconds": True}, "valid number"),
+        ({"type": "finish", "bogus": 1}, "no field 'bogus'"),
+        ({"type": "text", "text": "x" * 700_000}, "up to 600000 characters"),
+    ],
+)
+async def test_a_message_with_what_it_cannot_have_is_refused_whole(
+    live: Running, message: dict[str, object], words: str
+) -> None:
+    async with stream(live) as connection:
+        await tell(connection, "open", voice="espeak")
+        opened = await told(connection)
+        await connection.send(json.dumps(message))
+        assert words in (await told(connection))["error"]
+        await tell(connection, "cancel")
+    async with stream(live) as connection:
+        await tell(connection, "open", session_id=opened["session_id"])
+        assert (await told(connection))["seq"] == 0

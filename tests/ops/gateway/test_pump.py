@@ -11,11 +11,14 @@ from rhapsode.codecs.encoding import decode
 from rhapsode.codecs.hls.m3u8 import parse
 from rhapsode.codecs.records import DeadLetter, Item, Session
 from rhapsode.codecs.session import VoiceSettings
+from rhapsode.ops.gateway import pump as pump_module
 from rhapsode.ops.gateway.pump import Pump
 from rhapsode.ops.sessions import Sessions
 from rhapsode.storage.log import Entry, IngressEntry, UnreachableError
 from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.storage.objects.memory import MemorySource
+from rhapsode.storage.objects.source import ObjectInfo
+from rhapsode.storage.objects.store import ObjectsUnreachableError
 from rhapsode.topologies.testing import PARTITIONS, InMemorySystem
 
 SONG = "songs/fox.mp3"
@@ -46,12 +49,24 @@ class Ingress(MemoryLog):
         await super().drop_ingress(topic, ids)
 
 
+class Source(MemorySource):
+    """An object source that can be out of reach."""
+
+    absent = False
+
+    async def stat(self, name: str) -> ObjectInfo | None:
+        if self.absent:
+            raise ObjectsUnreachableError("nobody answers")
+        return await super().stat(name)
+
+
 class Desk:
     """A log with an ingress key, and pumps for it."""
 
     def __init__(self) -> None:
+        self.source = Source({SONG: b"la"})
         self.log = Ingress(clock_ms=lambda: FIXED_MS)
-        self.system = InMemorySystem(log=self.log, objects=MemorySource({SONG: b"la"}))
+        self.system = InMemorySystem(log=self.log, objects=self.source)
         self.sessions = Sessions(self.system.journal, self.system.objects)
 
     def pump(self) -> Pump:
@@ -285,3 +300,50 @@ async def test_a_running_pump_moves_what_comes_and_outlives_an_absent_log(desk: 
         desk.leave(text="Two.")
         await empty()
     assert await desk.texts() == ["One.", "Two."]
+
+
+async def test_an_object_source_out_of_reach_holds_up_its_own_session_alone(desk: Desk) -> None:
+    pump = Pump(desk.sessions)
+    desk.source.absent = True
+    desk.leave(session="song", seq="0", object=SONG)
+    desk.leave(session="song", seq="1", text="After the song.", last="1")
+    desk.leave(session="other", text="Meanwhile.")
+    assert await pump.pump_once() == 1
+    assert [item.text for item in await desk.items()] == ["Meanwhile."]
+    desk.source.absent = False
+    assert await pump.pump_once() == 2
+    song = [item for item in await desk.items() if item.session == "song"]
+    assert [(item.object, item.text) for item in song] == [(SONG, ""), ("", "After the song.")]
+    assert await desk.letters() == []
+
+
+async def test_an_object_that_cannot_be_looked_up_for_long_is_a_dead_letter(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pump_module, "HELD_S", 0.0)
+    desk.source.absent = True
+    desk.leave(session="song", seq="0", object=SONG)
+    assert await desk.pump().pump_once() == 1
+    assert "out of reach" in (await desk.letters())[0].reason
+
+
+async def test_what_later_entries_ask_of_the_voice_counts_no_more(desk: Desk) -> None:
+    desk.leave(session="s", seq="0", text="One. ")
+    desk.leave(session="s", seq="1", text="Two. ", voice="no-voice-has-this-name", last="1")
+    await desk.pump().pump_once()
+    assert [item.text for item in await desk.items()] == ["One. ", "Two. "]
+    assert await desk.letters() == []
+
+
+async def test_a_bug_that_one_entry_shows_does_not_stop_those_behind_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Sessions, "add_silence", broken)
+    desk.leave(session="s", seq="0", silence="1")
+    desk.leave(session="other", text="Behind it.")
+    assert await desk.pump().pump_once() == 2
+    assert "ZeroDivisionError" in (await desk.letters())[0].reason
+    assert [item.text for item in await desk.items()] == ["Behind it."]
