@@ -16,6 +16,7 @@ from ...storage.log import Entry, LogError, UnreachableError
 from ..progress import Progress, load_progress
 
 KEPT_SESSIONS = 2_000
+TRY_AGAIN_S = 0.5
 R = TypeVar("R", bound=SequenceRecord)
 log = structlog.get_logger()
 
@@ -69,7 +70,7 @@ class Follower:
             except (UnreachableError, LogError) as error:
                 # a server without memory, say, may be given some: listeners must not freeze
                 log.warning("the log cannot be followed, trying again", error=str(error))
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(TRY_AGAIN_S)
 
     async def _see(self, topic: str, entry: Entry) -> None:
         session = (entry.key or b"").decode(errors="replace")
@@ -126,13 +127,18 @@ class Follower:
         """Yield a sequence's records as they come, in bounded steps, to its last one.
 
         Yields None where nothing came for ``patience_s``, so that the caller may give up. Only
-        topics that the follower reads wake it.
+        topics that the follower reads wake it. It goes on once a log out of reach is back.
         """
         session = sequence.partition("/")[0]
         sequences = self.journal.of(kind)
         while True:
             change = self.next_change(session)
-            found = await sequences.records(sequence, start, limit=STEP_ENTRIES)
+            try:
+                found = await sequences.records(sequence, start, limit=STEP_ENTRIES)
+            except UnreachableError as error:
+                log.warning("a listener waits for the log", session=session, error=str(error))
+                await asyncio.sleep(TRY_AGAIN_S)
+                continue
             for record in found:
                 start = record.end
                 yield record

@@ -45,7 +45,11 @@ class OpenSessions:
         self._reported_s[session] = now_s
         while len(self._reported_s) > MAX_WATCHED:
             self._reported_s.popitem(last=False)
-        await self._sessions.control(session, "listening")
+        try:
+            await self._sessions.control(session, "listening")
+        except (UnreachableError, LogError) as error:
+            # who listens hears what there is, and is reported again soon
+            log.warning("a listener could not be reported", session=session, error=str(error))
 
     def watch(self, session: str) -> None:
         """Close the session once nobody has added to it for long."""

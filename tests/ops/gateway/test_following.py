@@ -1,11 +1,15 @@
 """Following one sequence for one listener: from any position, in bounded steps, to its end."""
 
 import asyncio
+from typing import Any
+
+import pytest
 
 from rhapsode.agents.journal import STEP_ENTRIES
 from rhapsode.codecs.records import DeviceFrames
+from rhapsode.ops.gateway import follower as follower_module
 from rhapsode.ops.gateway.follower import Follower
-from rhapsode.storage.log import Entry
+from rhapsode.storage.log import Entry, UnreachableError
 from rhapsode.storage.memory.log import MemoryLog
 
 from .test_follower import accepted
@@ -47,6 +51,31 @@ async def test_who_waits_in_vain_is_told_so_and_goes_on_waiting() -> None:
             pass
         assert run.first_frame == 0
         assert [run async for run in following] == []
+
+
+class Faltering(MemoryLog):
+    """A log that is out of reach for a number of reads."""
+
+    failures = 0
+
+    async def read_sequence(self, *args: Any, **kwargs: Any) -> list[Entry]:
+        if self.failures:
+            self.failures -= 1
+            raise UnreachableError("nobody answers")
+        return await super().read_sequence(*args, **kwargs)
+
+
+async def test_a_listener_goes_on_where_it_was_once_the_log_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(follower_module, "TRY_AGAIN_S", 0.001)
+    log = Faltering()
+    system = await accepted("s", log=log)
+    await system.append([packets(0), packets(1), packets(2, last=True)])
+    following = Follower(system.journal).follow(DeviceFrames, "s", 1, patience_s=10.0)
+    log.failures = 3
+    assert [run.first_frame async for run in following if run is not None] == [1, 2]
+    assert log.failures == 0
 
 
 class Metered(MemoryLog):
