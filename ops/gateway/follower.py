@@ -14,6 +14,7 @@ from ...codecs.encoding import MalformedError, decode
 from ...codecs.records import DeviceFrames, Event, SequenceRecord
 from ...storage.log import Entry, LogError, UnreachableError
 from ..progress import Progress, load_progress
+from .background import in_background
 
 KEPT_SESSIONS = 2_000
 TRY_AGAIN_S = 0.5
@@ -47,14 +48,8 @@ class Follower:
             await log_.declare(topic, partitions)
             for number in range(partitions):
                 positions[topic, number] = (await log_.span(topic, number)).next
-        task = asyncio.create_task(self._follow(positions))
-        try:
+        async with in_background(self._follow(positions)):
             yield
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
-            if not task.cancelled():
-                task.result()  # a bug that ended it early is raised here
 
     async def _follow(self, positions: dict[tuple[str, int], int]) -> None:
         task = asyncio.current_task()

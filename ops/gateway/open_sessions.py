@@ -14,6 +14,7 @@ from ...storage.log import LogError, UnreachableError
 from ..progress import recent_sessions
 from ..refusals import ConflictError
 from ..sessions import Sessions
+from .background import in_background
 
 REPORT_S = 3.0
 """Listening is reported for each session at most so often."""
@@ -60,14 +61,8 @@ class OpenSessions:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Look after open sessions until the block is left."""
-        task = asyncio.create_task(self._run())
-        try:
+        async with in_background(self._run()):
             yield
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
-            if not task.cancelled():
-                task.result()  # a bug that ended it early is raised here
 
     async def _run(self) -> None:
         known = False

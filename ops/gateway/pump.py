@@ -16,6 +16,7 @@ from ...storage.log import IngressEntry, Log, LogError, NewEntry, UnreachableErr
 from ...storage.objects.store import ObjectsUnreachableError
 from ..refusals import ConflictError, SessionClosedError
 from ..sessions import Sessions
+from .background import in_background
 
 IDLE_S = 0.05
 HELD_S = 30.0
@@ -44,14 +45,8 @@ class Pump:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Pump until the block is left."""
-        task = asyncio.create_task(self._run())
-        try:
+        async with in_background(self._run()):
             yield
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
-            if not task.cancelled():
-                task.result()  # a bug that ended it early is raised here
 
     async def _run(self) -> None:
         pause = IDLE_S

@@ -1,96 +1,31 @@
 """Speech into one run of audio: order, pauses, edges, word times, loudness, peaks, the end."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from standins.in_memory import System, accepted, samples_of
+from standins.in_memory import System, accepted
+from standins.master_items import agent
+from standins.mastered_speech import Piece, mastered, speech_of
 
 from rhapsode.agents.journal import Description
-from rhapsode.agents.master import Master
 from rhapsode.agents.mastering import chunk_audio
-from rhapsode.agents.speak import Speak
-from rhapsode.agents.turns import Turns
 from rhapsode.agents.voices.tone import LEAD_S, ToneVoice
 from rhapsode.codecs.audio import pcm
 from rhapsode.codecs.encoding import MAX_RECORD_BYTES, encode
 from rhapsode.codecs.records import (
-    AudioFrame,
-    Chunk,
-    Control,
     Event,
-    Item,
-    ObjectAudio,
     Session,
     Speech,
 )
 from rhapsode.codecs.session import Mastering
-from rhapsode.codecs.text.sentences import Boundary
 
 STORY_CHARS = 450
 """About 28 s of the story that comes with the package."""
 
 
 EDGE_KEEP_S = Mastering().edge_keep_s
-
-
-def agent(system: System) -> Master:
-    journal = system.journal
-    return Master(
-        journal.of(Speech),
-        journal.of(ObjectAudio),
-        journal.of(AudioFrame),
-        journal.of(Event),
-        journal.of(Control),
-        journal.of(Chunk),
-        journal.of(Item),
-    )
-
-
-Piece = tuple[str, Boundary]
-
-
-async def speech_of(system: System, *chapters: list[Piece]) -> list[Speech]:
-    """Have the system's voice speak chapters; return all records, chapter after chapter."""
-    journal = system.journal
-    speak = Speak(
-        system.voice, Turns(1), journal.of(Chunk), journal.of(Speech), journal.of(Control)
-    )
-    seq = at = 0
-    for chapter, pieces in enumerate(chapters):
-        chunks: list[Chunk] = []
-        for index, (text, boundary) in enumerate(pieces):
-            chunks.append(
-                Chunk(
-                    session="s",
-                    seq=seq,
-                    chapter=chapter,
-                    index=index,
-                    text=text,
-                    start_char=at,
-                    end_char=at + len(text),
-                    boundary=boundary,
-                    kind="mark" if boundary in ("chapter", "end") else "text",
-                    last=boundary in ("chapter", "end"),
-                )
-            )
-            seq, at = seq + 1, at + len(text) + 1
-        await system.hand(speak, "s", chunks)
-    return await system.chapters(Speech, "s")
-
-
-async def mastered(
-    system: System, delivered: list[Speech]
-) -> tuple[list[AudioFrame], NDArray[np.int16]]:
-    """Return the frames, checked for gaps, and their samples."""
-    await system.hand(agent(system), "s", delivered)
-    frames: list[AudioFrame] = await system.records(AudioFrame, "s")
-    for before, after in pairwise(frames):
-        assert after.first_sample == before.end
-    return frames, samples_of(frames)
 
 
 def silences_s(samples: NDArray[np.int16], least_s: float = 0.05) -> list[float]:

@@ -1,20 +1,17 @@
 """Long speech of real voices: at its target loudness, its peaks below full scale after AAC."""
 
 import io
-from itertools import pairwise
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from standins.in_memory import System, accepted, samples_of
+from standins.in_memory import System, accepted
+from standins.mastered_speech import Piece, mastered, speech_of
 
-from rhapsode.agents.master import Master
 from rhapsode.agents.pack import Packer
 from rhapsode.agents.session_audio import SessionAudio
-from rhapsode.agents.speak import Speak
-from rhapsode.agents.turns import Turns
 from rhapsode.agents.voices.espeak import EspeakVoice
 from rhapsode.agents.voices.piper import PiperVoice
 from rhapsode.agents.voices.voice import TARGET_LUFS, Voice
@@ -22,15 +19,9 @@ from rhapsode.codecs.audio import pcm
 from rhapsode.codecs.hls.fmp4 import init_segment
 from rhapsode.codecs.records import (
     AudioFrame,
-    Chunk,
-    Control,
-    Event,
-    Item,
-    ObjectAudio,
-    Speech,
 )
 from rhapsode.codecs.session import Mastering
-from rhapsode.codecs.text.sentences import Boundary, cut
+from rhapsode.codecs.text.sentences import cut
 from rhapsode.ops.tools import stories
 
 STORY_CHARS = 450
@@ -38,62 +29,6 @@ STORY_CHARS = 450
 
 
 EDGE_KEEP_S = Mastering().edge_keep_s
-
-
-def agent(system: System) -> Master:
-    journal = system.journal
-    return Master(
-        journal.of(Speech),
-        journal.of(ObjectAudio),
-        journal.of(AudioFrame),
-        journal.of(Event),
-        journal.of(Control),
-        journal.of(Chunk),
-        journal.of(Item),
-    )
-
-
-Piece = tuple[str, Boundary]
-
-
-async def speech_of(system: System, *chapters: list[Piece]) -> list[Speech]:
-    """Have the system's voice speak chapters; return all records, chapter after chapter."""
-    journal = system.journal
-    speak = Speak(
-        system.voice, Turns(1), journal.of(Chunk), journal.of(Speech), journal.of(Control)
-    )
-    seq = at = 0
-    for chapter, pieces in enumerate(chapters):
-        chunks: list[Chunk] = []
-        for index, (text, boundary) in enumerate(pieces):
-            chunks.append(
-                Chunk(
-                    session="s",
-                    seq=seq,
-                    chapter=chapter,
-                    index=index,
-                    text=text,
-                    start_char=at,
-                    end_char=at + len(text),
-                    boundary=boundary,
-                    kind="mark" if boundary in ("chapter", "end") else "text",
-                    last=boundary in ("chapter", "end"),
-                )
-            )
-            seq, at = seq + 1, at + len(text) + 1
-        await system.hand(speak, "s", chunks)
-    return await system.chapters(Speech, "s")
-
-
-async def mastered(
-    system: System, delivered: list[Speech]
-) -> tuple[list[AudioFrame], NDArray[np.int16]]:
-    """Return the frames, checked for gaps, and their samples."""
-    await system.hand(agent(system), "s", delivered)
-    frames: list[AudioFrame] = await system.records(AudioFrame, "s")
-    for before, after in pairwise(frames):
-        assert after.first_sample == before.end
-    return frames, samples_of(frames)
 
 
 async def decoded(system: System) -> NDArray[np.float32]:
