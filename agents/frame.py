@@ -1,6 +1,5 @@
 """From audio frames to the Opus packets of voice devices."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from ..codecs.device.opus import PREROLL_FRAMES, RUN_FRAMES, RunEncoder
 from ..codecs.records import AudioFrame, DeviceFrames, SequenceRecord
 from .journal import Description, Sequences
 from .session_audio import SessionAudio
+from .turns import CodecTurns, Turns
 
 WIDE_FRAME_SAMPLES = 2880
 """A device frame of 60 ms at 48 kHz."""
@@ -23,7 +23,8 @@ the same audio, one from its start and one from its middle, make the same record
 class Framer:
     """Makes one session's packets in order, from any frame on; bytes depend on the log alone."""
 
-    def __init__(self, audio: SessionAudio, number: int) -> None:
+    def __init__(self, turns: CodecTurns, audio: SessionAudio, number: int) -> None:
+        self._turns = turns
         self._audio = audio
         self.number = number
         """The next frame."""
@@ -52,7 +53,9 @@ class Framer:
             self._run = RunEncoder(first // RUN_FRAMES)
             fed_from = self._run.first_needed
         pcm = await self._audio.read(device_window(fed_from)[0], device_window(end - 1)[1])
-        packets = await asyncio.to_thread(_encode, self._run, fed_from, end, pcm)
+        # a group is heard when it is whole; until then a segment that is due goes first
+        due = end * WIDE_FRAME_SAMPLES
+        packets = await self._turns.run(due, _encode, self._run, fed_from, end, pcm)
         self.number = end
         if end % RUN_FRAMES == 0:
             self._run = None
@@ -75,6 +78,7 @@ def _encode(run: RunEncoder, first: int, end: int, pcm: bytes) -> list[bytes]:
 class Frame:
     """Bring audio to 16 kHz and Opus, 60 ms a packet, with the sentence that begins in each run."""
 
+    turns: Turns
     frames: Sequences[AudioFrame]
     device: Sequences[DeviceFrames]
 
@@ -96,7 +100,7 @@ class Frame:
                 audio = SessionAudio(self.frames, frame.session)
                 if state.next:  # this frame may be one that another worker has dealt with
                     await audio.load()
-                framer = Framer(audio, state.next)
+                framer = Framer(CodecTurns(self.turns, session), audio, state.next)
             audio.feed(frame)
             while made := await framer.next():
                 yield (await _record(audio, *made),)

@@ -140,7 +140,10 @@ class Journal:
 
     def limited_to(self, topics: Collection[str]) -> "Journal":
         """Return a journal on the same log that refuses all other topics."""
-        return Journal(self.log, self.partitions, topics=topics)
+        limited = Journal(self.log, self.partitions, topics=topics)
+        # what one stage of a process has read of a session, the next one need not
+        limited._descriptions = self._descriptions
+        return limited
 
     def of(self, kind: type[R]) -> Sequences[R]:
         """Return the sequences of a kind's topic.

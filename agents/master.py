@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 from ..codecs.records import (
@@ -22,6 +22,7 @@ from .master_cursor import behind_silent, written
 from .master_run import MasterRun
 from .mastering import Cursor, closing_silence, ending, frames_of_chunk, frames_of_piece, silence
 from .speak import is_cancelled
+from .turns import CodecTurns, Turns
 
 RUN_OUT_S = 0.25
 """An open session whose items have all ended and that gets nothing for so long has run out."""
@@ -31,6 +32,9 @@ NEAR_S = 1.0
 """Lead, beyond the segment that is not complete, at which the last words are let out."""
 ANYWAY_S = 10.0
 """After so long they are let out however far away the listener may be."""
+HOLD_S = 0.02
+"""So long does mastering of what is in no haste wait for what the frames before it have set off:
+nothing can interrupt it, and packing them is worth more than a longer lead."""
 CANCEL_PIECES = 16
 """Pieces of an object between two looks whether the session was cancelled."""
 
@@ -44,6 +48,7 @@ class Master:
     open session is decided by the frame that is written.
     """
 
+    turns: Turns
     speech: Sequences[Speech]
     objects: Sequences[ObjectAudio]
     frames: Sequences[AudioFrame]
@@ -87,6 +92,7 @@ class Master:
         if last is None:
             return run
         run.at = Cursor(last.end, last.chapter, last.index, last.piece)
+        run.last_chunk, run.last_sample = last.chunk, last.first_sample
         run.begun_s -= last.end / session.form.sample_rate_hz
         run.closed = last.last
         run.silent = last.chunk < 0  # or each restart would add a segment of silence
@@ -117,12 +123,31 @@ class Master:
             if head.boundary == "end":
                 yield self._ended(session, run, head.error, head)
                 return
-            run.degraded = run.degraded or head.degraded
-            run.begin(session.form.sample_rate_hz)
-            start = run.at.sample
-            frames, run.at = await asyncio.to_thread(frames_of_chunk, session, run.at, parts)
-            words = frames[0].words if frames else ()
-            yield (*frames, self._event(session, run, head, start=start, words=words))
+            async for output in self._chunk(session, run, parts):
+                yield output
+
+    async def _chunk(
+        self, session: Description, run: MasterRun, parts: list[Speech]
+    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
+        """Yield a chunk's first frame, then what is left of it with its event."""
+        head = parts[0]
+        run.degraded = run.degraded or head.degraded
+        run.begin(session.form.sample_rate_hz)
+        start = run.start_of(head)
+        turns = CodecTurns(self.turns, session, hold_s=HOLD_S)
+        at = replace(run.at, sample=start)
+        steps = frames_of_chunk(session, at, parts)
+        words: tuple[Word, ...] = ()
+        while at.index == head.index and at.chapter == head.chapter:
+            frames, at = await turns.run(at.sample, next, steps)
+            words = words or (frames[0].words if frames else ())
+            if at == run.at:
+                continue  # the first frame was written before a restart
+            run.at = at
+            if at.index == head.index and at.chapter == head.chapter:
+                yield frames
+            else:
+                yield (*frames, self._event(session, run, head, start=start, words=words))
 
     async def _next(self, session: Description, run: MasterRun) -> list[Speech]:
         if run.parts:

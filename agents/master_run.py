@@ -17,6 +17,9 @@ class MasterRun:
     at: Cursor = field(default_factory=Cursor)
     events: int = 0
     """Events of this stage so far: chunks below this number are complete."""
+    last_chunk: int = -1
+    """Of the frame that was the last one at a restart, as is its first sample."""
+    last_sample: int = 0
     closed: bool = False
     degraded: bool = False
     """Whether a fallback voice was heard so far."""
@@ -50,6 +53,10 @@ class MasterRun:
         if len(self.parts) != part.parts or not in_turn:
             self.parts.clear()
         return True
+
+    def start_of(self, head: Speech) -> int:
+        """Return a chunk's first sample: a restart may have cut it short behind its first frame."""
+        return self.last_sample if self.last_chunk == head.seq else self.at.sample
 
     def begin(self, rate_hz: int) -> None:
         """Note that something is heard from now on: who ran dry waited for it."""

@@ -1,6 +1,6 @@
 """Audio frames out of speech, pieces of objects, and silence."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,9 +17,9 @@ RECORD_SAMPLES = 24_000
 VOICE_LUFS = -16.0
 """The loudness that a voice's ``gain_db`` leads to."""
 PRE_ROLL_S = 0.5
-"""Of the piece before: the limiter releases 30 dB in it."""
+"""Before what is limited: the limiter releases 30 dB in it."""
 POST_ROLL_S = 0.02
-"""Of the piece after: more than the limiter looks ahead."""
+"""After it: more than the limiter looks ahead."""
 MARGIN_S = 0.32
 """Silence behind the segment of the last words: the AAC encoder waits for two frames (43 ms), and
 devices for a group of five 60 ms frames with the resampler's margin (310 ms)."""
@@ -43,25 +43,64 @@ class Cursor:
 
 def frames_of_chunk(
     session: Description, at: Cursor, parts: list[Speech]
-) -> tuple[tuple[AudioFrame, ...], Cursor]:
-    """Return the frames of a spoken chunk, a silence or a mark, and the cursor behind them."""
+) -> Iterator[tuple[tuple[AudioFrame, ...], Cursor]]:
+    """Yield the frames of a spoken chunk, a silence or a mark, and the cursor behind them.
+
+    In one step or two: a chunk's first frame comes alone, before the rest is mastered, so that
+    nobody waits for the end of a sentence to hear its beginning.
+    """
     head = parts[0]
     rate_hz = session.form.sample_rate_hz
-    if head.rate_hz:
-        samples, leading_s = chunk_audio(session, parts)
-    else:
-        samples, leading_s = pcm.silence(head.seconds, rate_hz), 0.0
+    speech = _ChunkSpeech.of(session, parts) if head.rate_hz else None
+    samples = len(speech.wide) if speech else round(head.seconds * rate_hz)
     seconds = session.pauses.after_s(head.boundary) if head.kind != "silence" else 0.0
     if head.boundary == "chapter":  # the chunk before the mark has paused already
         seconds = max(0.0, seconds - session.pauses.paragraph_s)
-    audio = np.concatenate([samples, pcm.silence(seconds, rate_hz)])
-    offset_s = at.sample / rate_hz - leading_s
+    end = samples + round(seconds * rate_hz)
+    offset_s = at.sample / rate_hz - (speech.leading_s if speech else 0.0)
     words = tuple(
         Word(word.text, max(0.0, word.start_s + offset_s), max(0.0, word.end_s + offset_s))
         for word in head.words
     )
-    first = _Label(head.seq, head.text, head.item, head.start_char, head.end_char, words)
-    return _frames(session, at, at.behind(head), audio, first, degraded=head.degraded)
+    label = _Label(head.seq, head.text, head.item, head.start_char, head.end_char, words)
+    behind = at.behind(head)
+    first = min(end, RECORD_SAMPLES)
+    for start, stop in ((0, first), (first, end)):
+        if start and start == stop:
+            return
+        sound = speech.limited(start, min(stop, samples)) if speech else np.zeros(0, np.int16)
+        audio = np.pad(sound, (0, stop - start - len(sound)))
+        here = behind if stop == end else at
+        frames, at = _frames(session, at, here, audio, label, degraded=head.degraded)
+        yield frames, at
+        label = _Label(head.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class _ChunkSpeech:
+    """A chunk's speech at the form's rate, its level not changed yet."""
+
+    session: Description
+    wide: pcm.Samples
+    gain_db: float
+    leading_s: float
+    """What was cut at its start."""
+
+    @classmethod
+    def of(cls, session: Description, parts: list[Speech]) -> "_ChunkSpeech":
+        head, constants = parts[0], session.mastering
+        raw = pcm.from_bytes(b"".join(part.pcm for part in parts)).astype(np.int16)
+        start, end = pcm.sound_span(
+            raw, head.rate_hz, constants.edge_keep_s, constants.edge_threshold_dbfs
+        )
+        faded = pcm.fade_edges(raw[start:end], head.rate_hz, constants.fade_ms)
+        wide = pcm.resample(faded, head.rate_hz, session.form.sample_rate_hz)
+        gain_db = head.gain_db + constants.make_up_db + constants.target_lufs - VOICE_LUFS
+        return cls(session, wide, gain_db, start / head.rate_hz)
+
+    def limited(self, start: int, end: int) -> pcm.Samples:
+        """Return the samples ``[start, end)`` at target loudness, below the ceiling."""
+        return _limited(self.session, self.wide, start, max(start, end), self.gain_db)
 
 
 def frames_of_piece(
@@ -77,7 +116,12 @@ def frames_of_piece(
     and levels are not changed, but for peaks above the ceiling.
     """
     rate_hz = session.form.sample_rate_hz
-    samples = _limited(session, piece, window)
+    own = pcm.from_bytes(piece.pcm)
+    before = [pcm.from_bytes(near.pcm) for near in window if near.piece < piece.piece]
+    after = [pcm.from_bytes(near.pcm) for near in window if near.piece > piece.piece]
+    start = sum(map(len, before))
+    joined = np.concatenate([np.zeros(0, np.int16), *before, own, *after]).astype(np.int16)
+    samples = _limited(session, joined, start, start + len(own))
     behind = replace(at, piece=piece.piece + 1)
     if piece.object_end:
         pause = pcm.silence(session.pauses.after_s(head.boundary), rate_hz)
@@ -88,22 +132,14 @@ def frames_of_piece(
 
 
 def _limited(
-    session: Description, piece: ObjectAudio, window: Sequence[ObjectAudio]
-) -> NDArray[np.int16]:
-    before, own, after = (
-        np.concatenate([np.zeros(0, np.int16), *(pcm.from_bytes(p.pcm) for p in group)])
-        for group in (
-            [p for p in window if p.piece < piece.piece],
-            [piece],
-            [p for p in window if p.piece > piece.piece],
-        )
-    )
+    session: Description, samples: pcm.Samples, start: int, end: int, gain_db: float = 0.0
+) -> pcm.Samples:
+    """Return the samples ``[start, end)`` limited between their neighbours: without a seam."""
     rate_hz = session.form.sample_rate_hz
-    before = before[-round(PRE_ROLL_S * rate_hz) :]
-    after = after[: round(POST_ROLL_S * rate_hz)]
-    joined = np.concatenate([before, own, after]).astype(np.int16)
-    limited = limit(joined, rate_hz, session.mastering.ceiling_dbtp)
-    return limited[len(before) : len(before) + len(own)]
+    first = max(0, start - round(PRE_ROLL_S * rate_hz))
+    window = samples[first : end + round(POST_ROLL_S * rate_hz)]
+    limited = limit(window, rate_hz, session.mastering.ceiling_dbtp, gain_db)
+    return limited[start - first : end - first]
 
 
 def silence(
@@ -191,20 +227,3 @@ def _frames(
             )
         )
     return tuple(frames), replace(behind, sample=at.sample + len(audio))
-
-
-def chunk_audio(session: Description, parts: list[Speech]) -> tuple[NDArray[np.int16], float]:
-    """Return a chunk's speech at the form's rate and target loudness, limited.
-
-    The second value is the seconds that were cut at its start.
-    """
-    head, constants = parts[0], session.mastering
-    raw = pcm.from_bytes(b"".join(part.pcm for part in parts)).astype(np.int16)
-    start, end = pcm.sound_span(
-        raw, head.rate_hz, constants.edge_keep_s, constants.edge_threshold_dbfs
-    )
-    faded = pcm.fade_edges(raw[start:end], head.rate_hz, constants.fade_ms)
-    wide = pcm.resample(faded, head.rate_hz, session.form.sample_rate_hz)
-    gain_db = head.gain_db + constants.make_up_db + constants.target_lufs - VOICE_LUFS
-    loud = limit(wide, session.form.sample_rate_hz, constants.ceiling_dbtp, gain_db)
-    return loud, start / head.rate_hz

@@ -14,6 +14,7 @@ from ..codecs.session import Form
 from ..storage.objects.store import Objects
 from .journal import Description, Sequences
 from .session_audio import SessionAudio
+from .turns import CodecTurns, Turns
 
 
 def grid_of(form: Form) -> Grid:
@@ -24,8 +25,10 @@ def grid_of(form: Form) -> Grid:
 class Packer:
     """Makes one session's segments in order, from any number on; bytes depend on the log alone."""
 
-    def __init__(self, form: Form, audio: SessionAudio, number: int) -> None:
+    def __init__(self, turns: CodecTurns, audio: SessionAudio, number: int) -> None:
+        form = turns.session.form
         self.session = audio.session
+        self._turns = turns
         self._grid = grid_of(form)
         self._bit_rate = form.renditions[0].bit_rate
         self._audio = audio
@@ -68,7 +71,7 @@ class Packer:
         reach = min(end, samples_in_all)
         pcm = await self._audio.read(first, reach) if reach > first else b""
         finishes = self._audio.closed and end >= samples_in_all
-        return await asyncio.to_thread(_encode, run, number, first, pcm, finishes)
+        return await self._turns.run(first, _encode, run, number, first, pcm, finishes)
 
     def _describe(self, data: bytes) -> Segment:
         start = self._grid.start(self.number)
@@ -110,6 +113,7 @@ class Pack:
     """Cut segments on a fixed grid, encode, store; then say so."""
 
     store: Objects
+    turns: Turns
     frames: Sequences[AudioFrame]
     segments: Sequences[Segment]
 
@@ -131,7 +135,7 @@ class Pack:
                 audio = SessionAudio(self.frames, frame.session)
                 if state.next:  # this frame may be one that another worker has packed already
                     await audio.load()
-                packer = Packer(session.form, audio, state.next)
+                packer = Packer(CodecTurns(self.turns, session), audio, state.next)
             audio.feed(frame)
             while made := await packer.next():
                 segment, data = made

@@ -14,7 +14,7 @@ from ..codecs.hls.names import INIT_NAME, MASTER_NAME, MEDIA_NAME, PLAYLIST_TYPE
 from ..codecs.records import Event, Segment, SequenceRecord
 from ..codecs.session import Form
 from ..storage.objects.store import Objects
-from .journal import Description, Sequences
+from .journal import STEP_ENTRIES, Description, Sequences
 from .pack import grid_of
 
 PEAK_HEADROOM_BIT_S = 120_000
@@ -71,23 +71,25 @@ class Publish:
 
         So whoever replaces a playlist last, be it a worker thought dead, leaves the longest one.
         """
-        while True:
-            before = shown.records
-            last = False
-            async for segment in self.segments.stream(session.session, shown.records):
-                if segment.frames:
-                    shown.listed.append((segment.name, segment.frames))
-                shown.records += 1
-                last = segment.last
-            if shown.records == before:
-                return
-            text = media_playlist(session, tuple(shown.listed), ended=last)
+        while new := await self._more(session, shown):
+            before, ended = shown.records, new[-1].last
+            shown.records += len(new)
+            shown.listed += [(one.name, one.frames) for one in new if one.frames]
+            text = media_playlist(session, tuple(shown.listed), ended=ended)
             stored = [self._put(session, MEDIA_NAME, text)]
             if not before:
                 stored.append(self._put(session, MASTER_NAME, master_playlist(session.form)))
             await asyncio.gather(*stored)
-            if last:
+            if ended:
                 return
+
+    async def _more(self, session: Description, shown: _Shown) -> list[Segment]:
+        """Return the segments that are in the log and not listed yet."""
+        at = shown.records
+        new = await self.segments.records(session.session, at, limit=STEP_ENTRIES)
+        if len(new) < STEP_ENTRIES:
+            return new  # nearly always; segments are stored one by one, so that was all
+        return [*new, *[one async for one in self.segments.stream(session.session, new[-1].end)]]
 
     async def _put(self, session: Description, name: str, text: str) -> None:
         await self.store.put(f"{session.session}/{name}", text.encode(), PLAYLIST_TYPE)

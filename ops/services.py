@@ -109,9 +109,15 @@ class Services:
         return SmolLM2Model()
 
     @property
-    def turns(self) -> Turns:
+    def voice_turns(self) -> Turns:
         """Who speaks next in this process."""
-        return self._once("turns", lambda: Turns(self.settings.voice_slots))
+        return self._once("voice_turns", lambda: Turns(self.settings.voice_slots))
+
+    @property
+    def codec_turns(self) -> Turns:
+        """Whose audio is mastered or encoded next in this process."""
+        slots = self.settings.codec_slots
+        return self._once("codec_turns", lambda: Turns(slots, kept=min(1, slots - 1)))
 
     @property
     def form(self) -> Form:

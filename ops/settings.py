@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     natural one that is installed and quick enough, with espeak-ng behind it."""
     voice_slots: int = Field(default=1, ge=1, le=64)
     """Chunks spoken at once in a worker. More: more sessions at once on many cores."""
+    codec_slots: int = Field(default=2, ge=1, le=64)
+    """Mastering and encoding done at once in a worker. Beyond one, one is kept for audio that is
+    due: a first segment does not wait for what nobody listens to yet."""
     openai_speech_url: str = ""
     """Base URL of an OpenAI-compatible ``/audio/speech``, such as ``https://api.openai.com/v1``."""
     openai_speech_key: Secret = ""

@@ -35,7 +35,7 @@ def _split(resources: Resources, journal: Journal) -> Split:
 def _speak(resources: Resources, journal: Journal) -> Speak:
     return Speak(
         resources.voice,
-        resources.turns,
+        resources.voice_turns,
         journal.of(Chunk),
         journal.of(Speech),
         journal.of(Control),
@@ -52,6 +52,7 @@ def _fetch(resources: Resources, journal: Journal) -> Fetch:
 
 def _master(resources: Resources, journal: Journal) -> Master:
     return Master(
+        resources.codec_turns,
         journal.of(Speech),
         journal.of(ObjectAudio),
         journal.of(AudioFrame),
@@ -63,7 +64,7 @@ def _master(resources: Resources, journal: Journal) -> Master:
 
 
 def _pack(resources: Resources, journal: Journal) -> Pack:
-    return Pack(resources.store, journal.of(AudioFrame), journal.of(Segment))
+    return Pack(resources.store, resources.codec_turns, journal.of(AudioFrame), journal.of(Segment))
 
 
 def _publish(resources: Resources, journal: Journal) -> Publish:
@@ -71,7 +72,7 @@ def _publish(resources: Resources, journal: Journal) -> Publish:
 
 
 def _frame(resources: Resources, journal: Journal) -> Frame:
-    return Frame(journal.of(AudioFrame), journal.of(DeviceFrames))
+    return Frame(resources.codec_turns, journal.of(AudioFrame), journal.of(DeviceFrames))
 
 
 SPEECH = Topology(

@@ -54,8 +54,13 @@ class Resources(Protocol):
         ...
 
     @property
-    def turns(self) -> Turns:
+    def voice_turns(self) -> Turns:
         """Who speaks next in this process."""
+        ...
+
+    @property
+    def codec_turns(self) -> Turns:
+        """Whose audio is mastered or encoded next in this process."""
         ...
 
 

@@ -63,7 +63,8 @@ class InMemorySystem:
     objects: ObjectSource = field(default_factory=MemorySource)
     form: Form = field(default_factory=lambda: Form(segment_s=1.0))
     """Of the sessions that `narrate` begins."""
-    turns: Turns = field(default_factory=lambda: Turns(2))
+    voice_turns: Turns = field(default_factory=lambda: Turns(2))
+    codec_turns: Turns = field(default_factory=lambda: Turns(2))
     counts: Counts = field(default_factory=Counts)
 
     def __post_init__(self) -> None:

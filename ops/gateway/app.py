@@ -19,6 +19,7 @@ from ...storage.objects.store import ObjectsUnreachableError
 from ..devices.server import DeviceServer
 from ..metrics import FINISHED, FIRST_AUDIO, REGISTRY, SECONDS_AHEAD
 from ..progress import Progress
+from ..run.collecting import exempt_what_is_loaded
 from ..run.readiness import stages_waiting
 from ..services import Services
 from .answers import refused
@@ -48,6 +49,7 @@ def gateway(services: Services) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         async with follower.running(), pump.running(), open_sessions.running():
+            exempt_what_is_loaded()
             yield
         await services.close()
 

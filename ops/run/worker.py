@@ -13,6 +13,7 @@ from ...topologies.registry import stages_named
 from ...topologies.stage import group_id
 from ..metrics import LAG, REGISTRY, PrometheusObserver
 from ..services import Services
+from .collecting import exempt_what_is_loaded
 from .stopping import cancel_the_rest, end_within, stop_signal
 
 LAG_INTERVAL_S = 5.0
@@ -57,6 +58,7 @@ async def work(services: Services, names: tuple[str, ...]) -> int:
     stopping = stop_signal()
     _serve_metrics(services.settings.metrics_port)
     async with stages_running(services, names) as apps:
+        exempt_what_is_loaded()
         log.info("working", stages=list(names))
         lag = asyncio.create_task(_report_lag(services, names))
         crashed = await _until_stopped(apps, stopping)

@@ -4,6 +4,7 @@ A session is never loaded whole: segments and packets are derived one by one, co
 and dropped.
 """
 
+import asyncio
 import hashlib
 import wave
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,7 @@ from ...agents.journal import Description, Journal, UnknownSessionError
 from ...agents.pack import Packer
 from ...agents.publish import master_playlist, media_playlist
 from ...agents.session_audio import SessionAudio
+from ...agents.turns import CodecTurns, Turns
 from ...codecs.build import codec_build
 from ...codecs.device.ogg import ogg_opus
 from ...codecs.device.opus import Decoder
@@ -74,10 +76,15 @@ async def derive(
     rate_hz = description.form.sample_rate_hz
     replayed = Replayed(session, audio_s=audio.available / rate_hz)
     compare = _Comparison(journal, description, store, replayed) if store is not None else None
+    turns = CodecTurns(Turns(2), description)
+    deriving = [_segments(turns, audio, keep, replayed, compare)]
+    if description.form.device is not None:
+        # with a window of its own: packets are quicker to make than segments
+        again = SessionAudio(journal.of(AudioFrame), session)
+        await again.load()
+        deriving.append(_packets(turns, again, keep, replayed, compare))
     try:
-        await _segments(description, audio, keep, replayed, compare)
-        if description.form.device is not None:
-            await _packets(audio, keep, replayed, compare)
+        await asyncio.gather(*deriving)
     except LookupError as error:
         raise ReplayError(f"{error}: it was trimmed away") from None
     if compare is not None and replayed.differences:
@@ -86,7 +93,7 @@ async def derive(
 
 
 async def _segments(
-    description: Description,
+    turns: CodecTurns,
     audio: SessionAudio,
     keep: Keep,
     replayed: Replayed,
@@ -97,7 +104,8 @@ async def _segments(
             await compare.stored(name, data)
         await keep(name, data)
 
-    packer = Packer(description.form, audio, 0)
+    description = turns.session
+    packer = Packer(turns, audio, 0)
     listed: list[tuple[str, int]] = []
     while segment_and_data := await packer.next():
         segment, data = segment_and_data
@@ -116,9 +124,13 @@ async def _segments(
 
 
 async def _packets(
-    audio: SessionAudio, keep: Keep, replayed: Replayed, compare: "_Comparison | None"
+    turns: CodecTurns,
+    audio: SessionAudio,
+    keep: Keep,
+    replayed: Replayed,
+    compare: "_Comparison | None",
 ) -> None:
-    framer = Framer(audio, 0)
+    framer = Framer(turns, audio, 0)
     digest = hashlib.sha256()
     while run := await framer.next():
         first, packets = run

@@ -144,9 +144,11 @@ class RedisLog:
             return []
         stream = self._keys.stream(topic, partition)
         while True:
-            batches = await self._scripts.find_batches(
+            batches, sent = await self._scripts.find_batches(
                 topic, partition, sequence, (start, end), limit
             )
+            if sent:
+                return self._entries(stream, sent)
             entries = await self._fetch(stream, batches)
             if entries or not batches:  # else they were trimmed meanwhile: find what follows
                 return entries

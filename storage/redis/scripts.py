@@ -18,7 +18,7 @@ from ..log import (
 from ..names import check_topic
 from .calls import Call, script
 from .connection import RedisConnection
-from .entries import words_of
+from .entries import RawEntry, words_of
 from .errors import foreign_entry_error, probe_error
 
 _REFUSALS: dict[bytes, type[LogError]] = {
@@ -28,6 +28,8 @@ _REFUSALS: dict[bytes, type[LogError]] = {
 }
 SEEK_ENTRIES = 100
 """Entries that one `LogScripts.seek` looks at, each of up to 64 KB."""
+FEW_ENTRIES = 8
+"""Entries, each of up to 64 KB, that come with the batches they are in."""
 TRIM_ENTRIES = 10_000
 """Entries that one `LogScripts.trim` removes, so that no other client waits long."""
 
@@ -160,11 +162,12 @@ class LogScripts:
         sequence: str,
         positions: tuple[int, int | None],
         limit: int | None,
-    ) -> list[tuple[int, int]]:
+    ) -> tuple[list[tuple[int, int]], list[RawEntry]]:
         """Return the first and last offset of each batch in a range of positions, in order.
 
         ``positions`` are start and end, as is ``limit``, those of `Log.read_sequence`. Batches
-        with no entry left are left out.
+        with no entry left are left out. The second value is their entries where these are few,
+        which saves a round trip, and empty where they are still to be read.
         """
         start, end = positions
         keys = [
@@ -172,10 +175,15 @@ class LogScripts:
             self._keys.sequence(topic, partition, sequence),
             self._keys.index(topic, partition, sequence),
         ]
-        arguments = [start, "" if end is None else end, "" if limit is None else limit]
-        found = await self._connection.run(Call(script("find_batches"), keys, arguments))
+        arguments = [
+            start,
+            "" if end is None else end,
+            "" if limit is None else limit,
+            FEW_ENTRIES,
+        ]
+        found, entries = await self._connection.run(Call(script("find_batches"), keys, arguments))
         offsets = (member.split(b"-") for member in found)
-        return [(int(first), int(last)) for first, last in offsets]
+        return [(int(first), int(last)) for first, last in offsets], entries
 
     # -- offsets and fences
 

@@ -14,7 +14,7 @@ from rhapsode.codecs.session import Form
 
 
 def agent(system: System) -> Frame:
-    return Frame(system.journal.of(AudioFrame), system.journal.of(DeviceFrames))
+    return Frame(system.codec_turns, system.journal.of(AudioFrame), system.journal.of(DeviceFrames))
 
 
 def audio(samples: int, size: int = 24_000, every: int = 2) -> list[AudioFrame]:

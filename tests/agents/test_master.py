@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from standins.in_memory import System, accepted
+from standins.in_memory import System, accepted, samples_of
 from standins.master_items import agent
 from standins.mastered_speech import Piece, mastered, speech_of
 
 from rhapsode.agents.journal import Description
-from rhapsode.agents.mastering import chunk_audio
+from rhapsode.agents.mastering import Cursor, frames_of_chunk
 from rhapsode.agents.voices.tone import LEAD_S, ToneVoice
 from rhapsode.codecs.audio import pcm
 from rhapsode.codecs.encoding import MAX_RECORD_BYTES, encode
@@ -191,7 +191,8 @@ def test_gain_is_applied_before_anything_could_clip() -> None:
     rate_hz = 16_000
     tone = (30_000 * np.sin(np.arange(rate_hz) * 0.3)).astype(np.int16)
     part = Speech(session="s", seq=0, index=0, rate_hz=rate_hz, pcm=tone.tobytes(), gain_db=12.0)
-    samples, _ = chunk_audio(description(), [part])
+    steps = frames_of_chunk(description(), Cursor(), [part])
+    samples = samples_of([frame for frames, _ in steps for frame in frames])
     assert pcm.true_peak_dbtp(samples, 48_000) == pytest.approx(-2.5, abs=0.2)
     # clipped first, a tone would have overtones: most of its power would not be in one place
     spectrum = np.abs(np.fft.rfft(samples[9_600:38_400] * np.hanning(28_800))) ** 2

@@ -12,6 +12,7 @@ from standins.mastered_speech import Piece, mastered, speech_of
 
 from rhapsode.agents.pack import Packer
 from rhapsode.agents.session_audio import SessionAudio
+from rhapsode.agents.turns import CodecTurns, Turns
 from rhapsode.agents.voices.espeak import EspeakVoice
 from rhapsode.agents.voices.piper import PiperVoice
 from rhapsode.agents.voices.voice import TARGET_LUFS, Voice
@@ -35,7 +36,7 @@ async def decoded(system: System) -> NDArray[np.float32]:
     """Return the session's audio as a browser would hear it, at 48 kHz."""
     audio = SessionAudio(system.journal.of(AudioFrame), "s")
     await audio.load()
-    packer = Packer(system.form, audio, 0)
+    packer = Packer(CodecTurns(Turns(1), await system.journal.describe("s")), audio, 0)
     data = bytearray(init_segment())
     while made := await packer.next():
         data += made[1]

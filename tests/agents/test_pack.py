@@ -9,6 +9,7 @@ from standins.recorded_objects import RecordedObjects
 
 from rhapsode.agents.pack import Pack, Packer, grid_of
 from rhapsode.agents.session_audio import SessionAudio
+from rhapsode.agents.turns import CodecTurns, Turns
 from rhapsode.codecs.hls.fmp4 import init_segment, parse_media_segment
 from rhapsode.codecs.hls.grid import RUN_SEGMENTS
 from rhapsode.codecs.hls.names import segment_name
@@ -24,7 +25,9 @@ GRID = grid_of(FORM)
 
 
 def agent(system: System) -> Pack:
-    return Pack(system.store, system.journal.of(AudioFrame), system.journal.of(Segment))
+    return Pack(
+        system.store, system.codec_turns, system.journal.of(AudioFrame), system.journal.of(Segment)
+    )
 
 
 def audio(aac_frames: int, size: int = 24_000, error: str = "") -> list[AudioFrame]:
@@ -97,10 +100,11 @@ async def test_any_segment_can_be_made_first() -> None:
     system = await packed(frames)
     segments: list[Segment] = await system.records(Segment, "s")
     assert len(segments) > RUN_SEGMENTS + 2
+    turns = CodecTurns(Turns(1), await system.journal.describe("s"))
     for number in (1, RUN_SEGMENTS - 1, RUN_SEGMENTS, RUN_SEGMENTS + 1, len(segments) - 1):
         whole = SessionAudio(system.journal.of(AudioFrame), "s")
         await whole.load()
-        made = await Packer(FORM, whole, number).next()
+        made = await Packer(turns, whole, number).next()
         assert made is not None
         assert made[0] == segments[number]
         assert made[1] == system.recorded.of("s")[segment_name(number)]

@@ -15,6 +15,7 @@ from speech import spoken_pcm
 
 from rhapsode.agents.journal import Journal
 from rhapsode.agents.pack import Pack
+from rhapsode.agents.turns import Turns
 from rhapsode.codecs.audio.pcm import SAMPLE_RATE_HZ
 from rhapsode.codecs.records import AudioFrame, Segment, Session
 from rhapsode.codecs.session import Form, Rendition
@@ -87,7 +88,7 @@ async def _pack(pcm: bytes, folder: Path) -> float:
             await journal.append(frame)
             yield frame
 
-    pack = Pack(FolderObjects(folder), journal.of(AudioFrame), journal.of(Segment))
+    pack = Pack(FolderObjects(folder), Turns(1), journal.of(AudioFrame), journal.of(Segment))
     description = await journal.describe("session")
     started_s = time.process_time()
     segments = [output[0] async for output in pack(description, delivered())]

@@ -33,6 +33,7 @@ Handed = SequenceRecord | Idle
 def agent(system: System) -> Master:
     journal = system.journal
     return Master(
+        system.codec_turns,
         journal.of(Speech),
         journal.of(ObjectAudio),
         journal.of(AudioFrame),

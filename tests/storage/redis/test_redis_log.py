@@ -20,6 +20,7 @@ from rhapsode.storage.redis.connection import RedisConnection, RedisSettings
 from rhapsode.storage.redis.groups import RedisGroups
 from rhapsode.storage.redis.keys import Keys
 from rhapsode.storage.redis.log import RedisLog
+from rhapsode.storage.redis.scripts import FEW_ENTRIES
 
 
 def batch(topic: str, sequence: str, start: int, value: bytes = b"v") -> SequenceBatch:
@@ -110,15 +111,15 @@ class TrimmedMeanwhile(RedisConnection):
         return await super().pipeline(commands, atomic=atomic)
 
 
-@pytest.mark.parametrize(("before", "left"), [(4, 4), (5, 5), (9, 9), (10, None)])
+@pytest.mark.parametrize(("before", "left"), [(4, 4), (9, 9), (20, 20), (30, None)])
 async def test_entries_trimmed_while_they_are_read_do_not_hide_what_follows(
     redis_settings: RedisSettings, before: int, left: int | None
 ):
     connection = TrimmedMeanwhile(redis_settings)
     log = RedisLog(connection)
-    await log.append_at(0, [batch("t", "s", n, b"%d" % n) for n in range(10)])
+    await log.append_at(0, [batch("t", "s", n, b"%d" % n) for n in range(30)])
     connection.before = before
-    read = await log.read_sequence("t", 0, "s", 0, limit=3)
+    read = await log.read_sequence("t", 0, "s", 0, limit=FEW_ENTRIES + 1)
     assert [entry.value for entry in read[:1]] == ([] if left is None else [b"%d" % left])
     await connection.close()
 
