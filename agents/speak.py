@@ -11,6 +11,9 @@ from .journal import Description, Sequences
 from .turns import Turns
 from .voices.voice import Spoken, Utterance, Voice, VoiceFailedError, VoiceUnavailableError
 
+HOLD_S = 0.02
+"""Once a session, behind its first chunk: mastered and packed without a rival for the processor,
+it is heard sooner, and it lasts far longer than that."""
 PART_BYTES = 48_000
 """PCM in one record of a chunk's speech: with words and text beside it under 64 KB."""
 log = structlog.get_logger()
@@ -64,6 +67,8 @@ class Speak:
                     following = state.next
                 if chunk.index < following:
                     continue
+                if chunk.seq == 1:
+                    await asyncio.sleep(HOLD_S)
                 output = await self._sounded(session, chunk, following, ahead)
                 yield output
                 following = output[-1].end

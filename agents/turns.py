@@ -14,7 +14,7 @@ from .journal import Description
 P = ParamSpec("P")
 T = TypeVar("T")
 
-SOON_S = 1.0
+SOON_S = 0.25
 """Audio that is due later than that is in no haste."""
 
 

@@ -10,6 +10,7 @@ no switch for that; at each of its five x86 levels 5000 packets were the same.) 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..audio.pcm import Samples, from_bytes, to_bytes
 from ..libraries import opuslib
@@ -99,13 +100,20 @@ class RunEncoder:
         self._form = form
         self._first = run * form.run_frames
         self._next = max(0, self._first - form.preroll_frames)
-        library = opuslib()
-        self._encoder = library.Encoder(form.sample_rate_hz, 1, "audio")
-        self._encoder.bitrate = form.bit_rate
-        self._encoder.complexity = COMPLEXITY
-        self._encoder.vbr = True
-        # constrained, the default, comes out as constant at three 20 ms frames a packet
-        self._encoder.vbr_constraint = False
+        self._opened: Any = None
+
+    @property
+    def _encoder(self) -> Any:
+        # opened with the first frame, in whichever thread that is encoded: it takes a millisecond
+        if self._opened is None:
+            encoder = opuslib().Encoder(self._form.sample_rate_hz, 1, "audio")
+            encoder.bitrate = self._form.bit_rate
+            encoder.complexity = COMPLEXITY
+            encoder.vbr = True
+            # constrained, the default, comes out as constant at three 20 ms frames a packet
+            encoder.vbr_constraint = False
+            self._opened = encoder
+        return self._opened
 
     @property
     def first_needed(self) -> int:
