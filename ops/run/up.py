@@ -54,7 +54,7 @@ async def everything(
 
     Args:
         settings: of every process; the log's URL is filled in where it is empty.
-        workers: stages by worker process.
+        workers: stages by worker process; None runs all, as `rhapsode up` does.
         quiet: write the output of each process to a file in `log_files` rather than to standard
             error.
 
@@ -72,7 +72,7 @@ async def everything(
         supervisor = Supervisor(reachable, logs=log_files(settings) if quiet else None)
         try:
             supervisor.add("gateway", "gateway")
-            for number, stages in enumerate(workers or processes()):
+            for number, stages in enumerate(processes() if workers is None else workers):
                 port = settings.port + 1 + number
                 supervisor.add(
                     f"worker-{number}-{stages[0]}",

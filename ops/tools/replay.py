@@ -11,9 +11,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ...agents.frame import Framer
-from ...agents.journal import Description, Journal, UnknownSessionError
+from ...agents.journal import Description, Journal, Sequences, UnknownSessionError
 from ...agents.pack import Packer
 from ...agents.publish import master_playlist, media_playlist
 from ...agents.session_audio import SessionAudio
@@ -76,6 +77,8 @@ async def derive(
     rate_hz = description.form.sample_rate_hz
     replayed = Replayed(session, audio_s=audio.available / rate_hz)
     compare = _Comparison(journal, description, store, replayed) if store is not None else None
+    if compare is not None:
+        await compare.check_complete()
     turns = CodecTurns(Turns(2), description)
     deriving = [_segments(turns, audio, keep, replayed, compare)]
     if description.form.device is not None:
@@ -83,10 +86,15 @@ async def derive(
         again = SessionAudio(journal.of(AudioFrame), session)
         await again.load()
         deriving.append(_packets(turns, again, keep, replayed, compare))
+    tasks = [asyncio.ensure_future(work) for work in deriving]
     try:
-        await asyncio.gather(*deriving)
+        await asyncio.gather(*tasks)
     except LookupError as error:
         raise ReplayError(f"{error}: it was trimmed away") from None
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     if compare is not None and replayed.differences:
         compare.name_builds()
     return replayed
@@ -157,6 +165,18 @@ class _Comparison:
         self._store = store
         self._found = replayed.differences
         self._session = description.session
+
+    async def check_complete(self) -> None:
+        """Raise `ReplayError` where a stage has not come to the session's end yet."""
+        stages: dict[str, Sequences[Any]] = {"segments": self._journal.of(Segment)}
+        if self._description.form.device is not None:
+            stages["device frames"] = self._journal.of(DeviceFrames)
+        for what, sequences in stages.items():
+            if not (await sequences.state(self._session)).closed:
+                raise ReplayError(
+                    f"session {self._session} is not finished yet: not all of its {what} are in "
+                    "the log; try again in a moment"
+                )
 
     async def segment(self, derived: Segment) -> None:
         number = derived.number

@@ -19,7 +19,7 @@ from rhapsode.agents.journal import Journal
 from rhapsode.codecs.audio.pcm import from_bytes
 from rhapsode.codecs.device.frames import device_frame, device_window
 from rhapsode.codecs.device.opus import RUN_FRAMES, RunEncoder
-from rhapsode.codecs.records import AudioFrame
+from rhapsode.codecs.records import AudioFrame, DeviceFrames
 from rhapsode.ops.metrics import PrometheusObserver
 from rhapsode.ops.services import Services
 from rhapsode.ops.settings import Settings
@@ -44,6 +44,10 @@ async def measure(*, quick: bool) -> Measured:
         await services.voice.prepare()
         async with running(STAGES, services, PrometheusObserver()):
             spoken = await say(services, story("lighthouse"))
+            packets = services.journal.of(DeviceFrames)
+            async with asyncio.timeout(60):
+                while not (await packets.state(spoken.session_id)).closed:
+                    await asyncio.sleep(0.05)
         keys = Keys(services.settings.namespace)
         partition = services.journal.of(AudioFrame).partition(spoken.session_id)
         client: Any = redis.asyncio.Redis.from_url(server.url)
