@@ -8,6 +8,7 @@ Records validate themselves when they are made and when they are decoded.
 """
 
 import re
+from functools import lru_cache
 from typing import ClassVar
 
 import msgspec
@@ -18,6 +19,7 @@ BYTES_PER_SAMPLE = 2
 _session = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
+@lru_cache(maxsize=4_096)  # every record names its session, and the same ones again and again
 def check_session(session: str) -> str:
     """Return the session id if it is one; it becomes part of paths and keys.
 

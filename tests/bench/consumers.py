@@ -22,6 +22,7 @@ from rhapsode.agents.journal import Description, Journal
 from rhapsode.codecs.encoding import decode
 from rhapsode.codecs.records import Passage
 from rhapsode.ops.metrics import PrometheusObserver
+from rhapsode.ops.run.collecting import exempt_what_is_loaded
 from rhapsode.ops.services import Services
 from rhapsode.ops.settings import Settings
 from rhapsode.storage.log import Entry, Log, TopicPartition
@@ -236,6 +237,7 @@ async def consume(
     latencies: bool,
 ) -> None:
     services = services_on(url, namespace, partitions, folder)
+    exempt_what_is_loaded()  # as a worker does; the reference gets it as well
     try:
         await PATHS[path](services, Tally(count, latencies), group)
     finally:
