@@ -17,6 +17,7 @@ from typing import Any, cast
 import av
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
+from numpy.typing import NDArray
 
 from ..libraries import force_portable_cpu
 from .grid import AAC_FRAME_SAMPLES, RUN_SEGMENTS, Grid
@@ -33,7 +34,7 @@ LOOK_AHEAD_FRAMES = 2
 CODER = "fast"
 
 _FRAME_BYTES = 2 * AAC_FRAME_SAMPLES
-_SILENCE = bytes(_FRAME_BYTES)
+_SILENCE = np.zeros((1, AAC_FRAME_SAMPLES), np.float32)
 
 
 class RunEncoder:
@@ -61,6 +62,7 @@ class RunEncoder:
         self._first_packet = -1 if run == 0 else first
         self._packets: list[bytes] = []
         """Packets of the segments not taken yet."""
+        self._time_base = Fraction(1, grid.sample_rate_hz)
         self._encoder = _open(grid.sample_rate_hz, bit_rate)
 
     @property
@@ -93,8 +95,8 @@ class RunEncoder:
             raise ValueError(f"{len(pcm)} bytes are not whole 16-bit samples")
         self._pending += pcm
         whole = len(self._pending) // _FRAME_BYTES * _FRAME_BYTES
-        for start in range(0, whole, _FRAME_BYTES):
-            self._feed(self._pending[start : start + _FRAME_BYTES])
+        for samples in _frames_of(bytes(self._pending[:whole])):
+            self._feed(samples)
         del self._pending[:whole]
 
     def finish(self) -> None:
@@ -106,7 +108,8 @@ class RunEncoder:
         if self._total_frames is not None:
             return
         if self._pending:
-            self._feed(self._pending.ljust(_FRAME_BYTES, b"\0"))
+            (samples,) = _frames_of(bytes(self._pending.ljust(_FRAME_BYTES, b"\0")))
+            self._feed(samples)
             self._pending.clear()
         self._total_frames = self._next_frame
         for _ in range(LOOK_AHEAD_FRAMES):
@@ -138,21 +141,26 @@ class RunEncoder:
         # without a frame of sound there is nothing to prime
         return [] if self._total_frames == 0 else taken
 
-    def _feed(self, pcm: bytes | bytearray) -> None:
+    def _feed(self, samples: NDArray[np.float32]) -> None:
         if self._next_frame >= self._end_frame + LOOK_AHEAD_FRAMES:
             self._next_frame += 1
             return
-        samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32) / np.float32(32768)
-        frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="fltp", layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
         frame.sample_rate = self._grid.sample_rate_hz
         frame.pts = self._next_frame * AAC_FRAME_SAMPLES
-        frame.time_base = Fraction(1, self._grid.sample_rate_hz)
+        frame.time_base = self._time_base
         for packet in cast("list[av.Packet[Any]]", self._encoder.encode(frame)):
             assert packet.pts == self._packet * AAC_FRAME_SAMPLES
             if self._first_packet <= self._packet < self._end_frame:
                 self._packets.append(bytes(packet))
             self._packet += 1
         self._next_frame += 1
+
+
+def _frames_of(pcm: bytes) -> NDArray[np.float32]:
+    """Return whole frames as FFmpeg's planar float, of shape (frames, 1, samples)."""
+    signal = np.frombuffer(pcm, dtype="<i2").astype(np.float32) / np.float32(32768)
+    return signal.reshape(-1, 1, AAC_FRAME_SAMPLES)
 
 
 def _open(sample_rate_hz: int, bit_rate: int) -> AudioCodecContext:
