@@ -34,14 +34,18 @@ class Turns:
         """Turns there are in all."""
         self._kept = kept
         self._free = at_once
-        self._waiting: list[tuple[float, int, bool, asyncio.Future[None]]] = []
+        self._waiting: dict[bool, list[tuple[float, int, asyncio.Future[None]]]] = {
+            False: [],
+            True: [],
+        }
+        """Who waits, a heap for those in need and one for those who are patient."""
         self._arrival = count()
 
     @asynccontextmanager
     async def take(self, place: float, *, patient: bool = False) -> AsyncGenerator[None]:
         """Hold a turn; among those who wait, the lowest place goes first."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (place, next(self._arrival), patient, turn))
+        heapq.heappush(self._waiting[patient], (place, next(self._arrival), turn))
         self._serve()
         try:
             await turn
@@ -59,11 +63,14 @@ class Turns:
         self._serve()
 
     def _serve(self) -> None:
-        while self._free and self._waiting:
-            _, _, patient, turn = self._waiting[0]
-            if patient and self._free <= self._kept:
+        while self._free:
+            heaps = (
+                list(self._waiting.values()) if self._free > self._kept else [self._waiting[False]]
+            )
+            heap = min((heap for heap in heaps if heap), key=lambda heap: heap[0], default=None)
+            if heap is None:
                 return
-            heapq.heappop(self._waiting)
+            _, _, turn = heapq.heappop(heap)
             if not turn.done():
                 self._free -= 1
                 turn.set_result(None)

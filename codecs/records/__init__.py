@@ -1,48 +1,29 @@
-"""What flows: one frozen record type a topic. A new topic is one class, and one line here."""
+"""What flows: one frozen record type a topic. A new topic is a file, and one line here."""
 
-from .audio import AudioFrame, DeviceFrames, Segment
-from .inputs import Control, Item, Passage, Session, text_items
-from .record import Record, SequenceRecord, check_session
-from .reports import DeadLetter, Event
-from .sound import Chunk, ObjectAudio, Speech, Word
+from .audio import AudioFrame as AudioFrame
+from .audio import DeviceFrames as DeviceFrames
+from .audio import Segment as Segment
+from .inputs import Control as Control
+from .inputs import Item as Item
+from .inputs import Passage as Passage
+from .inputs import Session as Session
+from .inputs import text_items as text_items
+from .record import Record as Record
+from .record import SequenceRecord as SequenceRecord
+from .record import check_session as check_session
+from .reports import DeadLetter as DeadLetter
+from .reports import Event as Event
+from .sound import Chunk as Chunk
+from .sound import ObjectAudio as ObjectAudio
+from .sound import Speech as Speech
+from .sound import Word as Word
 
-__all__ = [
-    "KINDS",
-    "TOPICS",
-    "AudioFrame",
-    "Chunk",
-    "Control",
-    "DeadLetter",
-    "DeviceFrames",
-    "Event",
-    "Item",
-    "ObjectAudio",
-    "Passage",
-    "Record",
-    "Segment",
-    "SequenceRecord",
-    "Session",
-    "Speech",
-    "Word",
-    "check_session",
-    "key_of_sequence",
-    "text_items",
-]
-
-KINDS: tuple[type[Record], ...] = (
-    Session,
-    Item,
-    Passage,
-    Chunk,
-    Speech,
-    ObjectAudio,
-    AudioFrame,
-    Segment,
-    DeviceFrames,
-    Event,
-    Control,
-    DeadLetter,
+KINDS: tuple[type[Record], ...] = tuple(
+    kind
+    for kind in list(globals().values())
+    if isinstance(kind, type) and issubclass(kind, Record) and kind.TOPIC
 )
+"""Every record type above that has a topic."""
 TOPICS: dict[str, type[Record]] = {kind.TOPIC: kind for kind in KINDS}
 
 

@@ -15,6 +15,7 @@ from rhapsode.agents.voices.tone import LEAD_S, ToneVoice
 from rhapsode.codecs.audio import pcm
 from rhapsode.codecs.encoding import MAX_RECORD_BYTES, encode
 from rhapsode.codecs.records import (
+    AudioFrame,
     Event,
     Session,
     Speech,
@@ -135,6 +136,21 @@ async def test_a_restart_at_any_part_of_any_chunk_gives_the_same_audio(data: st.
     # parts are handed over one by one, so a new worker may begin in the middle of a chunk
     got, _ = await mastered(system, records[resume:])
     assert got == wanted
+
+
+async def test_a_restart_behind_the_first_half_second_of_a_chunk_goes_on_with_the_rest() -> None:
+    pieces: list[Piece] = [("A long one of parts.", "sentence"), ("", "end")]
+    whole = await accepted(system=System(voice=ToneVoice(word_s=0.8)))
+    wanted, _ = await mastered(whole, await speech_of(whole, pieces))
+    system = await accepted(system=System(voice=ToneVoice(word_s=0.8)))
+    records = await speech_of(system, pieces)
+    await system.hand(agent(system), "s", records, stop_after=1)
+    assert await system.records(AudioFrame, "s") == wanted[:1]
+    assert await system.records(Event, "s/master") == []
+    got, _ = await mastered(system, records)
+    assert got == wanted
+    events = await system.records(Event, "s/master")
+    assert events == await whole.records(Event, "s/master")
 
 
 async def test_a_part_that_was_not_delivered_is_taken_from_the_log() -> None:

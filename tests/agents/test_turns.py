@@ -1,10 +1,14 @@
 """Turns go to whose listener would run dry first, and none is lost."""
 
 import asyncio
+import threading
+import time
 
 import pytest
 
-from rhapsode.agents.turns import Turns
+from rhapsode.agents.journal import Description
+from rhapsode.agents.turns import CodecTurns, Turns
+from rhapsode.codecs.records import Session
 
 
 async def settle() -> None:
@@ -95,3 +99,74 @@ async def test_a_turn_comes_back_from_one_who_fails() -> None:
             raise KeyError("a bug")
     async with asyncio.timeout(5), turns.take(0):
         pass
+
+
+async def test_who_is_patient_leaves_a_turn_for_who_is_in_need() -> None:
+    turns = Turns(2, kept=1)
+    holding: list[str] = []
+    leave = asyncio.Event()
+
+    async def hold(name: str, place: float, *, patient: bool) -> None:
+        async with turns.take(place, patient=patient):
+            holding.append(name)
+            await leave.wait()
+
+    tasks: list[asyncio.Task[None]] = []
+    for name, place, patient in (("lazy", 5, True), ("lazier", 6, True), ("urgent", 7, False)):
+        tasks.append(asyncio.create_task(hold(name, place, patient=patient)))
+        await settle()
+    assert holding == ["lazy", "urgent"]
+    leave.set()
+    await asyncio.gather(*tasks)
+    assert holding == ["lazy", "urgent", "lazier"]
+
+
+# -- turns of codecs
+
+
+def codec_turns(turns: Turns, accepted_ms: int) -> CodecTurns:
+    return CodecTurns(turns, Description(Session(session="s", last=True), accepted_ms))
+
+
+async def test_audio_is_worked_on_in_the_order_in_which_it_is_due() -> None:
+    turns = Turns(1)
+    now_ms = int(time.time() * 1000)
+    early, late = codec_turns(turns, now_ms - 10_000), codec_turns(turns, now_ms)
+    done: list[str] = []
+    begun = threading.Event()
+    go = threading.Event()
+
+    def first() -> None:
+        begun.set()
+        go.wait(10)
+
+    tasks = [asyncio.create_task(late.run(0, first))]
+    while not begun.is_set():
+        await asyncio.sleep(0)
+    for name, session, second in (
+        ("late, its 5th second", late, 5),
+        ("late, its beginning", late, 0),
+        ("early, its 30th second", early, 30),
+        ("early, its 8th second", early, 8),
+    ):
+        tasks.append(asyncio.create_task(session.run(second * 48_000, done.append, name)))
+        await settle()
+    go.set()
+    await asyncio.gather(*tasks)
+    assert done == [
+        "early, its 8th second",
+        "late, its beginning",
+        "late, its 5th second",
+        "early, its 30th second",
+    ]
+
+
+async def test_what_the_work_raises_comes_back_with_its_turn() -> None:
+    session = codec_turns(Turns(1), 0)
+
+    def fail() -> None:
+        raise KeyError("a bug")
+
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            await session.run(0, fail)

@@ -94,8 +94,8 @@ Kinds of more than 15 fields begin with the long form of a MessagePack map, 0xde
 
 
 def test_each_kind_has_its_golden_bytes_here():
-    assert [type(record) for record, _ in ONE_OF_EACH] == list(KINDS)
-    assert list(TOPICS.values()) == list(KINDS), "two kinds share a topic"
+    assert {type(record) for record, _ in ONE_OF_EACH} == set(KINDS)
+    assert len(TOPICS) == len(KINDS), "two kinds share a topic"
 
 
 @pytest.mark.parametrize(("record", "value"), ONE_OF_EACH, ids=lambda each: type(each).__name__)
