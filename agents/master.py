@@ -60,7 +60,7 @@ class Master:
     async def __call__(
         self, session: Description, received: AsyncIterator[Speech | ObjectAudio | Control | Idle]
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        """Yield each chunk's frames together, with an event, as soon as it is its turn."""
+        """Yield each chunk's frames in its turn: the first alone, the rest with an event."""
         run: MasterRun | None = None
         async for record in received:
             if run is None:
