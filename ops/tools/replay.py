@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from ...agents.frame import Framer
@@ -26,6 +27,8 @@ from ...codecs.hls.fmp4 import init_segment
 from ...codecs.hls.names import INIT_NAME, MASTER_NAME, MEDIA_NAME
 from ...codecs.records import AudioFrame, DeviceFrames, Segment
 from ...storage.objects.store import Objects
+
+COMPLETE_WITHIN_S = 20.0
 
 
 class ReplayError(Exception):
@@ -167,16 +170,23 @@ class _Comparison:
         self._session = description.session
 
     async def check_complete(self) -> None:
-        """Raise `ReplayError` where a stage has not come to the session's end yet."""
+        """Wait until every stage has come to the session's end; device frames come last.
+
+        Raises:
+            ReplayError: one has not within `COMPLETE_WITHIN_S`.
+        """
+        deadline_s = monotonic() + COMPLETE_WITHIN_S
         stages: dict[str, Sequences[Any]] = {"segments": self._journal.of(Segment)}
         if self._description.form.device is not None:
             stages["device frames"] = self._journal.of(DeviceFrames)
         for what, sequences in stages.items():
-            if not (await sequences.state(self._session)).closed:
-                raise ReplayError(
-                    f"session {self._session} is not finished yet: not all of its {what} are in "
-                    "the log; try again in a moment"
-                )
+            while not (await sequences.state(self._session)).closed:
+                if monotonic() > deadline_s:
+                    raise ReplayError(
+                        f"session {self._session} is not finished yet: not all of its {what} are "
+                        "in the log; is a worker of that stage running?"
+                    )
+                await asyncio.sleep(0.1)
 
     async def segment(self, derived: Segment) -> None:
         number = derived.number

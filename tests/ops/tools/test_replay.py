@@ -1,5 +1,6 @@
 """Replay: the same bytes again from the audio in the log, and every flipped one is found."""
 
+import asyncio
 import io
 import tracemalloc
 import wave
@@ -24,6 +25,7 @@ from rhapsode.codecs.records import (
 )
 from rhapsode.codecs.session import Form, Rendition
 from rhapsode.ops.sessions import Sessions
+from rhapsode.ops.tools import replay
 from rhapsode.ops.tools.replay import PACKETS, ReplayError, derive, write
 from rhapsode.storage.log import partition_of
 from rhapsode.storage.memory.log import MemoryLog
@@ -214,6 +216,31 @@ async def test_what_cannot_be_replayed_tells_why() -> None:
     await system.log.trim("audio-frame", partition_of(b"s", PARTITIONS), 1)
     with pytest.raises(ReplayError, match="trimmed"):
         await derive(system.journal, "s")
+
+
+async def without_packets(system: InMemorySystem) -> InMemorySystem:
+    """Return a system whose devices get no frames of the session."""
+    other = InMemorySystem(log=fixed_clock(), store=system.store)
+    await other.declare()
+    for kind in (Session, AudioFrame, Segment):
+        await other.append(await system.records(kind, "s"))
+    return other
+
+
+async def test_it_waits_for_device_frames_that_are_still_being_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    system = await narrated()
+    behind = await without_packets(system)
+    packets = await system.records(DeviceFrames, "s")
+    waiting = asyncio.create_task(derive(behind.journal, "s", store=behind.store))
+    done, _ = await asyncio.wait([waiting], timeout=0.3)
+    assert not done
+    await behind.append(packets)
+    assert (await waiting).differences == []
+    monkeypatch.setattr(replay, "COMPLETE_WITHIN_S", 0.0)
+    with pytest.raises(ReplayError, match="not all of its device frames are in the log"):
+        await derive((await without_packets(system)).journal, "s", store=system.store)
 
 
 async def test_it_writes_files_that_others_can_play(tmp_path: Path) -> None:
