@@ -29,7 +29,9 @@ def groups(log: MemoryLog) -> MemoryGroups:
     return MemoryGroups(log)
 
 
-def app_on(log: Log, groups: MemoryGroups, data: Path, name: str = "app") -> faust.App:
+def app_on(
+    log: Log, groups: MemoryGroups, data: Path, name: str = "app", *, begins: str = "earliest"
+) -> faust.App:
     data.mkdir(parents=True, exist_ok=True)
     app = faust.App(
         name,
@@ -44,6 +46,7 @@ def app_on(log: Log, groups: MemoryGroups, data: Path, name: str = "app") -> fau
         broker_heartbeat_interval=0.05,
         broker_rebalance_timeout=2.0,
         broker_commit_interval=0.05,
+        consumer_auto_offset_reset=begins,
         cython_optimizations=True,
     )
     Transport.on(app, log, groups)
@@ -98,6 +101,26 @@ async def test_an_agent_sees_every_record_and_commits_all_of_them(
         await until(lambda: len(seen) == 40)
     assert sorted(seen) == list(range(40))
     assert await log.lag("app", "numbers") == dict.fromkeys(range(PARTITIONS), 0)
+
+
+async def test_a_group_that_begins_with_what_comes_misses_nothing_after_a_first_member_that_died(
+    log: MemoryLog, groups: MemoryGroups, tmp_path: Path
+) -> None:
+    await fill(log, "numbers", 4)
+    first = app_on(log, groups, tmp_path / "1", begins="latest")
+    seen: list[int] = []
+    collecting(first, "numbers", seen)
+    async with started(first):
+        for partition in range(PARTITIONS):
+            async with asyncio.timeout(10):
+                while await log.committed("app", "numbers", partition) is None:
+                    await asyncio.sleep(0.01)
+        assert seen == []
+    await log.append("numbers", 1, [NewEntry(key=b"9", value=b"9")])
+    second = app_on(log, groups, tmp_path / "2", begins="latest")
+    collecting(second, "numbers", seen)
+    async with started(second):
+        await until(lambda: seen == [9])
 
 
 async def test_joins_and_leaves_move_partitions(

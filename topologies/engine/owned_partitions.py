@@ -52,15 +52,21 @@ class OwnedPartitions(base.Consumer):
         self._owned = set()
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Take every owned partition up where the group committed it, or at its start."""
+        """Take every owned partition up where the group committed it, or where it begins.
+
+        A group that begins with what comes commits at once where that is: whoever follows a member
+        that died before its first commit must not begin later.
+        """
         positions: dict[TP, int] = {}
+        latest = self.app.conf.consumer_auto_offset_reset == "latest"
         assignment = self._positions.assignment
         for tp in list(self._owned):
             committed = await self._link.log.committed(self.app.conf.id, tp.topic, tp.partition)
             if committed is None:
                 span = await self._link.log.span(tp.topic, tp.partition)
-                latest = self.app.conf.consumer_auto_offset_reset == "latest"
                 committed = span.next if latest else span.first
+                if latest and not await self._commit({tp: committed}):
+                    break  # fenced off: partitions have moved meanwhile
             if not self._sought(tp, committed, assignment):
                 break  # partitions have moved meanwhile
             positions[tp] = committed
