@@ -43,14 +43,15 @@ def voice_names(settings: Settings) -> list[str]:
     Raises:
         SettingsError: a name is no voice.
     """
-    names = [name.strip() for name in settings.voices.split(",") if name.strip()]
-    if names == ["auto"]:
-        names = (["openai"] if settings.openai_speech_url else []) + ["piper", "espeak"]
+    auto = (["openai"] if settings.openai_speech_url else []) + ["piper", "espeak"]
+    asked = [name.strip() for name in settings.voices.split(",") if name.strip()]
+    each = (auto if name == "auto" else [name] for name in asked)
+    names = list(dict.fromkeys(name for some in each for name in some))
     unknown = [name for name in names if name not in MAKERS]
     if unknown or not names:
         raise SettingsError(
             f"RHAPSODE_VOICES names {', '.join(unknown) or 'nothing'}; "
-            f"the voices are {', '.join(MAKERS)}"
+            f"the voices are auto, {', '.join(MAKERS)}"
         )
     return names
 

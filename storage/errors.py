@@ -42,3 +42,16 @@ class UnusableServerError(LogError):
 
 class UnreachableError(OSError):
     """The server does not answer or is not ready; try again."""
+
+
+_REASONS: dict[type[LogError], str] = {
+    GapError: "what comes before it was never written",
+    OverlapError: "what is stored there was cut differently",
+    ClosedError: "the last record there has `last`, so nothing can follow",
+}
+
+
+def refused(kind: type[LogError], sequence: str, end: int, wanted: tuple[int, int]) -> LogError:
+    """Return the error for a batch that does not continue its sequence, which has ``end``."""
+    start, after = wanted
+    return kind(f"{sequence} ends at {end}, the batch takes [{start}, {after}): {_REASONS[kind]}")

@@ -153,12 +153,15 @@ class KeyedRunner:
             key.reloads = key.reloads + 1 if error.place == key.stale_at else 1
             key.stale_at = error.place
             if key.reloads > MOST_RELOADS:
-                return self._report_bug(error.__cause__ or error)
+                return self._report_bug(error.__cause__ or error, key)
         except Exception as error:  # noqa: BLE001 - a bug: handed on to stop the stage
-            return self._report_bug(error)
+            return self._report_bug(error, key)
         return True
 
-    def _report_bug(self, error: BaseException) -> bool:
+    def _report_bug(self, error: BaseException, key: _Key) -> bool:
+        error.add_note(
+            f"The stage {self._stage.name} was at work on {key.key.decode(errors='replace')!r}."
+        )
         self._observer.troubled(self._stage.name, "crash")
         self._crash(error)
         return False

@@ -111,12 +111,17 @@ class InMemorySystem:
         """Wait until the sessions' playlists have ended and their devices have all frames."""
         async with asyncio.timeout(DEADLINE_S):
             for session in sessions:
-                await self._closed(Event, f"{session}/publish", session)
+                await self._closed(Event, f"{session}/publish")
                 if (await self.journal.describe(session)).form.device is not None:
-                    await self._closed(DeviceFrames, session, session)
+                    await self._closed(DeviceFrames, session)
 
-    async def _closed(self, kind: type[SequenceRecord], sequence: str, session: str) -> None:
-        partition = self.journal.of(kind).partition(session)
+    async def closed(self, kind: type[SequenceRecord], sequence: str) -> None:
+        """Wait until the sequence's last record is there."""
+        async with asyncio.timeout(DEADLINE_S):
+            await self._closed(kind, sequence)
+
+    async def _closed(self, kind: type[SequenceRecord], sequence: str) -> None:
+        partition = self.journal.of(kind).partition(sequence)
         while not (await self.journal.of(kind).state(sequence)).closed:
             end = (await self.log.span(kind.TOPIC, partition)).next
             await self.log.read({(kind.TOPIC, partition): end}, timeout_s=0.05)

@@ -190,7 +190,9 @@ class Chain:
         ]
         if not found:
             known = ", ".join([AUTO, *(voice.name for voice in self._voices)])
-            raise VoiceFailedError(f"there is no voice {name[:80]!r}; the voices are {known}")
+            raise VoiceFailedError(
+                f"there is no voice {name[:80]!r}; the voices are {known} (RHAPSODE_VOICES)"
+            )
         return found
 
     def _installed(self) -> list[Voice]:

@@ -8,7 +8,7 @@ import structlog
 import typer
 
 from ... import __version__
-from . import inspect, listen, run
+from . import inspect, listen, records, run
 from .running import show
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ for _command in (
     inspect.doctor,
     inspect.settings,
     inspect.topics,
+    records.records,
     inspect.topology,
     run.worker,
     run.gateway,
@@ -59,7 +60,9 @@ def _log_to_stderr() -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
         ],
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )

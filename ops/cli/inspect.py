@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ...topologies.draw import as_data, as_mermaid, as_text
-from ...topologies.registry import STAGES
+from ...topologies.registry import STAGES, TOPOLOGIES
 from ...topologies.stage import group_id
 from ..progress import recent_sessions
 from ..run.addresses import add_a_text, device_url, page_url, redis_cli
@@ -109,9 +109,18 @@ def topology(
 ) -> None:
     """Print the topology: which stage reads and writes which topic."""
     if as_json:
-        show_json(as_data(STAGES))
+        show_json(
+            [
+                {"topology": topology.name} | stage
+                for topology in TOPOLOGIES
+                for stage in as_data(topology.stages)
+            ]
+        )
+    elif mermaid:
+        show(as_mermaid(STAGES))
     else:
-        show(as_mermaid(STAGES) if mermaid else as_text(STAGES))
+        for topology in TOPOLOGIES:
+            show(f"{topology.name}:\n{as_text(topology.stages)}")
 
 
 def replay(

@@ -1,5 +1,7 @@
 """Files that commands write for a user: none is overwritten in silence."""
 
+import errno
+import os
 import re
 from pathlib import Path
 
@@ -23,22 +25,29 @@ def check_file(path: Path, *, force: bool) -> None:
 
 
 def check_folder(folder: Path, *, force: bool) -> None:
-    """Make a folder, and see that a session's files can be written there.
+    """See that a session's files can be written to a folder; it need not exist yet.
 
     Raises:
         UsageError: one of them exists, and nobody said to overwrite it.
-        OSError: the folder cannot be made.
+        OSError: it is no folder and cannot be made one, or cannot be written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+    if nearest != folder:
+        return
     for path in _files_of_a_session(folder):
         check_file(path, force=force)
 
 
 def clear_folder(folder: Path) -> None:
-    """Remove a session's files from a checked folder.
+    """Make a checked folder, or remove a session's files from it.
 
     Segments of an earlier, longer session would seem to be part of the one that is written.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     for path in _files_of_a_session(folder):
         path.unlink()
 

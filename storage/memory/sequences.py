@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from ..errors import ClosedError, GapError, OverlapError
+from ..errors import ClosedError, GapError, LogError, OverlapError, refused
 from ..sequences import SequenceBatch, SequenceState
 
 
@@ -78,21 +78,19 @@ def is_stored(batch: SequenceBatch, sequence: SequenceState) -> bool:
     if stored:
         return True
     if sequence.closed:
-        raise ClosedError(_refusal(batch, sequence))
+        raise _refused(ClosedError, batch, sequence)
     if batch.start > sequence.next:
-        raise GapError(_refusal(batch, sequence))
+        raise _refused(GapError, batch, sequence)
     if batch.start < sequence.next:
         raise overlap(batch, sequence)
     return False
 
 
-def overlap(batch: SequenceBatch, sequence: SequenceState) -> OverlapError:
+def overlap(batch: SequenceBatch, sequence: SequenceState) -> LogError:
     """Return the error for a batch that is not what is stored at its position."""
-    return OverlapError(_refusal(batch, sequence))
+    return _refused(OverlapError, batch, sequence)
 
 
-def _refusal(batch: SequenceBatch, sequence: SequenceState) -> str:
-    return (
-        f"{batch.topic} of {batch.sequence} ends at {sequence.next}, "
-        f"the batch takes [{batch.start}, {batch.end})"
-    )
+def _refused(kind: type[LogError], batch: SequenceBatch, sequence: SequenceState) -> LogError:
+    name = f"{batch.topic} of {batch.sequence}"
+    return refused(kind, name, sequence.next, (batch.start, batch.end))

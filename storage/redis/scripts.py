@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..errors import refused
 from ..log import (
     ClosedError,
     Fence,
@@ -230,10 +231,8 @@ class LogScripts:
         if word == b"FOREIGN":
             raise self.foreign_entry(reply[1].decode())
         batch, end = batches[int(reply[1])], int(reply[2])
-        raise _REFUSALS[word](
-            f"{batch.topic} of {batch.sequence} ends at {end}, "
-            f"the batch takes [{batch.start}, {batch.end})"
-        )
+        name = f"{batch.topic} of {batch.sequence}"
+        raise refused(_REFUSALS[word], name, end, (batch.start, batch.end))
 
     def foreign_entry(self, stream: str) -> UnusableServerError:
         """Return the error for a stream with an entry that this log did not write."""

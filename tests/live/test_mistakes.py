@@ -130,6 +130,27 @@ def test_a_folder_that_cannot_be_written_to_is_named(live_url: str) -> None:
     one_sentence(told, "/dev/null/out", "choose another path")
 
 
+def test_a_folder_is_not_made_for_a_session_that_is_refused(live_url: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    told = command_line("say", "Hi.", "--voice", "nobody", "--out", str(out), redis_url=live_url)
+    one_sentence(told, "no voice 'nobody'")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nothing",), ("no topic 'nothing'", "audio-frame")),
+        (("dead-letter", "s"), ("have no sequence",)),
+        (("text", "a b"), ("session id 'a b'",)),
+    ],
+)
+def test_records_that_there_cannot_be_are_answered_in_a_sentence(
+    arguments: tuple[str, ...], words: tuple[str, ...], live_url: str
+) -> None:
+    one_sentence(command_line("records", *arguments, redis_url=live_url), *words)
+
+
 # -- settings
 
 
@@ -156,7 +177,7 @@ def test_voices_that_are_none_are_answered_with_those_there_are(
     arguments = ("worker", "speak") if command == "worker" else ("up",)
     port = str(free_port())
     told = command_line(*arguments, voices="espeak,bells", state=str(tmp_path), port=port)
-    one_sentence(told, "RHAPSODE_VOICES names bells", "openai, piper, gtts, espeak")
+    one_sentence(told, "RHAPSODE_VOICES names bells", "auto, openai, piper, gtts, espeak")
 
 
 def test_all_settings_that_are_wrong_are_named_at_once() -> None:

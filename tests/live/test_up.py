@@ -5,6 +5,7 @@ import shlex
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -58,10 +59,31 @@ def test_lists_come_as_json_too(live: Running) -> None:
     assert (verified["identical"], verified["differences"]) == (True, [])
 
 
+def test_records_are_shown_a_line_each_with_their_sound_as_its_length(live: Running) -> None:
+    session = live.start("Just for the records.")
+    live.wait_finished(session)
+
+    def shown(*arguments: str) -> list[dict[str, Any]]:
+        told = command_line("records", *arguments, **live.variables)
+        assert told.status == 0, told.err
+        return [json.loads(line) for line in told.out.splitlines()]
+
+    (text,) = shown("text", session)
+    assert (text["type"], text["text"]) == ("text/2", "Just for the records.")
+    chunks = shown("chunk", f"{session}/0", "--limit", "1")
+    assert [chunk["index"] for chunk in chunks] == [0]
+    frames = shown("audio-frame", session)
+    assert frames[0]["pcm"] == f"{2 * frames[0]['samples']} bytes"
+    newest = shown("segment", "--limit", "3")
+    assert len(newest) == 3
+    assert newest == sorted(newest, key=lambda record: record["time"])
+
+
 def test_the_topology_comes_as_json_too() -> None:
     stages = json.loads(command_line("topology", "--json").out)
     split = next(one for one in stages if one["stage"] == "split")
     assert split == {
+        "topology": "speech",
         "stage": "split",
         "sources": ["text", "passage"],
         "reads": [],

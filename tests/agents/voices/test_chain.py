@@ -201,7 +201,7 @@ async def test_the_check_passes_what_can_be_spoken_before_anything_is_loaded(sta
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"voice": "nobody"}, "no voice 'nobody'; the voices are auto, piper:nobody, espeak$"),
+        ({"voice": "nobody"}, "no voice 'nobody'; the voices are auto, piper:nobody, espeak "),
         ({"language": "xx"}, r"speaks 'xx'; the voices are piper:nobody \(.*\), espeak$"),
     ],
 )
