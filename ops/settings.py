@@ -47,6 +47,25 @@ def _url_path(path: str) -> str:
     return path
 
 
+def listed(setting: str) -> list[str]:
+    """Return the words of a setting that are separated by commas."""
+    return [word.strip() for word in setting.split(",") if word.strip()]
+
+
+def _host_names(setting: str) -> str:
+    for name in listed(setting):
+        if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", name):
+            raise ValueError("list names without scheme and port, such as audio.example")
+    return setting
+
+
+def _web_origins(setting: str) -> str:
+    for origin in listed(setting):
+        if not re.fullmatch(r"https?://[^/?#@\s]+", origin):
+            raise ValueError("list origins such as https://app.example, without a path")
+    return setting
+
+
 Fsync = Literal["always", "everysec", "no"]
 Secret = Annotated[str, Field(repr=False)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -98,6 +117,12 @@ class Settings(BaseSettings):
     """Address the gateway listens on; loopback unless told otherwise."""
     port: Port = 8080
     """Port the gateway listens on."""
+    allowed_hosts: Annotated[str, AfterValidator(_host_names)] = ""
+    """Names the gateway answers for apart from IP addresses and localhost, separated by commas; a
+    page elsewhere could point a name of its own at this machine."""
+    allowed_origins: Annotated[str, AfterValidator(_web_origins)] = ""
+    """Origins such as ``https://app.example``, separated by commas, whose pages may use the API;
+    media may be played from everywhere."""
     default_mode: Mode = "narrate"
     """What a prompt means where its sender does not say: ``narrate`` or ``expand``."""
     media_prefix: Annotated[str, AfterValidator(_url_path)] = "/media/hls"

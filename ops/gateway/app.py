@@ -7,7 +7,6 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse, JSONResponse
 from prometheus_client import generate_latest
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
@@ -22,6 +21,8 @@ from ..progress import Progress
 from ..run.collecting import exempt_what_is_loaded
 from ..run.readiness import stages_waiting
 from ..services import Services
+from ..settings import listed
+from .access import Access
 from .answers import refused
 from .api import Api
 from .follower import Follower
@@ -54,10 +55,13 @@ def gateway(services: Services) -> FastAPI:
         await services.close()
 
     app = FastAPI(title="Rhapsode", version=__version__, lifespan=lifespan)
-    app.add_middleware(
-        CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"]
-    )
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
+    app.add_middleware(
+        Access,
+        media_prefix=settings.media_prefix,
+        hosts=listed(settings.allowed_hosts),
+        origins=listed(settings.allowed_origins),
+    )
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(UnreachableError, _unreachable)
     app.add_exception_handler(ObjectsUnreachableError, _unreachable)

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from system import Running
+from websockets import Origin
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 
 @pytest.fixture
@@ -214,3 +217,20 @@ def test_a_hundred_texts_at_once_are_all_accepted(client: httpx.Client, live: Ru
     listed = client.get("/v1/sessions", params={"limit": 100}).json()["sessions"]
     for entry in listed:
         assert live.wait_finished(str(entry["session_id"]))["state"] in ("SUCCESS", "FAILURE")
+
+
+@pytest.mark.parametrize("header", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])
+def test_a_foreign_page_starts_nothing(client: httpx.Client, header: dict[str, str]) -> None:
+    before = client.get("/v1/sessions").json()
+    answer = client.post("/v1/sessions", json={"text": "Hi."}, headers=header)
+    assert answer.status_code == 403
+    assert "RHAPSODE_ALLOWED_" in answer.json()["error"]
+    assert client.get("/v1/sessions").json() == before
+
+
+def test_a_foreign_page_gets_no_socket(live: Running) -> None:
+    url = live.url.replace("http", "ws")
+    for path in ("/v1/stream", "/xiaozhi/v1/"):
+        with pytest.raises(InvalidStatus) as refused:
+            connect(url + path, origin=Origin("http://evil.example"), proxy=None)
+        assert refused.value.response.status_code == 403
