@@ -35,6 +35,8 @@ ANYWAY_S = 10.0
 HOLD_S = 0.02
 """So long does mastering of what is in no haste wait for what the frames before it have set off:
 nothing can interrupt it, and packing them is worth more than a longer lead."""
+HOLD_WITHIN_S = 5.0
+"""It does so in the first seconds of a session only: later there is a lead."""
 CANCEL_PIECES = 16
 """Pieces of an object between two looks whether the session was cancelled."""
 
@@ -134,7 +136,8 @@ class Master:
         run.degraded = run.degraded or head.degraded
         run.begin(session.form.sample_rate_hz)
         start = run.start_of(head)
-        turns = CodecTurns(self.turns, session, hold_s=HOLD_S)
+        begins = start < HOLD_WITHIN_S * session.form.sample_rate_hz
+        turns = CodecTurns(self.turns, session, hold_s=HOLD_S if begins else 0.0)
         at = replace(run.at, sample=start)
         steps = frames_of_chunk(session, at, parts)
         words: tuple[Word, ...] = ()
