@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import aclosing, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from typing import TypeVar
@@ -26,6 +27,7 @@ T = TypeVar("T")
 PIECE_SAMPLES = 24_000
 """Half a second at 48 kHz: 48 KB in a record."""
 PIECES_A_WRITE = 4
+DECODERS_AT_ONCE = 4
 log = structlog.get_logger()
 
 
@@ -60,6 +62,11 @@ class Fetch:
     objects: ObjectSource
     audio: Sequences[ObjectAudio]
     control: Sequences[Control]
+    threads: Executor = field(
+        default_factory=lambda: ThreadPoolExecutor(DECODERS_AT_ONCE, thread_name_prefix="fetch")
+    )
+    """Decoders wait in here for what is read in the loop's own threads, so they have others: with
+    the same ones, as many objects as there are threads would wait for ever."""
 
     async def __call__(
         self, session: Description, chunks: AsyncIterator[Chunk]
@@ -113,7 +120,18 @@ class Fetch:
         file = ObjectFile(self.objects, chunk.object, info, asyncio.get_running_loop())
         # the decoder reads as soon as it is made, so never in the loop's own thread
         rate_hz = session.form.sample_rate_hz
-        return await _in_thread(partial(PieceDecoder, file, rate_hz, max_seconds=LIMITS.object_s))
+        opened = partial(PieceDecoder, file, rate_hz, max_seconds=LIMITS.object_s)
+        return await self._in_thread(opened)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Do the work in a thread; a cancellation waits for it, as its decoder is closed then."""
+        running = asyncio.get_running_loop().run_in_executor(self.threads, work)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await asyncio.wait([running])
+            running.exception()  # nobody else asks for it any more
+            raise
 
     async def _decoded(
         self, session: Description, chunk: Chunk, cursor: _Cursor
@@ -124,7 +142,7 @@ class Fetch:
         with closing(decoder):
             pieces = decoder.pieces(PIECE_SAMPLES, skip_samples=cursor.samples)
             while True:
-                batch, error = await _in_thread(partial(_some, pieces, PIECES_A_WRITE))
+                batch, error = await self._in_thread(partial(_some, pieces, PIECES_A_WRITE))
                 output: list[ObjectAudio] = []
                 for samples in batch:
                     if held is not None:
@@ -153,17 +171,6 @@ def _some(pieces: Iterator[Samples], count: int) -> tuple[list[Samples], Excepti
     except ENDS_AN_OBJECT as error:
         return some, error
     return some, None
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    """Do the work in a thread; a cancellation waits for it, since its decoder is closed then."""
-    running = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        running.exception()  # nobody else asks for it any more
-        raise
 
 
 def _advanced(chunk: Chunk, cursor: _Cursor, samples: Samples) -> ObjectAudio:

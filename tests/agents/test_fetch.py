@@ -1,7 +1,9 @@
 """Objects into audio: piece by piece, the same from anywhere, and an end with a reason."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from standins.waiting import until
 from rhapsode.agents.fetch import PIECE_SAMPLES, Fetch
 from rhapsode.codecs.encoding import MAX_RECORD_BYTES, encode
 from rhapsode.codecs.records import Chunk, Control, ObjectAudio
+from rhapsode.storage.objects.folder_source import FolderSource
 from rhapsode.storage.objects.memory import MemorySource
 from rhapsode.storage.objects.store import ObjectsRefusedError, ObjectsUnreachableError
 
@@ -60,6 +63,22 @@ async def test_an_object_is_decoded_at_the_sessions_rate_in_pieces_that_fit_a_re
         assert {piece.seq for piece in pieces} == {10 + index}
         assert all(len(encode(piece)) <= MAX_RECORD_BYTES for piece in pieces)
         assert {len(piece.pcm) // 2 for piece in pieces[:-1]} == {PIECE_SAMPLES}
+
+
+async def test_decoders_leave_the_loop_the_threads_that_their_files_are_read_in(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "song").write_bytes(SONG)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    system = await accepted(system=System(objects=FolderSource(tmp_path)))
+    fetch = agent(system)
+    async with asyncio.timeout(20):
+        await asyncio.gather(
+            *(system.hand(fetch, "s", [chunk(0, chapter=chapter)]) for chapter in range(6))
+        )
+    for chapter in range(6):
+        pieces = await system.records(ObjectAudio, f"s/{chapter}")
+        assert np.array_equal(samples_of(pieces), decoded(SONG))
 
 
 async def test_chunks_of_other_kinds_have_no_audio_here() -> None:
