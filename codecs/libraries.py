@@ -57,8 +57,9 @@ def opus_library() -> str:
     return found
 
 
+@cache
 def opus_version() -> str:
-    """Return the version of ``opus_library()``, such as ``1.6.1``.
+    """Return the version of ``opus_library()``, such as ``1.6.1``; looked up once.
 
     Raises:
         LibraryMissingError: there is no libopus.
