@@ -50,6 +50,7 @@ class Rank(IntEnum):
 
     NONE = 0
     GRAPHEME = 1
+    """Inside a word, or after what may be an abbreviation: where there is nothing better."""
     WORD = 2
     CLAUSE = 3
     SENTENCE = 4
@@ -78,7 +79,7 @@ def _rank_at_space(view: View, start: int, index: int) -> Rank:
     if last in TERMINATORS:
         if _ends_sentence(view, start, index, after):
             return Rank.SENTENCE
-        return Rank.NONE if last == "." and _may_be_short(view, start, index) else Rank.CLAUSE
+        return Rank.GRAPHEME if last == "." and _may_be_short(view, start, index) else Rank.CLAUSE
     spaced_dash = view.text[index - 1] in SPACED_DASHES and _begins_run(view, start, index - 1)
     return Rank.CLAUSE if last in CLAUSE_MARKS or spaced_dash else Rank.WORD
 
@@ -118,7 +119,7 @@ def _begins_run(view: View, start: int, index: int) -> bool:
 
 def _may_be_short(view: View, start: int, index: int) -> bool:
     """Return whether the full stop before ``index`` may end an abbreviation: a short word."""
-    return not view.text[max(start, index - _LONGEST_ABBREVIATION) : index - 1].isalpha()
+    return not view.text[max(start, index - _LONGEST_ABBREVIATION) : index - 1].isalnum()
 
 
 def _is_wide(view: View, index: int) -> bool:

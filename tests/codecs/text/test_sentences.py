@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sample_texts import (
     TITLE_AND_TALE,
@@ -55,6 +55,13 @@ class TestPromises:
     @given(any_text, any_language)
     def test_a_piece_is_never_longer_than_250_characters(self, text, language):
         assert all(piece.end_char - piece.start_char <= 250 for piece in pieces_of(text, language))
+
+    @given(st.lists(st.from_regex(r"[A-Za-z0-9]{1,20}[.,:;!?]?", fullmatch=True)), any_language)
+    @example([f"item{number}." for number in range(40)], "en")
+    def test_words_of_usual_length_are_never_cut(self, words, language):
+        text = " ".join(words)
+        ends = [piece.end_char for piece in pieces_of(text, language)]
+        assert all(text[end : end + 1] in (" ", "") for end in ends)
 
     @given(any_text, any_language, st.data())
     def test_a_restart_after_any_piece_gives_the_same_ones(self, text, language, data):
