@@ -33,10 +33,13 @@ class GroupTimings:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """The members of a generation, for its leader to assign partitions to."""
+    """The members of a generation: its leader assigns partitions to them."""
 
     generation: int
     metadata: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    lapsed: frozenset[str] = frozenset()
+    """Those whose lease has lapsed: dead or starved, and not evicted yet. Where a group's last
+    member dies, nobody is left to evict it."""
 
 
 class Heartbeat(Protocol):

@@ -6,13 +6,14 @@ from ...topologies.stage import group_id
 
 
 async def stages_waiting(groups: Groups, namespace: str) -> list[str]:
-    """Return the stages that nobody works on yet (or not again, after a rebalance)."""
+    """Return the stages without a worker: not yet, not again after a rebalance, or no longer."""
     waiting: list[str] = []
     for stage in STAGES:
         group = group_id(namespace, stage.name)
         members = await groups.members(group)
         settled = [
-            await groups.assignment(group, member, members.generation) is not None
+            member not in members.lapsed
+            and await groups.assignment(group, member, members.generation) is not None
             for member in members.metadata
         ]
         if not settled or not all(settled):

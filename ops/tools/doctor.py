@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import httpx
+import msgspec
 
 from ...agents.models.model import ModelFailedError, ModelUnavailableError
 from ...agents.voices.calibration import calibrate
@@ -98,20 +99,36 @@ async def _ports(settings: Settings) -> list[Finding]:
     problem = port_problem(settings)
     if not problem:
         found = Finding("port", "ok", f"the gateway can listen at {page_url(settings)}")
-    elif await _gateway_answers(settings):
-        return [Finding("port", "ok", f"a gateway answers at {page_url(settings)}")]
+    elif health := await _gateway_health(settings):
+        found = Finding("port", "ok", f"a gateway answers at {page_url(settings)}")
+        return [found, *_stages(health.waiting)]
     else:
         found = Finding("port", "failed", problem)
     return [found, *_metrics_ports(settings)]
 
 
-async def _gateway_answers(settings: Settings) -> bool:
+class _Health(msgspec.Struct):
+    """The answer of a gateway to ``GET /healthz``."""
+
+    status: str
+    waiting: list[str] = msgspec.field(default_factory=list[str])
+
+
+async def _gateway_health(settings: Settings) -> _Health | None:
+    """Return the health of the gateway at the port, None where something else listens."""
     try:
         async with httpx.AsyncClient(trust_env=False, timeout=2.0) as client:
-            health: Any = (await client.get(f"{page_url(settings)}healthz")).json()
-    except (httpx.HTTPError, ValueError):
-        return False  # something else listens there
-    return isinstance(health, dict) and "status" in health
+            answer = await client.get(f"{page_url(settings)}healthz")
+        return msgspec.json.decode(answer.content, type=_Health)
+    except (httpx.HTTPError, msgspec.DecodeError):
+        return None
+
+
+def _stages(waiting: list[str]) -> Iterator[Finding]:
+    if waiting:
+        names = " ".join(stage[:40] for stage in waiting)
+        message = f"no worker for {names}: start 'rhapsode worker {names}'"
+        yield Finding("workers", "warning", message)
 
 
 def _metrics_ports(settings: Settings) -> Iterator[Finding]:

@@ -103,7 +103,9 @@ class MemoryGroups:
 
     async def members(self, group: str) -> Members:
         state = self._group(group)
-        return Members(state.generation, dict(state.metadata))
+        now_s = self._clock_s()
+        lapsed = frozenset(member for member, until in state.leases.items() if until <= now_s)
+        return Members(state.generation, dict(state.metadata), lapsed)
 
     async def assign(
         self, group: str, member: str, generation: int, assignments: Mapping[str, bytes]

@@ -42,9 +42,9 @@ class GroupScripts:
 
     async def members(self, group: str) -> Members:
         """Return the present generation's members with their metadata."""
-        generation, pairs = await self._connection.run(self._call(group, "members", ""))
+        generation, pairs, lapsed = await self._connection.run(self._call(group, "members", ""))
         metadata = {name.decode(): raw for name, raw in zip(pairs[::2], pairs[1::2], strict=True)}
-        return Members(int(generation), metadata)
+        return Members(int(generation), metadata, frozenset(name.decode() for name in lapsed))
 
     async def assign(
         self, group: str, member: str, generation: int, assignments: Mapping[str, bytes]

@@ -106,6 +106,22 @@ async def test_a_silent_member_is_evicted_and_told_so(groups: Groups, wait_until
     assert (await groups.join("g", "b", b"", PATIENT)).state == "preparing"
 
 
+async def test_a_last_member_that_falls_silent_is_seen_to_have_lapsed(
+    groups: Groups, wait_until: WaitUntil
+):
+    generation = await settled(groups, "a")
+    assert not (await groups.members("g")).lapsed
+    await groups.beat("g", "a", BRIEF)
+
+    async def noticed() -> bool:
+        return (await groups.members("g")).lapsed == {"a"}
+
+    await wait_until(noticed)
+    # to look evicts nobody: a starved worker that comes back in time keeps its partitions
+    assert await groups.beat("g", "a", PATIENT) == Beat(generation, "stable", True, "a")
+    assert not (await groups.members("g")).lapsed
+
+
 async def test_a_silent_leader_is_replaced(groups: Groups, wait_until: WaitUntil):
     await groups.join("g", "a", b"", BRIEF)
     await groups.join("g", "b", b"", PATIENT)

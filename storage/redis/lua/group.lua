@@ -3,7 +3,7 @@
 -- ARGV: verb, member, lease ms, rebalance ms, initial delay ms, payload...
 --   payload: join: metadata | assign: generation, then member and assignment pairs | assignment: generation
 -- Reply: join, beat, leave: generation, state, 1 if the member has joined it, leader | assign: 1 if it is
---   stored | members: generation, and metadata by member | assignment: the assignment or nil
+--   stored | members: generation, metadata by member, and whose lease has lapsed | assignment: the assignment or nil
 local STATE, LEASES, META, JOINED, ASSIGNMENTS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local verb, member = ARGV[1], ARGV[2]
 local clock = redis.call('TIME')
@@ -104,7 +104,7 @@ elseif verb == 'assign' then
   redis.call('HSET', STATE, 'state', 'stable')
   return 1
 elseif verb == 'members' then
-  return { generation, redis.call('HGETALL', META) }
+  return { generation, redis.call('HGETALL', META), redis.call('ZRANGEBYSCORE', LEASES, '-inf', text(now)) }
 elseif verb == 'assignment' then
   if state ~= 'stable' or generation ~= tonumber(ARGV[6]) then return false end
   return redis.call('HGET', ASSIGNMENTS, member)
