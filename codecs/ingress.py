@@ -101,7 +101,7 @@ def _integer(named: Mapping[str, str], name: str) -> int | None:
     value = named.get(name)
     if not value:
         return None
-    if not value.isdecimal() or len(value) > 9:
+    if not (value.isascii() and value.isdecimal()) or len(value) > 9:
         raise MalformedError(f"{name} {value[:40]!r} is not a number from 0 to 999999999")
     return int(value)
 

@@ -102,7 +102,7 @@ class Progress:
             "first_audio_s": self.first_audio_s,
             "stage_ms": self.extra,
             "degraded": self.degraded,
-            "open": self.open,
+            "open": self.open and not self.done,
             "error": self.error,
         }
 

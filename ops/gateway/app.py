@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from prometheus_client import generate_latest
+from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from ... import __version__
@@ -63,6 +64,7 @@ def gateway(services: Services) -> FastAPI:
         origins=listed(settings.allowed_origins),
     )
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(UnreachableError, _unreachable)
     app.add_exception_handler(ObjectsUnreachableError, _unreachable)
     api = Api(sessions, follower, settings.media_prefix)
@@ -117,6 +119,14 @@ async def _invalid(_: Request, error: Exception) -> Response:
     if first["type"] == "json_invalid":
         return refused(400, "the body is not valid JSON")
     return refused(400, f"{where or 'body'}: {first['msg']}")
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    """Give what the framework refuses, such as an unknown path, in the shape of our refusals."""
+    assert isinstance(error, HTTPException)
+    response = refused(error.status_code, str(error.detail))
+    response.headers.update(error.headers or {})
+    return response
 
 
 async def _unreachable(_: Request, error: Exception) -> Response:

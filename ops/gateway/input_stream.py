@@ -6,8 +6,9 @@ Client messages are JSON objects with a ``type``: ``open`` (first; the fields of
 have ``seq``, its number in the session, so that sending it again after a lost connection is
 harmless. The server answers ``session``, whose ``seq`` is the number of the next item; then
 ``chunk`` for each chunk whose audio is made, with its words and when they sound, ``item_failed``
-for an object that could not be read to its end, and ``done`` or ``failed``. What it does not take,
-or cannot now, is an ``error``, and the session goes on. Closing the socket leaves it open.
+for an object that is missing, has changed or is too damaged to go on (one that was cut short ends
+where its bytes do), and ``done`` or ``failed``. What it does not take, or cannot now, is an
+``error``, and the session goes on. Closing the socket leaves it open.
 """
 
 import asyncio

@@ -35,8 +35,12 @@ class Origin:
         router.add_api_route(
             f"{prefix}/{{session}}/{{name}}",
             self.serve,
-            methods=["GET", "HEAD"],
+            methods=["GET"],
             response_class=Response,
+        )
+        # not in one route with GET: an operation of OpenAPI has one method
+        router.add_api_route(
+            f"{prefix}/{{session}}/{{name}}", self.serve, methods=["HEAD"], include_in_schema=False
         )
         return router
 
@@ -93,7 +97,7 @@ class Origin:
         if number is None:
             part = request.query_params.get("_HLS_part")
             return refused(400, "_HLS_part needs _HLS_msn") if part is not None else 0
-        if not number.isdecimal() or len(number) > 9:
+        if not (number.isascii() and number.isdecimal()) or len(number) > 9:
             return refused(400, "_HLS_msn is a segment number")
         listed = known
         if int(number) > listed - 1 + FAR_SEGMENTS:

@@ -85,7 +85,7 @@ class NewItem(BaseModel):
     end: bool = False
     """The running text ends here: its last word is not joined to the next text."""
     last: bool = False
-    seq: Annotated[int, Field(ge=0, le=999_999_999)] | None = None
+    seq: Annotated[int, Field(ge=0, le=999_999_999, strict=True)] | None = None
 
 
 class NewText(BaseModel):
@@ -96,7 +96,7 @@ class NewText(BaseModel):
     text: Text
     end: bool = False
     last: bool = False
-    seq: Annotated[int, Field(ge=0, le=999_999_999)] | None = None
+    seq: Annotated[int, Field(ge=0, le=999_999_999, strict=True)] | None = None
 
 
 class Prompt(BaseModel):

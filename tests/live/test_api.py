@@ -64,6 +64,7 @@ def test_a_session_that_fails_tells_why_in_the_shape_of_the_seed(
     live.wait_finished(session)
     status = client.get(f"/audiostream/task-status/{session}/").json()
     assert status == {"state": "FAILURE", "status": "Task failed", "error": "cancelled"}
+    assert client.get(f"/v1/sessions/{session}").json()["open"] is False
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,20 @@ def test_what_cannot_be_accepted_is_refused_in_one_sentence(
     )
     assert answer.status_code == 400
     assert word in answer.json()["error"]
+
+
+def test_what_the_framework_refuses_has_the_same_shape(client: httpx.Client) -> None:
+    answer = client.get("/v1/nowhere")
+    assert (answer.status_code, answer.json()) == (404, {"error": "Not Found"})
+    answer = client.post("/healthz")
+    assert (answer.status_code, answer.json()) == (405, {"error": "Method Not Allowed"})
+    assert answer.headers["allow"] == "GET"
+
+
+def test_the_description_of_the_api_is_whole(client: httpx.Client, live: Running) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    assert {"/v1/sessions", "/media/hls/{session}/{name}", "/audiostream/start/"} <= paths.keys()
+    assert "Duplicate Operation ID" not in live.logs()
 
 
 def test_a_body_larger_than_any_text_is_refused(client: httpx.Client) -> None:

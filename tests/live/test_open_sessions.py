@@ -135,6 +135,7 @@ def test_a_numbered_item_can_be_sent_again_and_gaps_and_others_are_conflicts(
         ({"text": "x" * 100_001}, "text"),
         ({"text": "x", "colour": "red"}, "colour"),
         ({"text": "x", "seq": -1}, "seq"),
+        ({"text": "x", "seq": True}, "seq"),
     ],
 )
 def test_an_item_that_is_none_is_refused_in_one_sentence(

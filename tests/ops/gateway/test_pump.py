@@ -251,6 +251,7 @@ async def test_an_entry_id_in_the_far_future_is_no_date(desk: Desk) -> None:
         ({"text": "x", "speed": "nan"}, "not between 0.5 and 2.0"),
         ({"text": "x", "mode": "sing"}, "neither 'narrate' nor 'expand'"),
         ({"text": "x", "session": "a/b"}, "session id 'a/b'"),
+        ({"text": "x", "session": "mine", "seq": "٣"}, "is not a number from 0"),
         ({"text": "x", "session": "a" * 65}, "session id"),
         ({"text": "x", "seq": "0"}, "'seq' needs the field 'session'"),
         ({"text": "x", "session": "s", "seq": "-1"}, "seq '-1' is not a number"),
