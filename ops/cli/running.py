@@ -16,7 +16,7 @@ from ...codecs.records import check_session
 from ...storage.log import LogError, UnreachableError
 from ...storage.objects.store import ObjectsRefusedError, ObjectsUnreachableError
 from ...storage.redis.embedded import EmbeddedValkeyError
-from ..run.addresses import port_problem
+from ..run.addresses import log_folder, port_problem
 from ..run.up import StartFailedError, log_server
 from ..services import Services
 from ..settings import Settings, SettingsError, read_settings
@@ -114,7 +114,16 @@ def settings_of(**chosen: Any) -> Settings:
 
 @asynccontextmanager
 async def services_of(settings: Settings) -> AsyncGenerator[Services]:
-    """Yield services on the log, for which an embedded server is started unless one runs."""
+    """Yield services on a log that is there, for which an embedded server is started if need be.
+
+    Raises:
+        UsageError: nothing was ever written in the state folder: looking must not create it.
+    """
+    if not settings.redis_url and not log_folder(settings).is_dir():
+        raise UsageError(
+            f"there is no log below {settings.state}: start one with 'rhapsode up', or name "
+            "another folder with --state, or a server with --redis"
+        )
     async with log_server(settings) as (reachable, _):
         services = Services(reachable)
         try:

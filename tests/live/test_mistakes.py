@@ -205,13 +205,26 @@ def test_an_address_of_another_machine_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("state", ["/dev/null/x", "/proc/x"])
-@pytest.mark.parametrize("arguments", [("up",), ("say", "Hi."), ("sessions",)])
+@pytest.mark.parametrize("arguments", [("up",), ("say", "Hi.")])
 def test_a_state_folder_that_cannot_be_written_to_is_named(
     arguments: tuple[str, ...], state: str
 ) -> None:
     # of those who run as root too: one lies below a file, the other where nobody makes folders
     told = command_line(*arguments, state=state, port=str(free_port()))
     one_sentence(told, f"cannot write to {state}", "--state")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("sessions",), ("topics",), ("records", "event"), ("replay", "s", "--verify")],
+    ids=lambda arguments: arguments[0],
+)
+def test_to_look_at_a_log_that_is_none_creates_nothing(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    told = command_line(*arguments, state=str(tmp_path / "typo"))
+    one_sentence(told, "there is no log below", "--state")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_media_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
