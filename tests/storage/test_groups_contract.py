@@ -114,7 +114,7 @@ async def test_a_last_member_that_falls_silent_is_seen_to_have_lapsed(
     await groups.beat("g", "a", BRIEF)
 
     async def noticed() -> bool:
-        return (await groups.members("g")).lapsed == {"a"}
+        return (await groups.members("g")).lapsed == frozenset({"a"})
 
     await wait_until(noticed)
     # to look evicts nobody: a starved worker that comes back in time keeps its partitions
