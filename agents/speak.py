@@ -8,7 +8,6 @@ import structlog
 
 from ..codecs.records import Chunk, Control, SequenceRecord, Speech
 from .journal import Description, Sequences
-from .turns import Turns
 from .voices.voice import Spoken, Utterance, Voice, VoiceFailedError, VoiceUnavailableError
 
 HOLD_S = 0.02
@@ -38,12 +37,13 @@ class _Ahead:
 class Speak:
     """Ask the voice for each chunk; its audio is stored whole or not at all.
 
-    The chunks that follow the one in hand are spoken at the same time, as far as the process has
-    turns for them; they are stored in their order.
+    The chunks that follow the one in hand are spoken at the same time; they are stored in their
+    order.
     """
 
     voice: Voice
-    turns: Turns
+    at_once: int
+    """Chunks of one session that are asked for at the same time."""
     chunks: Sequences[Chunk]
     speech: Sequences[Speech]
     control: Sequences[Control]
@@ -105,7 +105,7 @@ class Speak:
         """Begin to speak the chunk, and those after it that are cut already."""
         if chunk.index not in ahead.spoken:
             self._begin(session, chunk, ahead)
-        more = self.turns.at_once - len(ahead.spoken)
+        more = self.at_once - len(ahead.spoken)
         if more <= 0:
             return
         first = max(ahead.spoken) + 1
@@ -114,11 +114,9 @@ class Speak:
                 self._begin(session, later, ahead)
 
     def _begin(self, session: Description, chunk: Chunk, ahead: _Ahead) -> None:
-        async def speak() -> Spoken:
-            async with self.turns.take(chunk.seq):
-                return await self.voice.speak(Utterance(chunk.text, session.voice))
-
-        ahead.spoken[chunk.index] = asyncio.create_task(speak())
+        # the session that has been spoken least would run dry first
+        utterance = Utterance(chunk.text, session.voice, place=chunk.seq)
+        ahead.spoken[chunk.index] = asyncio.create_task(self.voice.speak(utterance))
 
 
 async def is_cancelled(control: Sequences[Control], session: str) -> bool:

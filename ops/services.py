@@ -109,9 +109,9 @@ class Services:
         return SmolLM2Model()
 
     @property
-    def voice_turns(self) -> Turns:
-        """Who speaks next in this process."""
-        return self._once("voice_turns", lambda: Turns(self.settings.voice_slots))
+    def voice_slots(self) -> int:
+        """How many utterances each voice speaks at once in this process."""
+        return self.settings.voice_slots
 
     @property
     def codec_turns(self) -> Turns:

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 
+from ..agents.turns import Turns
 from ..agents.voices.chain import Chain
 from ..agents.voices.espeak import EspeakVoice
 from ..agents.voices.gtts import GttsVoice
+from ..agents.voices.in_turns import InTurns
+from ..agents.voices.isolated import IsolatedVoice
 from ..agents.voices.openai import OpenAIVoice
 from ..agents.voices.piper import PiperVoice
 from ..agents.voices.voice import Voice
@@ -12,25 +15,31 @@ from .settings import Settings, SettingsError
 
 
 def _gtts(settings: Settings) -> Voice:
-    if settings.gtts_url:
-        return GttsVoice(base_url=settings.gtts_url)
-    return GttsVoice()
+    voice = GttsVoice(base_url=settings.gtts_url) if settings.gtts_url else GttsVoice()
+    return InTurns(voice, Turns(settings.voice_slots))
 
 
 def _openai(settings: Settings) -> Voice:
-    return OpenAIVoice(
+    voice = OpenAIVoice(
         settings.openai_speech_url,
         settings.openai_speech_key,
         model=settings.openai_speech_model,
         voice=settings.openai_speech_voice,
     )
+    return InTurns(voice, Turns(settings.voice_slots))
+
+
+def _native(voice: type[EspeakVoice | PiperVoice]) -> Callable[[Settings], Voice]:
+    """Return a maker of a voice whose native code may die: in processes of its own."""
+    factory = f"{voice.__module__}:{voice.__name__}"
+    return lambda settings: IsolatedVoice(voice(), factory, turns=Turns(settings.voice_slots))
 
 
 MAKERS: dict[str, Callable[[Settings], Voice]] = {
     "openai": _openai,
-    "piper": lambda settings: PiperVoice(at_once=settings.voice_slots),
+    "piper": _native(PiperVoice),
     "gtts": _gtts,
-    "espeak": lambda _: EspeakVoice(),
+    "espeak": _native(EspeakVoice),
 }
 
 

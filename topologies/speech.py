@@ -35,7 +35,7 @@ def _split(resources: Resources, journal: Journal) -> Split:
 def _speak(resources: Resources, journal: Journal) -> Speak:
     return Speak(
         resources.voice,
-        resources.voice_turns,
+        resources.voice_slots,
         journal.of(Chunk),
         journal.of(Speech),
         journal.of(Control),

@@ -54,8 +54,8 @@ class Resources(Protocol):
         ...
 
     @property
-    def voice_turns(self) -> Turns:
-        """Who speaks next in this process."""
+    def voice_slots(self) -> int:
+        """How many utterances each voice speaks at once in this process."""
         ...
 
     @property

@@ -63,7 +63,7 @@ class InMemorySystem:
     objects: ObjectSource = field(default_factory=MemorySource)
     form: Form = field(default_factory=lambda: Form(segment_s=1.0))
     """Of the sessions that `narrate` begins."""
-    voice_turns: Turns = field(default_factory=lambda: Turns(2))
+    voice_slots: int = 2
     codec_turns: Turns = field(default_factory=lambda: Turns(2))
     counts: Counts = field(default_factory=Counts)
 

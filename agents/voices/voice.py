@@ -35,6 +35,8 @@ class Utterance:
     text: str
     """Without what engines cannot take: `speakable` is applied to whatever is passed in."""
     settings: VoiceSettings
+    place: float = 0.0
+    """Among those that wait for a voice, the lowest is spoken first."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", speakable(self.text))

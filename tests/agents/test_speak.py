@@ -9,6 +9,7 @@ from standins.in_memory import System, accepted, contents
 from rhapsode.agents.journal import batches
 from rhapsode.agents.speak import Speak
 from rhapsode.agents.turns import Turns
+from rhapsode.agents.voices.in_turns import InTurns
 from rhapsode.agents.voices.tone import ToneVoice
 from rhapsode.agents.voices.voice import Spoken, Utterance, VoiceUnreachableError
 from rhapsode.codecs.encoding import MAX_RECORD_BYTES, decode, encode
@@ -26,11 +27,11 @@ def chunk(index: int, text: str, boundary: Boundary = "sentence", **fields: obje
     return Chunk(**(known | {"text": text, "boundary": boundary} | fields))  # pyright: ignore[reportArgumentType]  # a mix of types by name
 
 
-def agent(system: System, turns: Turns | None = None) -> Speak:
+def agent(system: System) -> Speak:
     journal = system.journal
     return Speak(
         system.voice,
-        turns or Turns(1),
+        1,
         journal.of(Chunk),
         journal.of(Speech),
         journal.of(Control),
@@ -186,12 +187,12 @@ async def test_the_chunk_nearest_to_its_sessions_start_is_spoken_first() -> None
             return await super().speak(utterance)
 
     voice = Slow()
-    system, turns = System(voice=voice), Turns(1)
+    system = System(voice=InTurns(voice, Turns(1)))
     waiting: list[asyncio.Task[object]] = []
     for session, seq in (("a", 5), ("b", 9), ("c", 2), ("d", 7)):
         await system.describe(session)
         chunks = [chunk(0, f"{session}.", seq=seq, session=session)]
-        handing = system.hand(agent(system, turns), session, chunks)
+        handing = system.hand(agent(system), session, chunks)
         waiting.append(asyncio.create_task(handing))
         for _ in range(10):
             await asyncio.sleep(0)  # all but the first are waiting for their turn now

@@ -6,7 +6,6 @@ from standins.in_memory import System, accepted
 from standins.waiting import until
 
 from rhapsode.agents.speak import Speak
-from rhapsode.agents.turns import Turns
 from rhapsode.agents.voices.tone import ToneVoice
 from rhapsode.agents.voices.voice import Spoken, Utterance
 from rhapsode.codecs.records import Chunk, Control, Speech
@@ -20,11 +19,11 @@ def chunk(index: int, text: str, boundary: Boundary = "sentence", **fields: obje
     return Chunk(**(known | {"text": text, "boundary": boundary} | fields))  # pyright: ignore[reportArgumentType]  # a mix of types by name
 
 
-def agent(system: System, turns: Turns | None = None) -> Speak:
+def agent(system: System, at_once: int = 1) -> Speak:
     journal = system.journal
     return Speak(
         system.voice,
-        turns or Turns(1),
+        at_once,
         journal.of(Chunk),
         journal.of(Speech),
         journal.of(Control),
@@ -36,7 +35,7 @@ async def test_chunks_that_follow_are_spoken_at_the_same_time_and_stored_in_thei
     system = await accepted(system=System(voice=voice))
     chunks = [chunk(n, f"Number {n}.") for n in range(4)]
     await system.append([*chunks, chunk(4, "", "end")])
-    await system.hand(agent(system, Turns(4)), "s", [*chunks, chunk(4, "", "end")])
+    await system.hand(agent(system, 4), "s", [*chunks, chunk(4, "", "end")])
     assert voice.ended == ["Number 3.", "Number 2.", "Number 1.", "Number 0."]
     speech = await system.records(Speech, "s/0")
     assert [part.text for part in speech] == [c.text for c in chunks] + [""]
@@ -57,7 +56,7 @@ class Backwards(ToneVoice):
         return await super().speak(utterance)
 
 
-async def test_no_more_chunks_are_spoken_ahead_than_there_are_turns() -> None:
+async def test_no_more_chunks_are_spoken_ahead_than_are_allowed() -> None:
     class Counting(ToneVoice):
         now = most = 0
 
@@ -72,7 +71,7 @@ async def test_no_more_chunks_are_spoken_ahead_than_there_are_turns() -> None:
     system = await accepted(system=System(voice=voice))
     chunks = [chunk(n, f"Number {n}.") for n in range(9)]
     await system.append(chunks)
-    await system.hand(agent(system, Turns(3)), "s", chunks)
+    await system.hand(agent(system, 3), "s", chunks)
     assert voice.most == 3
     assert sorted(voice.spoken) == [c.text for c in chunks]
 
@@ -95,5 +94,5 @@ async def test_what_is_spoken_ahead_is_let_go_of_with_its_worker() -> None:
     system = await accepted(system=System(voice=voice))
     chunks = [chunk(n, f"Number {n}.") for n in range(3)]
     await system.append(chunks)
-    await system.hand(agent(system, Turns(3)), "s", chunks, stop_after=1)
+    await system.hand(agent(system, 3), "s", chunks, stop_after=1)
     assert voice.cancelled == 2

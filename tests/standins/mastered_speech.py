@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rhapsode.agents.speak import Speak
-from rhapsode.agents.turns import Turns
 from rhapsode.codecs.records import AudioFrame, Chunk, Control, Speech
 from rhapsode.codecs.text.sentences import Boundary
 from standins.in_memory import System, samples_of
@@ -18,9 +17,7 @@ Piece = tuple[str, Boundary]
 async def speech_of(system: System, *chapters: list[Piece]) -> list[Speech]:
     """Have the system's voice speak chapters; return all records, chapter after chapter."""
     journal = system.journal
-    speak = Speak(
-        system.voice, Turns(1), journal.of(Chunk), journal.of(Speech), journal.of(Control)
-    )
+    speak = Speak(system.voice, 1, journal.of(Chunk), journal.of(Speech), journal.of(Control))
     seq = at = 0
     for chapter, pieces in enumerate(chapters):
         chunks: list[Chunk] = []
