@@ -66,6 +66,24 @@ class Expand:
             async for output in self._take(session, cursor, item):
                 yield output
 
+    async def given_up(
+        self, session: Description, record: Item, reason: str
+    ) -> tuple[SequenceRecord, ...]:
+        """Return the passage that ends the session."""
+        last = await self.passages.last(session.session)
+        if session.mode != "expand" or (last is not None and last.last):
+            return ()
+        return (
+            Passage(
+                session=session.session,
+                seq=0 if last is None else last.seq + 1,
+                item=record.seq if last is None else last.item,
+                item_end=True,
+                last=True,
+                error=reason,
+            ),
+        )
+
     async def _resume(self, session: Description) -> _Cursor:
         last = await self.passages.last(session.session)
         if last is None:

@@ -94,6 +94,17 @@ class Fetch:
                 cursor.piece += 1
             cursor.index, cursor.etag, cursor.samples = chunk.index, "", 0
 
+    async def given_up(
+        self, session: Description, record: Chunk, reason: str
+    ) -> tuple[SequenceRecord, ...]:
+        """Return the piece that ends the object, if it is one and has no end; the others go on."""
+        if record.kind != "object":
+            return ()
+        cursor = await self._resume(record)
+        if record.index <= cursor.index:
+            return ()
+        return (_piece(record, cursor, b"", object_end=True, error=reason),)
+
     async def _resume(self, chunk: Chunk) -> _Cursor:
         last = await self.audio.last(chunk.sequence)
         if last is None:

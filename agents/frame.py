@@ -105,13 +105,22 @@ class Frame:
             while made := await framer.next():
                 yield (await _record(audio, *made),)
             if framer.ended():
-                yield (
-                    DeviceFrames(
-                        session=frame.session, first_frame=framer.number, packets=(), last=True
-                    ),
-                )
+                yield (_end(frame.session, framer.number),)
                 return
             audio.forget(device_window(max(0, framer.number - PREROLL_FRAMES))[0])
+
+    async def given_up(
+        self, session: Description, record: AudioFrame, reason: str
+    ) -> tuple[SequenceRecord, ...]:
+        """Return the mark that ends the session behind the packets there are."""
+        state = await self.device.state(session.session)
+        if session.form.device is None or state.closed:
+            return ()
+        return (_end(session.session, state.next),)
+
+
+def _end(session: str, frame: int) -> DeviceFrames:
+    return DeviceFrames(session=session, first_frame=frame, packets=(), last=True)
 
 
 async def _record(audio: SessionAudio, first: int, packets: tuple[bytes, ...]) -> DeviceFrames:

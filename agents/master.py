@@ -80,6 +80,13 @@ class Master:
             async for output in self._ready(session, run):
                 yield output
 
+    async def given_up(
+        self, session: Description, record: Speech | ObjectAudio | Control, reason: str
+    ) -> tuple[SequenceRecord, ...]:
+        """Return what ends the session where its audio is."""
+        run = await self._resume(session)
+        return () if run.closed else self._ended(session, run, reason)
+
     async def _resume(self, session: Description) -> MasterRun:
         (last, reported), cancelled = await asyncio.gather(
             written(self.frames, self.events, session.session),

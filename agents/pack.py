@@ -145,8 +145,24 @@ class Pack:
             audio.forget(packer.needed_from)
             if packer.ended() and not audio.available:
                 await self._store_init(frame.session)  # its playlist names it all the same
-                yield (_bare_end(frame),)
+                yield (_bare_end(frame.session, 0, 0, frame.error),)
                 return
+
+    async def given_up(
+        self, session: Description, record: AudioFrame, reason: str
+    ) -> tuple[SequenceRecord, ...]:
+        """Return the mark that ends the session behind the segments there are.
+
+        Raises:
+            OSError: the store or the log is out of reach; worth another try.
+        """
+        state = await self.segments.state(session.session)
+        if state.closed:
+            return ()
+        if not state.next:
+            await self._store_init(session.session)
+        first_frame = grid_of(session.form).start(state.next)
+        return (_bare_end(session.session, state.next, first_frame, reason),)
 
     async def _store(self, segment: Segment, data: bytes) -> None:
         stored = [self.store.put(f"{segment.session}/{segment.name}", data, SEGMENT_TYPE)]
@@ -158,13 +174,13 @@ class Pack:
         await self.store.put(f"{session}/{INIT_NAME}", init_segment(), SEGMENT_TYPE)
 
 
-def _bare_end(frame: AudioFrame) -> Segment:
+def _bare_end(session: str, number: int, first_frame: int, error: str) -> Segment:
     return Segment(
-        session=frame.session,
-        number=0,
-        first_frame=0,
+        session=session,
+        number=number,
+        first_frame=first_frame,
         frames=0,
         size_bytes=0,
         last=True,
-        error=frame.error,
+        error=error,
     )

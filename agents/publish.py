@@ -57,7 +57,10 @@ class Publish:
         shown: _Shown | None = None
         async for segment in segments:
             if shown is None:
-                shown = _Shown((await self.events.state(f"{session.session}/publish")).next)
+                state = await self.events.state(f"{session.session}/publish")
+                if state.closed:
+                    return
+                shown = _Shown(state.next)
             if segment.number < shown.reported:
                 continue  # a shorter playlist than before must never be seen
             if segment.number >= shown.records:
@@ -65,6 +68,37 @@ class Publish:
                 # short, so it must look again
                 await _to_its_end(self._show(session, shown))
             yield (_event(session, segment, shown.listed[: segment.end]),)
+
+    async def given_up(
+        self, session: Description, record: Segment, reason: str
+    ) -> tuple[SequenceRecord, ...]:
+        """Return the event that ends the session; its playlist ends with what is stored.
+
+        Raises:
+            OSError: the store or the log is out of reach; worth another try.
+        """
+        state = await self.events.state(f"{session.session}/publish")
+        if state.closed:
+            return ()
+        stored = self.segments.stream(session.session)
+        listed = [(one.name, one.frames) async for one in stored if one.frames]
+        end = Segment(
+            session=session.session,
+            number=state.next,
+            first_frame=sum(frames for _, frames in listed),
+            frames=0,
+            size_bytes=0,
+            last=True,
+            error=reason,
+        )
+        try:
+            text = media_playlist(session, tuple(listed), ended=True)
+            await self._put(session, MEDIA_NAME, text)
+        except OSError:
+            raise
+        except Exception:  # perhaps the bug itself: whoever asks is told all the same
+            log.exception("a playlist stays without its end", session=session.session)
+        return (_event(session, end, listed),)
 
     async def _show(self, session: Description, shown: _Shown) -> None:
         """List every segment that is in the log, until none has come meanwhile.

@@ -77,11 +77,20 @@ class Speak:
         finally:
             await ahead.drop()
 
+    async def given_up(
+        self, session: Description, record: Chunk, reason: str
+    ) -> tuple[SequenceRecord, ...]:
+        """Return the mark that ends the session in the place of what is not spoken yet."""
+        state = await self.speech.state(record.sequence)
+        return () if state.closed else (_end(record, state.next, reason),)
+
     async def _sounded(
         self, session: Description, chunk: Chunk, following: int, ahead: _Ahead
     ) -> tuple[Speech, ...]:
         if chunk.index > following:
-            return (_missing(chunk, following),)
+            seq = chunk.seq - (chunk.index - following)
+            reason = f"chunk {seq} was given up: the topic 'dead-letter' has the reason"
+            return (_end(chunk, following, reason),)
         if chunk.kind != "text" or not chunk.text:
             return (_mark(chunk, chunk.error),)
         cancelled, _ = await asyncio.gather(
@@ -144,18 +153,17 @@ def _mark(chunk: Chunk, error: str) -> Speech:
     )
 
 
-def _missing(chunk: Chunk, index: int) -> Speech:
-    """End the chapter at a chunk that was dead-lettered: nothing could follow its gap."""
-    seq = chunk.seq - (chunk.index - index)
+def _end(chunk: Chunk, index: int, reason: str) -> Speech:
+    """End a chunk's chapter at an index up to its own: nothing could follow the gap."""
     return Speech(
         session=chunk.session,
-        seq=seq,
+        seq=chunk.seq - (chunk.index - index),
         chapter=chunk.chapter,
         index=index,
         kind="mark",
         boundary="end",
         last=True,
-        error=f"chunk {seq} was given up: the topic 'dead-letter' has the reason",
+        error=reason,
     )
 
 

@@ -22,7 +22,7 @@ WRITTEN = Counter(
 )
 TROUBLE = Counter(
     "rhapsode_stage_trouble",
-    "Retries, reloads, dead letters, fences and crashes of a stage",
+    "Retries, reloads, dead letters, fences and bugs of a stage",
     ["stage", "kind"],
     registry=REGISTRY,
 )

@@ -1,11 +1,9 @@
 """Stages onto Faust: one app, one agent and one consumer group a stage."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
 import faust
-import structlog
 
 from ..storage.log import Fence, Groups
 from .delivery import Delivery, Observer
@@ -17,7 +15,6 @@ LEASE_S = 2.0
 HEARTBEAT_S = 0.5
 REBALANCE_S = 3.0
 COMMIT_S = 0.5
-log = structlog.get_logger()
 
 
 def bind(
@@ -55,13 +52,7 @@ def bind(
     Transport.on(app, resources.journal.log, groups)
     source = app.topic(*stage.sources, key_serializer="raw", value_serializer="raw")
 
-    def crash(error: BaseException) -> None:
-        log.error("a bug stopped the stage", stage=stage.name, exc_info=error)
-        asyncio.ensure_future(app.crash(error))  # noqa: RUF006 - Faust keeps what it crashes with
-
-    runner = KeyedRunner(
-        stage, stage.agent(resources), resources.journal, observer=observer, crash=crash
-    )
+    runner = KeyedRunner(stage, stage.agent(resources), resources.journal, observer=observer)
 
     async def run(stream: Any) -> None:
         async for event in stream.noack().events():

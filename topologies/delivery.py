@@ -33,5 +33,5 @@ class Observer(Protocol):
         ...
 
     def troubled(self, stage: str, kind: str) -> None:
-        """Count a ``retry``, a ``dead-letter``, a ``fenced`` write, a ``reload`` or a ``crash``."""
+        """Count a ``retry``, a ``dead-letter``, a ``fenced`` write, a ``reload`` or a ``bug``."""
         ...

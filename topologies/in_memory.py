@@ -35,7 +35,7 @@ async def running(
             failed.set_exception(error)
 
     runners = [
-        KeyedRunner(stage, stage.agent(resources), journal, observer=observer, crash=crash)
+        KeyedRunner(stage, stage.agent(resources), journal, observer=observer, on_bug=crash)
         for stage in stages
     ]
     stopping = asyncio.Event()

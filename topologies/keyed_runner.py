@@ -1,6 +1,7 @@
 """Running one agent for many keys at once: each session goes at its own speed."""
 
 import asyncio
+import traceback
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
@@ -8,14 +9,17 @@ from dataclasses import dataclass, field
 from time import monotonic, perf_counter
 from typing import Any
 
+import structlog
+
 from ..agents.idle import Idle
 from ..agents.journal import Description, Journal, UnknownSessionError
 from ..codecs.encoding import MalformedError, decode
 from ..codecs.records import TOPICS, SequenceRecord
-from ..storage.log import FencedError
+from ..storage.log import FencedError, UnusableServerError
+from ..storage.objects.store import ObjectsRefusedError
 from .dead_letters import dead_letter
 from .delivery import Delivery, Observer
-from .stage import Agent, Stage
+from .stage import Agent, GivesUp, Stage
 from .writing import StaleCursorError, write_output
 
 IDLE_S = 60.0
@@ -26,10 +30,15 @@ more until some are done."""
 RETRY_FIRST_S = 0.1
 RETRY_MOST_S = 5.0
 RETRY_PATIENCE_S = 600.0
-"""What stays unreachable for longer is dead-lettered."""
+"""What stays unreachable for longer is given up."""
+BUG_TRIES = 2
+"""What a bug stopped so often is given up: the first time it may have been the moment."""
 CANCEL_AGAIN_S = 0.5
+OUT_OF_REACH = (OSError, UnusableServerError, ObjectsRefusedError)
+"""What may be mended while the record waits: a server away, full, or not set up yet."""
 MOST_RELOADS = 20
 """An agent that yields the same stale record so often does not read its cursor."""
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -47,8 +56,12 @@ class _Key:
     """In a row, for one stale record; who only loses a race yields a later one each time."""
     stale_at: tuple[str, str, int] | None = None
     pause_s: float = RETRY_FIRST_S
+    bugs: int = 0
+    """In a row."""
     given_up: str = ""
     """Why the record in hand is to be dead-lettered; empty where it is not."""
+    ends: str = ""
+    """What its session is told, where that ends with it."""
 
     @property
     def session(self) -> str:
@@ -60,8 +73,13 @@ class KeyedRunner:
 
     Trouble is told apart here. A malformed record is dead-lettered and the key goes on. What is
     unreachable (``OSError``) is tried again from the first record not done, with backoff, for this
-    key alone. What somebody else wrote first makes the agent read its cursor again. Anything else
-    is a bug and is handed to ``crash``.
+    key alone, and given up in the end. What somebody else wrote first makes the agent read its
+    cursor again. Anything else is a bug: it is tried once more and then given up. What is given up
+    becomes a dead letter and ends its session with the reason, if the agent tells how (`GivesUp`);
+    other keys never notice.
+
+    Args:
+        on_bug: Called with every bug.
     """
 
     def __init__(
@@ -71,13 +89,13 @@ class KeyedRunner:
         journal: Journal,
         *,
         observer: Observer,
-        crash: Callable[[BaseException], Any],
+        on_bug: Callable[[BaseException], Any] | None = None,
     ) -> None:
         self._stage = stage
         self._agent = agent
         self._journal = journal
         self._observer = observer
-        self._crash = crash
+        self._on_bug = on_bug
         self._keys: dict[bytes, _Key] = {}
         self._held_bytes = 0
         self._room = asyncio.Event()
@@ -124,47 +142,57 @@ class KeyedRunner:
             self._room.set()
 
     async def _drive(self, key: _Key) -> None:
-        """Run the agent again and again, until nothing is left or a bug stops the stage."""
-        while await self._attempt(key) and (key.waiting or key.handed):
-            pass
+        """Run the agent again and again, until nothing is left."""
+        while key.waiting or key.handed:
+            await self._attempt(key)
         if self._keys.get(key.key) is key:
             del self._keys[key.key]
 
-    async def _attempt(self, key: _Key) -> bool:
-        """Run the agent until it ends or something is wrong; tell whether to go on."""
+    async def _attempt(self, key: _Key) -> None:
+        """Run the agent until it ends or something is wrong."""
         try:
             if key.given_up:
-                await self._dead_letter(key, key.given_up)
-                key.given_up = ""
+                await self._give_up(key)
             await self._run_agent(key)
-            key.pause_s = RETRY_FIRST_S
+            key.pause_s, key.bugs = RETRY_FIRST_S, 0
         except (MalformedError, UnknownSessionError) as error:
-            key.given_up = str(error)
+            key.given_up, key.ends = str(error), ""
         except FencedError:
             self._observer.troubled(self._stage.name, "fenced")
             self._forget_generation(key)
-        except OSError as error:
+        except OUT_OF_REACH as error:
             self._observer.troubled(self._stage.name, "retry")
-            key.given_up = key.given_up or self._out_of_patience(key, error)
-            await asyncio.sleep(key.pause_s)
-            key.pause_s = min(2 * key.pause_s, RETRY_MOST_S)
+            self._lose_patience(key, error)
+            await self._pause(key)
         except StaleCursorError as error:
             self._observer.troubled(self._stage.name, "reload")
             key.reloads = key.reloads + 1 if error.place == key.stale_at else 1
             key.stale_at = error.place
             if key.reloads > MOST_RELOADS:
-                return self._report_bug(error.__cause__ or error, key)
-        except Exception as error:  # noqa: BLE001 - a bug: handed on to stop the stage
-            return self._report_bug(error, key)
-        return True
+                await self._note_bug(key, error.__cause__ or error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this key
+            await self._note_bug(key, error)
 
-    def _report_bug(self, error: BaseException, key: _Key) -> bool:
-        error.add_note(
-            f"The stage {self._stage.name} was at work on {key.key.decode(errors='replace')!r}."
-        )
-        self._observer.troubled(self._stage.name, "crash")
-        self._crash(error)
-        return False
+    async def _pause(self, key: _Key) -> None:
+        await asyncio.sleep(key.pause_s)
+        key.pause_s = min(2 * key.pause_s, RETRY_MOST_S)
+
+    async def _note_bug(self, key: _Key, error: BaseException) -> None:
+        stage = self._stage.name
+        error.add_note(f"The stage {stage} was at work on {key.key.decode(errors='replace')!r}.")
+        log.error("a bug", stage=stage, session=key.session, exc_info=error)
+        self._observer.troubled(stage, "bug")
+        if self._on_bug is not None:
+            self._on_bug(error)
+        key.bugs += 1
+        key.reloads, key.stale_at = 0, None
+        if key.ends:  # in giving up itself: then without an end
+            key.ends = ""
+        elif key.bugs >= BUG_TRIES:
+            key.given_up = "".join(traceback.format_exception(error))
+            key.ends = f"a bug in the stage {stage} ({type(error).__name__})"
+            key.bugs = 0
+        await self._pause(key)
 
     def _forget_generation(self, key: _Key) -> None:
         """Drop what was delivered in the generation that was fenced off, not what came since."""
@@ -232,7 +260,7 @@ class KeyedRunner:
     def _finish(self, key: _Key) -> None:
         if not key.handed:
             return
-        key.trouble_since = None
+        key.trouble_since, key.bugs = None, 0
         self._release(key.handed)
         while key.handed:
             key.handed.popleft().done()
@@ -242,21 +270,25 @@ class KeyedRunner:
         await write_output(self._journal, self._stage, self._observer, output, delivery)
         key.reloads, key.stale_at = 0, None
 
-    def _out_of_patience(self, key: _Key, error: OSError) -> str:
-        """Return why the record in hand is given up, empty while there is patience left."""
+    def _lose_patience(self, key: _Key, error: Exception) -> None:
+        """Give the record in hand up where there was trouble for too long."""
         now = monotonic()
         key.trouble_since = key.trouble_since or now
-        if now - key.trouble_since <= RETRY_PATIENCE_S:
-            return ""
-        return f"unreachable for {RETRY_PATIENCE_S:.0f} s: {error}"
+        if not key.given_up and now - key.trouble_since > RETRY_PATIENCE_S:
+            key.given_up = key.ends = f"unreachable for {RETRY_PATIENCE_S:.0f} s: {error}"
 
-    async def _dead_letter(self, key: _Key, reason: str) -> None:
-        """Write the record in hand to ``dead-letter``, and let the key go on after it."""
+    async def _give_up(self, key: _Key) -> None:
+        """Make the record in hand a dead letter, end its session, and let the key go on."""
         if not key.handed:
             if not key.waiting:
                 return
             key.handed.append(key.waiting.popleft())
-        self._observer.troubled(self._stage.name, "dead-letter")
         delivery = key.handed[-1]
-        await dead_letter(self._journal.log, self._stage.name, key.session, delivery, reason)
+        if key.ends and isinstance(self._agent, GivesUp):
+            description = await self._journal.describe(key.session)
+            record = self._decoded(delivery)
+            await self._write(await self._agent.given_up(description, record, key.ends), key)
+        self._observer.troubled(self._stage.name, "dead-letter")
+        await dead_letter(self._journal.log, self._stage.name, key.session, delivery, key.given_up)
+        key.given_up = key.ends = ""
         self._finish(key)

@@ -8,7 +8,8 @@ from ..agents.master import ANYWAY_S, RUN_OUT_S, Master
 from ..agents.pack import Pack
 from ..agents.publish import Publish
 from ..agents.speak import Speak
-from ..agents.split import ALL_IDLE_S, SENTENCE_IDLE_S, Split
+from ..agents.split import Split
+from ..agents.splitting import ALL_IDLE_S, SENTENCE_IDLE_S
 from ..codecs.records import (
     AudioFrame,
     Chunk,

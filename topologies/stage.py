@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from ..agents.journal import Description, Journal
 from ..agents.models.model import Model
@@ -23,6 +23,23 @@ started anew at any record, with records it has dealt with, and finds its cursor
 before (`agents.journal`). If somebody else has written meanwhile what it yields, it is started
 anew, reads what was decided, and goes on from there.
 """
+
+
+@runtime_checkable
+class GivesUp(Protocol):
+    """An agent whose sessions end with a reason where a record of theirs is given up.
+
+    Without it the record becomes a dead letter, and what waits for its output waits for ever.
+    """
+
+    async def given_up(
+        self, session: Description, record: Any, reason: str
+    ) -> tuple[SequenceRecord, ...]:
+        """Return what ends the output that the record belongs to; nothing where it has ended.
+
+        Called between two runs of the agent, so the cursor is in the log.
+        """
+        ...
 
 
 class Resources(Protocol):

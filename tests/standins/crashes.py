@@ -130,7 +130,7 @@ class Worker:
             stage.agent(system),
             system.journal,
             observer=self.counts,
-            crash=self.bugs.append,
+            on_bug=self.bugs.append,
         )
 
     async def offer(self, topic: str, partition: int, entry: Entry) -> None:

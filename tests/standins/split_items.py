@@ -5,7 +5,8 @@ from itertools import pairwise
 from typing import Any
 
 from rhapsode.agents.idle import Idle
-from rhapsode.agents.split import ALL_IDLE_S, SENTENCE_IDLE_S, Split
+from rhapsode.agents.split import Split
+from rhapsode.agents.splitting import ALL_IDLE_S, SENTENCE_IDLE_S
 from rhapsode.codecs.records import Chunk, Event, Item, Passage, text_items
 from standins.in_memory import System, accepted
 

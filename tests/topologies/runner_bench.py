@@ -28,7 +28,7 @@ class Bench:
     journal: Journal
     runner: KeyedRunner
     counts: Counts
-    crashes: list[BaseException]
+    bugs: list[BaseException]
     done: list[int] = field(default_factory=list)
     """Offsets of records done, in order."""
 
@@ -97,10 +97,10 @@ async def bench_with(
         idle=idle,
     )
     counts = Counts()
-    crashes: list[BaseException] = []
+    bugs: list[BaseException] = []
     agent = stage.build(None, journal.limited_to(stage.topics))  # pyright: ignore[reportArgumentType]  # it needs none
-    runner = KeyedRunner(stage, agent, journal, observer=counts, crash=crashes.append)
-    bench = Bench(log, journal, runner, counts, crashes)
+    runner = KeyedRunner(stage, agent, journal, observer=counts, on_bug=bugs.append)
+    bench = Bench(log, journal, runner, counts, bugs)
     await bench.described(*sessions)
     try:
         yield bench

@@ -132,7 +132,7 @@ async def test_a_member_that_leaves_hands_both_sources_over_and_nothing_is_doubl
     for session in every:
         events = await system.records(Event, f"{session}/pair")
         assert [event.seq for event in events] == list(range(len(events)))
-    assert not [kind for _, kind in system.counts.troubles if kind == "crash"]
+    assert not [kind for _, kind in system.counts.troubles if kind == "bug"]
 
 
 async def ends(system: InMemorySystem, session: str) -> int:
