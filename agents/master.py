@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
 from time import monotonic
 
+import msgspec
+
 from ..codecs.records import (
     AudioFrame,
     Chunk,
@@ -96,6 +98,8 @@ class Master:
             begun_s=monotonic(),
             events=0 if reported is None else reported.seq + 1,
             degraded=reported is not None and reported.degraded,
+            failed=0 if reported is None else reported.failed,
+            failure="" if reported is None else reported.error,
             cancelled=cancelled,
         )
         if last is None:
@@ -130,7 +134,9 @@ class Master:
                     return
                 continue
             if head.boundary == "end":
-                yield self._ended(session, run, head.error, head)
+                # a session of which nothing could be said has failed
+                silent = run.failure if not run.at.sample else ""
+                yield self._ended(session, run, head.error or silent, head)
                 return
             async for output in self._chunk(session, run, parts):
                 yield output
@@ -140,6 +146,8 @@ class Master:
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
         """Yield a chunk's first frame, then what is left of it with its event."""
         head = parts[0]
+        if head.error and not run.at.sample:  # before the first sound nobody needs a silence
+            parts = [msgspec.structs.replace(head, kind="silence", seconds=0.0)]
         run.degraded = run.degraded or head.degraded
         run.begin(session.form.sample_rate_hz)
         start = run.start_of(head)
@@ -157,7 +165,8 @@ class Master:
             if at.index == head.index and at.chapter == head.chapter:
                 yield frames
             else:
-                yield (*frames, self._event(session, run, head, start=start, words=words))
+                event = self._event(session, run, head, start=start, words=words, error=head.error)
+                yield (*frames, event)
 
     async def _next(self, session: Description, run: MasterRun) -> list[Speech]:
         if run.parts:
@@ -251,6 +260,8 @@ class Master:
     ) -> Event:
         seq = run.events
         run.events += 1
+        run.failed += bool(error) and not last
+        run.failure = error or run.failure
         return Event(
             session=session.session,
             stage="master",
@@ -260,6 +271,7 @@ class Master:
             audio_s=run.at.sample / session.form.sample_rate_hz,
             count=seq + (0 if last else 1),
             degraded=run.degraded,
+            failed=run.failed,
             text=head.text if head else "",
             item=head.item if head else 0,
             start_char=head.start_char if head else 0,

@@ -23,6 +23,10 @@ class MasterRun:
     closed: bool = False
     degraded: bool = False
     """Whether a fallback voice was heard so far."""
+    failed: int = 0
+    """Chunks and objects so far that could not be sounded to their end."""
+    failure: str = ""
+    """Why, of the last one that is known."""
     parts: list[Speech] = field(default_factory=list[Speech])
     """Delivered parts of the next chunk's speech, so far."""
     cancelled: bool = False

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 import structlog
 
 from ..codecs.records import Chunk, Control, SequenceRecord, Speech
+from ..codecs.text.sentences import estimated_s
 from .journal import Description, Sequences
 from .voices.voice import Spoken, Utterance, Voice, VoiceFailedError, VoiceUnavailableError
 
 HOLD_S = 0.02
 """Once a session, behind its first chunk: mastered and packed without a rival for the processor,
 it is heard sooner, and it lasts far longer than that."""
+SILENT_S = 2.0
+"""The most that a chunk which no voice could say is silent."""
 PART_BYTES = 48_000
 """PCM in one record of a chunk's speech: with words and text beside it under 64 KB."""
 log = structlog.get_logger()
@@ -101,13 +104,14 @@ class Speak:
         try:
             spoken = await ahead.spoken.pop(chunk.index)
         except (VoiceFailedError, VoiceUnavailableError) as error:
-            return (_mark(chunk, str(error)),)
+            log.warning("a chunk is silent", session=chunk.session, chunk=chunk.seq, why=str(error))
+            return (_silent(chunk, str(error)),)
         except OSError:
             raise
         except Exception as error:
             # a voice that breaks down fails its chunk, never the stage
             log.exception("a voice broke down", session=chunk.session, chunk=chunk.seq)
-            return (_mark(chunk, f"the voice broke down: {error!r}"),)
+            return (_silent(chunk, f"the voice broke down: {error!r}"),)
         return _parts(chunk, spoken)
 
     async def _speak_ahead(self, session: Description, chunk: Chunk, ahead: _Ahead) -> None:
@@ -149,6 +153,25 @@ def _mark(chunk: Chunk, error: str) -> Speech:
         seconds=chunk.seconds,
         chars=chunk.chars,
         last=last,
+        error=error,
+    )
+
+
+def _silent(chunk: Chunk, error: str) -> Speech:
+    """Stand in for what no voice could say: a marked silence, and the session goes on."""
+    return Speech(
+        session=chunk.session,
+        seq=chunk.seq,
+        chapter=chunk.chapter,
+        index=chunk.index,
+        item=chunk.item,
+        text=chunk.text,
+        start_char=chunk.start_char,
+        end_char=chunk.end_char,
+        boundary=chunk.boundary,
+        seconds=min(SILENT_S, estimated_s(chunk.text)),
+        chars=chunk.chars,
+        degraded=True,
         error=error,
     )
 

@@ -34,6 +34,8 @@ class Progress:
     finished_ms: int = 0
     last_event_ms: int = 0
     degraded: bool = False
+    failed_chunks: int = 0
+    """Chunks and objects that could not be sounded to their end: there is silence for them."""
     done: bool = False
     error: str = ""
     extra: dict[str, int] = field(default_factory=dict[str, int])
@@ -49,6 +51,7 @@ class Progress:
         if event.stage == "master":
             self.chars = max(self.chars, event.chars)
             self.chunks = max(self.chunks, event.count)
+            self.failed_chunks = max(self.failed_chunks, event.failed)
             self.audio_s = max(self.audio_s, event.audio_s)
         if event.stage == "publish":
             self.segments = max(self.segments, event.count)
@@ -102,6 +105,7 @@ class Progress:
             "first_audio_s": self.first_audio_s,
             "stage_ms": self.extra,
             "degraded": self.degraded,
+            "failed_chunks": self.failed_chunks,
             "open": self.open and not self.done,
             "error": self.error,
         }

@@ -8,7 +8,8 @@ from ..storage.log import Log, NewEntry
 from .delivery import Delivery
 
 MOST_VALUE_BYTES = 32_000
-MOST_REASON_CHARS = 1_000
+MOST_REASON_CHARS = 8_000
+"""A traceback is a few thousand; its end tells most."""
 log = structlog.get_logger()
 
 
@@ -21,7 +22,7 @@ async def dead_letter(log_: Log, stage: str, session: str, delivery: Delivery, r
         topic=delivery.topic,
         partition=delivery.partition,
         offset=delivery.offset,
-        reason=reason,
+        reason=reason.partition("\n")[0],
     )
     letter = DeadLetter(
         session=_valid(session),
@@ -29,11 +30,17 @@ async def dead_letter(log_: Log, stage: str, session: str, delivery: Delivery, r
         topic=delivery.topic,
         partition=delivery.partition,
         offset=delivery.offset,
-        reason=reason[:MOST_REASON_CHARS],
+        reason=_bounded(reason),
         value=delivery.value[:MOST_VALUE_BYTES],
     )
     entry = NewEntry(key=delivery.key, value=encode(letter))
     await log_.append(DeadLetter.TOPIC, delivery.partition, [entry])
+
+
+def _bounded(reason: str) -> str:
+    """Return a reason with its first line and its end."""
+    first, _, rest = reason.partition("\n")
+    return f"{first[:1_000]}\n{rest[-MOST_REASON_CHARS:]}" if rest else first[:MOST_REASON_CHARS]
 
 
 def _valid(session: str) -> str:

@@ -189,8 +189,8 @@ class KeyedRunner:
         if key.ends:  # in giving up itself: then without an end
             key.ends = ""
         elif key.bugs >= BUG_TRIES:
-            key.given_up = "".join(traceback.format_exception(error))
             key.ends = f"a bug in the stage {stage} ({type(error).__name__})"
+            key.given_up = "\n".join((key.ends, *traceback.format_exception(error)))
             key.bugs = 0
         await self._pause(key)
 

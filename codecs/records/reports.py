@@ -22,6 +22,8 @@ class Event(SequenceRecord, tag="event/1", frozen=True, kw_only=True, omit_defau
     count: int = 0
     """Chunks or segments so far."""
     degraded: bool = False
+    failed: int = 0
+    """Chunks and objects so far that could not be sounded to their end, reported by ``master``."""
     text: str = ""
     """With ``item``, ``start_char``, ``end_char``, ``start_s`` and ``words``: the chunk whose
     audio was made, reported by ``master``."""

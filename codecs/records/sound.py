@@ -93,7 +93,7 @@ class Speech(SequenceRecord, tag="speech/2", frozen=True, kw_only=True, omit_def
     end_char: int = 0
     boundary: Boundary = "sentence"
     seconds: float = 0.0
-    """Of silence, where the chunk is one."""
+    """Of silence, where the chunk is one, or no voice could say it."""
     chars: int = 0
     voice: str = ""
     """The voice that spoke, such as ``piper:joe``."""
@@ -104,6 +104,7 @@ class Speech(SequenceRecord, tag="speech/2", frozen=True, kw_only=True, omit_def
     words: tuple[Word, ...] = ()
     """On part 0 only; empty where the engine gives no times."""
     error: str = ""
+    """Why the session ends here, or, on a chunk with text, why it is silent."""
 
     def __post_init__(self) -> None:
         check_session(self.session)

@@ -5,7 +5,8 @@ Client messages are JSON objects with a ``type``: ``open`` (first; the fields of
 ``end``), ``silence`` (``seconds``), ``object`` (``object``), ``finish`` and ``cancel``. An item may
 have ``seq``, its number in the session, so that sending it again after a lost connection is
 harmless. The server answers ``session``, whose ``seq`` is the number of the next item; then
-``chunk`` for each chunk whose audio is made, with its words and when they sound, ``item_failed``
+``chunk`` for each chunk whose audio is made, with its words and when they sound, ``chunk_failed``
+for one that no voice could say and that is silent, with ``error``, ``item_failed``
 for an object that is missing, has changed or is too damaged to go on (one that was cut short ends
 where its bytes do), and ``done`` or ``failed``. What it does not take, or cannot now, is an
 ``error``, and the session goes on. Closing the socket leaves it open.
@@ -157,8 +158,9 @@ class InputStream:
                 await socket.send_json(ended | {"audio_s": round(event.audio_s, 3)})
                 return
             if event.error:
-                message = {"type": "item_failed", "item": event.item, "error": event.error}
-                await socket.send_json(message)
+                failed = _chunk_message(event) if event.text else {"item": event.item}
+                kind = "chunk_failed" if event.text else "item_failed"
+                await socket.send_json({**failed, "type": kind, "error": event.error})
             elif event.text:
                 await socket.send_json(_chunk_message(event))
 

@@ -164,14 +164,34 @@ async def test_a_part_that_was_not_delivered_is_taken_from_the_log() -> None:
     assert frames == wanted
 
 
-async def test_a_session_that_failed_ends_after_what_was_spoken() -> None:
+async def test_what_no_voice_can_say_is_silent_and_reported_and_the_session_goes_on() -> None:
     system = await accepted(system=System(voice=ToneVoice(fails_at="bad")))
-    records = await speech_of(system, [("Good.", "sentence"), ("bad", "sentence"), ("", "end")])
-    frames, _ = await mastered(system, records)
+    pieces: list[Piece] = [("Good.", "sentence"), ("bad", "sentence"), ("Better.", "sentence")]
+    records = await speech_of(system, [*pieces, ("", "end")])
+    frames, sound = await mastered(system, records)
     events: list[Event] = await system.records(Event, "s/master")
-    assert frames[-1].last
-    assert frames[-1].error == events[-1].error == "the voice does not say 'bad'"
-    assert [frame.text for frame in frames if frame.text] == ["Good."]
+    assert (frames[-1].last, frames[-1].error) == (True, "")
+    assert [frame.text for frame in frames if frame.text] == ["Good.", "bad", "Better."]
+    assert [event.error for event in events] == ["", "the voice does not say 'bad'", "", ""]
+    assert [event.failed for event in events] == [0, 1, 1, 1]
+    assert [event.degraded for event in events] == [False, True, True, True]
+    silent = [frame for frame in frames if frame.chunk == 1]
+    first, end = silent[0].first_sample, silent[-1].end
+    assert end > first
+    assert not np.any(sound[first:end])
+
+
+async def test_a_session_of_which_nothing_can_be_said_fails_without_a_sound() -> None:
+    for stop_after in (0, 1, 2):
+        system = await accepted(system=System(voice=ToneVoice(fails_at="bad")))
+        pieces: list[Piece] = [("bad", "sentence"), ("so bad", "sentence"), ("", "end")]
+        records = await speech_of(system, pieces)
+        if stop_after:  # a restart in the middle changes nothing
+            await system.hand(agent(system), "s", records, stop_after=stop_after)
+        frames, _ = await mastered(system, records)
+        assert [(frame.samples, frame.error) for frame in frames] == [
+            (0, "the voice does not say 'bad'")
+        ]
 
 
 async def test_a_session_stays_degraded_once_it_was_also_after_a_restart() -> None:

@@ -110,7 +110,7 @@ async def test_marks_and_silent_chunks_need_no_voice() -> None:
     assert speech[-1].last
 
 
-async def test_a_voice_that_fails_closes_its_sequence_with_its_reason() -> None:
+async def test_what_a_voice_cannot_say_is_a_marked_silence() -> None:
     voice = ToneVoice(fails_at="bad")
     system = await accepted(system=System(voice=voice))
     chunks = [chunk(0, "Good."), chunk(1, "A bad one."), chunk(2, "More."), chunk(3, "", "end")]
@@ -118,10 +118,13 @@ async def test_a_voice_that_fails_closes_its_sequence_with_its_reason() -> None:
     speech: list[Speech] = await system.records(Speech, "s/0")
     assert [(part.text, part.error) for part in speech] == [
         ("Good.", ""),
-        ("", "the voice does not say 'bad'"),
+        ("A bad one.", "the voice does not say 'bad'"),
+        ("More.", ""),
+        ("", ""),
     ]
-    assert speech[-1].last
-    assert voice.spoken == ["Good.", "A bad one."]
+    assert [part.degraded for part in speech] == [False, True, False, False]
+    assert (speech[1].pcm, 0.0 < speech[1].seconds <= 2.0) == (b"", True)
+    assert speech[1].boundary == chunks[1].boundary
 
 
 async def test_whatever_a_voice_raises_fails_its_chunk_and_not_the_stage() -> None:
@@ -131,8 +134,7 @@ async def test_whatever_a_voice_raises_fails_its_chunk_and_not_the_stage() -> No
 
     system = await accepted(system=System(voice=Broken()))
     await system.hand(agent(system), "s", [chunk(0, "a\0b"), chunk(1, "", "end")])
-    (speech,) = await system.records(Speech, "s/0")
-    assert speech.last
+    speech, _ = await system.records(Speech, "s/0")
     assert "embedded null byte" in speech.error
 
 
