@@ -43,6 +43,11 @@ class Description:
         return self.record.session
 
     @property
+    def accepted_s(self) -> float:
+        """When the log accepted it, in Unix time."""
+        return self.created_ms / 1000
+
+    @property
     def form(self) -> Form:
         """The shape of what comes out."""
         return self.record.form

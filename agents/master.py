@@ -152,7 +152,8 @@ class Master:
         run.begin(session.form.sample_rate_hz)
         start = run.start_of(head)
         begins = start < HOLD_WITHIN_S * session.form.sample_rate_hz
-        turns = CodecTurns(self.turns, session, hold_s=HOLD_S if begins else 0.0)
+        heard_from_s = run.heard_from_s() if start else None
+        turns = CodecTurns(self.turns, session, heard_from_s, hold_s=HOLD_S if begins else 0.0)
         at = replace(run.at, sample=start)
         steps = frames_of_chunk(session, at, parts)
         words: tuple[Word, ...] = ()

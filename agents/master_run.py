@@ -1,7 +1,7 @@
 """How far the mastering of one session is, and how far ahead of its listeners."""
 
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, time
 
 from ..codecs.records import Control, ObjectAudio, Speech
 from .mastering import Cursor
@@ -68,6 +68,10 @@ class MasterRun:
         behind_s = -self.lead_s(rate_hz)
         if behind_s > 0:
             self.begun_s += behind_s
+
+    def heard_from_s(self) -> float:
+        """Return the Unix time at which the audio's first sample was heard at the latest."""
+        return time() - monotonic() + self.begun_s
 
     def lead_s(self, rate_hz: int) -> float:
         """Return the seconds of audio ahead of somebody who has listened from the beginning."""

@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from time import time
 
 from ..codecs.hls.aac import LOOK_AHEAD_FRAMES, RunEncoder
 from ..codecs.hls.fmp4 import init_segment, media_segment
@@ -60,6 +61,8 @@ class Packer:
         packets = await self._packets(run, self.number)
         data = media_segment(self.number, self._grid.start(self.number), packets)
         segment = self._describe(data)
+        if self.number == 0:  # in a moment it can be heard
+            self._turns = replace(self._turns, heard_from_s=time())
         self.number += 1
         if self.number % RUN_SEGMENTS == 0:
             self._run = None
@@ -135,7 +138,9 @@ class Pack:
                 audio = SessionAudio(self.frames, frame.session)
                 if state.next:  # this frame may be one that another worker has packed already
                     await audio.load()
-                packer = Packer(CodecTurns(self.turns, session), audio, state.next)
+                heard_from_s = session.accepted_s if state.next else None
+                turns = CodecTurns(self.turns, session, heard_from_s)
+                packer = Packer(turns, audio, state.next)
             audio.feed(frame)
             while made := await packer.next():
                 segment, data = made

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
+from time import time
 
 import structlog
 
 from ..codecs.records import Chunk, Control, SequenceRecord, Speech
 from ..codecs.text.sentences import estimated_s
 from .journal import Description, Sequences
+from .turns import due
 from .voices.voice import Spoken, Utterance, Voice, VoiceFailedError, VoiceUnavailableError
 
 HOLD_S = 0.02
@@ -28,6 +30,8 @@ class _Ahead:
     spoken: dict[int, "asyncio.Task[Spoken]"] = field(
         default_factory=dict[int, "asyncio.Task[Spoken]"]
     )
+    heard_from_s: float | None = None
+    """Unix time at which the session's first words were spoken; None before."""
 
     async def drop(self) -> None:
         tasks, self.spoken = list(self.spoken.values()), {}
@@ -68,12 +72,14 @@ class Speak:
                     if state.closed:
                         continue
                     following = state.next
+                    ahead.heard_from_s = session.accepted_s if chunk.seq else None
                 if chunk.index < following:
                     continue
                 if chunk.seq == 1:
                     await asyncio.sleep(HOLD_S)
                 output = await self._sounded(session, chunk, following, ahead)
                 yield output
+                ahead.heard_from_s = ahead.heard_from_s or time()
                 following = output[-1].end
                 if output[-1].last:
                     return
@@ -127,9 +133,18 @@ class Speak:
                 self._begin(session, later, ahead)
 
     def _begin(self, session: Description, chunk: Chunk, ahead: _Ahead) -> None:
-        # the session that has been spoken least would run dry first
-        utterance = Utterance(chunk.text, session.voice, place=chunk.seq)
+        when = due(session, _begins_s(chunk), ahead.heard_from_s)
+        utterance = Utterance(chunk.text, session.voice, when)
         ahead.spoken[chunk.index] = asyncio.create_task(self.voice.speak(utterance))
+
+
+def _begins_s(chunk: Chunk) -> float:
+    """Return about when a chunk sounds, in seconds from its session's start.
+
+    Whose chunk is due first would run dry first, had everybody listened since acceptance.
+    """
+    before = max(0, chunk.chars - (chunk.end_char - chunk.start_char))
+    return before * estimated_s(chunk.text) / max(1, len(chunk.text))
 
 
 async def is_cancelled(control: Sequences[Control], session: str) -> bool:

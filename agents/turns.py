@@ -16,17 +16,36 @@ T = TypeVar("T")
 
 SOON_S = 0.25
 """Audio that is due later than that is in no haste."""
+START_S = 5.0
+"""A session that nobody hears yet starts once those that are heard have so much: who listens does
+not run dry because many begin at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When a piece of work is due, and whether its session is heard already."""
+
+    at_s: float
+    """Unix time; of a session that starts, when it was accepted."""
+    starts: bool = False
+
+    def in_haste(self, now_s: float) -> bool:
+        """Tell whether it is due so soon that nothing else should come before it."""
+        return self.starts or self.at_s <= now_s + SOON_S
+
+
+NOW = Due(0.0)
 
 
 class Turns:
     """A semaphore that serves its waiters in order of need rather than of arrival.
 
-    Voices go by a chunk's number in its session: the listener of the session that has been spoken
-    least would run dry first. Codecs go by the time at which the sound is due (`CodecTurns`).
+    What is due first goes first: its listener would run dry first. Sessions that start come in
+    their order, before what is due in more than ``START_S`` and behind what is due earlier.
 
     Args:
         at_once: Turns that can be held at the same time.
-        kept: Turns of these that nobody gets who is patient.
+        kept: Turns of these that nobody gets who is in no haste.
     """
 
     def __init__(self, at_once: int, kept: int = 0) -> None:
@@ -34,18 +53,19 @@ class Turns:
         """Turns there are in all."""
         self._kept = kept
         self._free = at_once
-        self._waiting: dict[bool, list[tuple[float, int, asyncio.Future[None]]]] = {
+        self._waiting: dict[bool, list[tuple[float, int, Due, asyncio.Future[None]]]] = {
             False: [],
             True: [],
         }
-        """Who waits, a heap for those in need and one for those who are patient."""
+        """Who waits: a heap for sessions that are heard, and one for those that start."""
         self._arrival = count()
 
     @asynccontextmanager
-    async def take(self, place: float, *, patient: bool = False) -> AsyncGenerator[None]:
-        """Hold a turn; among those who wait, the lowest place goes first."""
+    async def take(self, due: Due = NOW) -> AsyncGenerator[None]:
+        """Hold a turn."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting[patient], (place, next(self._arrival), turn))
+        place = (due.at_s, next(self._arrival), due, turn)
+        heapq.heappush(self._waiting[due.starts], place)
         self._serve()
         try:
             await turn
@@ -63,38 +83,63 @@ class Turns:
         self._serve()
 
     def _serve(self) -> None:
+        now_s = time()
         while self._free:
-            heaps = (
-                list(self._waiting.values()) if self._free > self._kept else [self._waiting[False]]
-            )
-            heap = min((heap for heap in heaps if heap), key=lambda heap: heap[0], default=None)
-            if heap is None:
+            starting = self._next_due(starts=True)
+            heard = self._next_due(starts=False)
+            if heard and self._free <= self._kept and not heard.in_haste(now_s):
+                heard = None
+            if heard and starting and heard.at_s > now_s + START_S:
+                heard = None
+            chosen = heard or starting
+            if chosen is None:
                 return
-            _, _, turn = heapq.heappop(heap)
-            if not turn.done():
-                self._free -= 1
-                turn.set_result(None)
+            _, _, _, turn = heapq.heappop(self._waiting[chosen.starts])
+            self._free -= 1
+            turn.set_result(None)
+
+    def _next_due(self, *, starts: bool) -> Due | None:
+        """Return who is first of those that still wait."""
+        heap = self._waiting[starts]
+        while heap and heap[0][3].done():
+            heapq.heappop(heap)  # cancelled
+        return heap[0][2] if heap else None
+
+
+def due(session: Description, position_s: float, heard_from_s: float | None) -> Due:
+    """Return when a position of a session is due.
+
+    Args:
+        session: The session.
+        position_s: Seconds from its first sample.
+        heard_from_s: Unix time at which somebody could begin to listen; None where that is still
+            to come.
+    """
+    if heard_from_s is None:
+        return Due(session.accepted_s + position_s, starts=True)
+    return Due(heard_from_s + position_s)
 
 
 @dataclass(frozen=True, slots=True)
 class CodecTurns:
     """Turns of one session's mastering and encoding, each in a thread.
 
-    What is due first goes first, as if every session had been listened to since it was accepted.
-    So the first segment of a new session waits neither for its own later audio nor for that of
-    sessions that are ahead of their listeners.
+    What is due first goes first. So the first segment of a new session waits neither for its own
+    later audio nor for that of sessions that are well ahead of their listeners.
     """
 
     turns: Turns
     session: Description
+    heard_from_s: float | None = None
+    """Unix time at which somebody could begin to listen; None where that is still to come."""
     hold_s: float = 0.0
     """Work that is in no haste waits for so long before it asks for its turn."""
 
     async def run(self, sample: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do the work on the audio from this sample on."""
-        due_s = self.session.created_ms / 1000 + sample / self.session.form.sample_rate_hz
-        patient = due_s > time() + SOON_S
-        if patient and self.hold_s:
+        position_s = sample / self.session.form.sample_rate_hz
+        when = due(self.session, position_s, self.heard_from_s)
+        if self.hold_s and not when.in_haste(time()):
             await asyncio.sleep(self.hold_s)
-        async with self.turns.take(due_s, patient=patient):
+        async with self.turns.take(when):
             return await asyncio.to_thread(work, *args, **kwargs)

@@ -31,7 +31,7 @@ async def dead_letter(log_: Log, stage: str, session: str, delivery: Delivery, r
         partition=delivery.partition,
         offset=delivery.offset,
         reason=_bounded(reason),
-        value=delivery.value[:MOST_VALUE_BYTES],
+        value=(delivery.value or b"")[:MOST_VALUE_BYTES],
     )
     entry = NewEntry(key=delivery.key, value=encode(letter))
     await log_.append(DeadLetter.TOPIC, delivery.partition, [entry])

@@ -12,7 +12,8 @@ class Delivery:
     """A record as the engine hands it over."""
 
     key: bytes
-    value: bytes
+    value: bytes | None
+    """None where it was let go of, to be read again in its turn."""
     topic: str
     partition: int
     offset: int

@@ -3,7 +3,7 @@
 import asyncio
 import traceback
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
@@ -19,14 +19,12 @@ from ..storage.log import FencedError, UnusableServerError
 from ..storage.objects.store import ObjectsRefusedError
 from .dead_letters import dead_letter
 from .delivery import Delivery, Observer
+from .holding import Holding
 from .stage import Agent, GivesUp, Stage
 from .writing import StaleCursorError, write_output
 
 IDLE_S = 60.0
 """A key without records for so long lets go of its agent; the next record starts a new one."""
-MAX_HELD_BYTES = 32_000_000
-"""Records delivered and not done, all keys of a stage together; beyond it the stage reads no
-more until some are done."""
 RETRY_FIRST_S = 0.1
 RETRY_MOST_S = 5.0
 RETRY_PATIENCE_S = 600.0
@@ -97,8 +95,7 @@ class KeyedRunner:
         self._observer = observer
         self._on_bug = on_bug
         self._keys: dict[bytes, _Key] = {}
-        self._held_bytes = 0
-        self._room = asyncio.Event()
+        self._holding = Holding()
 
     @property
     def open_keys(self) -> int:
@@ -108,14 +105,11 @@ class KeyedRunner:
     @property
     def held_bytes(self) -> int:
         """Bytes of records delivered and not done."""
-        return self._held_bytes
+        return self._holding.bytes_held
 
     async def offer(self, delivery: Delivery) -> None:
         """Take a record over; waits while the stage holds too many."""
-        while self._held_bytes >= MAX_HELD_BYTES:
-            self._room.clear()
-            await self._room.wait()
-        self._held_bytes += len(delivery.value)
+        delivery = await self._holding.take(delivery)
         key = self._keys.get(delivery.key)
         if key is None:
             key = self._keys[delivery.key] = _Key(delivery.key)
@@ -134,12 +128,7 @@ class KeyedRunner:
                 task.cancel()  # again, for one may be lost in `wait_for` before Python 3.12
             _, tasks = await asyncio.wait(tasks, timeout=CANCEL_AGAIN_S)
         for key in keys:
-            self._release((*key.handed, *key.waiting))
-
-    def _release(self, deliveries: Iterable[Delivery]) -> None:
-        self._held_bytes -= sum(len(delivery.value) for delivery in deliveries)
-        if self._held_bytes < MAX_HELD_BYTES:
-            self._room.set()
+            self._holding.release((*key.handed, *key.waiting))
 
     async def _drive(self, key: _Key) -> None:
         """Run the agent again and again, until nothing is left."""
@@ -205,7 +194,7 @@ class KeyedRunner:
         ]
         key.handed.clear()
         key.waiting = deque(delivery for delivery in key.waiting if delivery not in gone)
-        self._release(gone)
+        self._holding.release(gone)
 
     async def _run_agent(self, key: _Key) -> None:
         # what an earlier run of the agent had and did not finish comes first again
@@ -235,8 +224,7 @@ class KeyedRunner:
                     return
                 yield Idle(idle_s)
             self._finish(key)
-            delivery = key.waiting.popleft()
-            key.handed.append(delivery)
+            delivery = await self._take(key)
             started = perf_counter()
             yield self._decoded(delivery)
             self._observer.handled(self._stage.name, 1, perf_counter() - started)
@@ -253,15 +241,21 @@ class KeyedRunner:
             return False
         return True
 
+    async def _take(self, key: _Key) -> Delivery:
+        """Take the next record in hand, whatever it holds."""
+        key.handed.append(key.waiting.popleft())
+        key.handed[-1] = await self._holding.whole(self._journal.log, key.handed[-1])
+        return key.handed[-1]
+
     @staticmethod
     def _decoded(delivery: Delivery) -> Any:
-        return decode(delivery.value, TOPICS[delivery.topic])
+        return decode(delivery.value or b"", TOPICS[delivery.topic])
 
     def _finish(self, key: _Key) -> None:
         if not key.handed:
             return
         key.trouble_since, key.bugs = None, 0
-        self._release(key.handed)
+        self._holding.release(key.handed)
         while key.handed:
             key.handed.popleft().done()
 
@@ -282,7 +276,7 @@ class KeyedRunner:
         if not key.handed:
             if not key.waiting:
                 return
-            key.handed.append(key.waiting.popleft())
+            await self._take(key)
         delivery = key.handed[-1]
         if key.ends and isinstance(self._agent, GivesUp):
             description = await self._journal.describe(key.session)

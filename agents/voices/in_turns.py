@@ -28,7 +28,7 @@ class InTurns:
         await self._voice.prepare()
 
     async def speak(self, utterance: Utterance) -> Spoken:
-        async with self._turns.take(utterance.place):
+        async with self._turns.take(utterance.due):
             return await self._voice.speak(utterance)
 
     async def close(self) -> None:

@@ -102,7 +102,7 @@ class IsolatedVoice:
         kills = 0
         while True:
             try:
-                async with self._turns.take(utterance.place):
+                async with self._turns.take(utterance.due):
                     return await self._said(await self._taken(), utterance)
             except ChildDiedError as death:
                 self._report(death, utterance)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ...codecs.records import Word
 from ...codecs.session import VoiceSettings
+from ..turns import NOW, Due
 from .speakable import speakable
 
 ANY_LANGUAGE = "*"
@@ -35,8 +36,8 @@ class Utterance:
     text: str
     """Without what engines cannot take: `speakable` is applied to whatever is passed in."""
     settings: VoiceSettings
-    place: float = 0.0
-    """Among those that wait for a voice, the lowest is spoken first."""
+    due: Due = NOW
+    """When it is to be heard: what is due first is spoken first."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", speakable(self.text))

@@ -1,6 +1,12 @@
-"""Garbage collection, where a pause is heard."""
+"""Memory: garbage collection where a pause is heard, and giving back what was freed."""
 
+import asyncio
+import ctypes
 import gc
+
+TRIM_EVERY_S = 10.0
+TRIM_BYTES = 16_000_000
+"""Freed since the last look: worth a trim."""
 
 
 def exempt_what_is_loaded() -> None:
@@ -11,3 +17,38 @@ def exempt_what_is_loaded() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+class _MemoryInfo(ctypes.Structure):
+    """What ``mallinfo2`` of glibc tells (mallinfo(3))."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    )
+    fordblks: int
+    """Bytes of free blocks."""
+
+
+async def give_back_freed_memory() -> None:
+    """Have the C library return freed memory to the system now and then, until cancelled.
+
+    By itself glibc keeps what lies between blocks in use: after 40 sessions at once a worker held
+    470 MB, of which it used 63. Other C libraries have no such call, and are left alone.
+    """
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "mallinfo2") or not hasattr(library, "malloc_trim"):
+        return
+    library.mallinfo2.restype = _MemoryInfo
+    trimmed = 0
+    while True:
+        await asyncio.sleep(TRIM_EVERY_S)
+        free = library.mallinfo2().fordblks
+        # what was given back still counts as free, until it is used again
+        if free > trimmed + TRIM_BYTES:
+            await asyncio.to_thread(library.malloc_trim, 0)
+            free = library.mallinfo2().fordblks
+        trimmed = free

@@ -13,7 +13,7 @@ from ...topologies.registry import stages_named
 from ...topologies.stage import group_id
 from ..metrics import LAG, REGISTRY, PrometheusObserver
 from ..services import Services
-from .collecting import exempt_what_is_loaded
+from .collecting import exempt_what_is_loaded, give_back_freed_memory
 from .stopping import cancel_the_rest, end_within, stop_signal
 
 LAG_INTERVAL_S = 5.0
@@ -61,9 +61,11 @@ async def work(services: Services, names: tuple[str, ...]) -> int:
         exempt_what_is_loaded()
         log.info("working", stages=list(names))
         lag = asyncio.create_task(_report_lag(services, names))
+        trimming = asyncio.create_task(give_back_freed_memory())
         crashed = await _until_stopped(apps, stopping)
         end_within()
         lag.cancel()
+        trimming.cancel()
     # sessions in hand: they must not go on over a voice and a log that are about to be closed
     await cancel_the_rest()
     for app in crashed:

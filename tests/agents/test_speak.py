@@ -174,7 +174,7 @@ async def test_speech_is_stored_with_its_session_whatever_its_chapter() -> None:
     assert (await system.log.span("speech", number)).next == 4
 
 
-async def test_the_chunk_nearest_to_its_sessions_start_is_spoken_first() -> None:
+async def test_the_chunk_that_is_due_first_is_spoken_first() -> None:
     class Slow(ToneVoice):
         """Speaks when it is told to."""
 
@@ -191,9 +191,9 @@ async def test_the_chunk_nearest_to_its_sessions_start_is_spoken_first() -> None
     voice = Slow()
     system = System(voice=InTurns(voice, Turns(1)))
     waiting: list[asyncio.Task[object]] = []
-    for session, seq in (("a", 5), ("b", 9), ("c", 2), ("d", 7)):
+    for session, chars in (("a", 5_000), ("b", 9_000), ("c", 2_000), ("d", 7_000)):
         await system.describe(session)
-        chunks = [chunk(0, f"{session}.", seq=seq, session=session)]
+        chunks = [chunk(0, f"{session}.", chars=chars, session=session)]
         handing = system.hand(agent(system), session, chunks)
         waiting.append(asyncio.create_task(handing))
         for _ in range(10):

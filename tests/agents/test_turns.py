@@ -3,11 +3,12 @@
 import asyncio
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from rhapsode.agents.journal import Description
-from rhapsode.agents.turns import CodecTurns, Turns
+from rhapsode.agents.turns import NOW, CodecTurns, Due, Turns
 from rhapsode.codecs.records import Session
 
 
@@ -32,7 +33,7 @@ class Queue:
         await settle()
 
     async def _wait(self, name: str, place: int) -> None:
-        async with self.turns.take(place):
+        async with self.turns.take(Due(place)):
             self.holding.append(name)
             self.had.append(name)
             try:
@@ -95,30 +96,59 @@ async def test_a_turn_given_to_one_who_is_cancelled_at_that_moment_goes_on() -> 
 async def test_a_turn_comes_back_from_one_who_fails() -> None:
     turns = Turns(1)
     with pytest.raises(KeyError):
-        async with turns.take(0):
+        async with turns.take():
             raise KeyError("a bug")
-    async with asyncio.timeout(5), turns.take(0):
+    async with asyncio.timeout(5), turns.take():
         pass
 
 
-async def test_who_is_patient_leaves_a_turn_for_who_is_in_need() -> None:
-    turns = Turns(2, kept=1)
-    holding: list[str] = []
-    leave = asyncio.Event()
+class Held:
+    """Turns that are held, in order, until all are let go of."""
 
-    async def hold(name: str, place: float, *, patient: bool) -> None:
-        async with turns.take(place, patient=patient):
-            holding.append(name)
-            await leave.wait()
+    def __init__(self, turns: Turns) -> None:
+        self.turns = turns
+        self.names: list[str] = []
+        self.tasks: list[asyncio.Task[None]] = []
+        self.leave = asyncio.Event()
 
-    tasks: list[asyncio.Task[None]] = []
-    for name, place, patient in (("lazy", 5, True), ("lazier", 6, True), ("urgent", 7, False)):
-        tasks.append(asyncio.create_task(hold(name, place, patient=patient)))
+    async def ask(self, name: str, due: Due) -> None:
+        self.tasks.append(asyncio.create_task(self._hold(name, due)))
         await settle()
-    assert holding == ["lazy", "urgent"]
-    leave.set()
-    await asyncio.gather(*tasks)
-    assert holding == ["lazy", "urgent", "lazier"]
+
+    async def _hold(self, name: str, due: Due) -> None:
+        async with self.turns.take(due):
+            self.names.append(name)
+            await self.leave.wait()
+
+    async def end(self) -> None:
+        self.leave.set()
+        await asyncio.gather(*self.tasks)
+
+
+async def test_who_is_in_no_haste_leaves_a_turn_for_who_is() -> None:
+    held = Held(Turns(2, kept=1))
+    now_s = time.time()
+    await held.ask("lazy", Due(now_s + 100))
+    await held.ask("lazier", Due(now_s + 101))
+    assert held.names == ["lazy"]
+    await held.ask("urgent", Due(now_s))
+    assert held.names == ["lazy", "urgent"]
+    await held.end()
+    assert held.names == ["lazy", "urgent", "lazier"]
+
+
+async def test_a_session_that_starts_comes_between_who_would_run_dry_and_who_is_well_ahead() -> (
+    None
+):
+    held = Held(Turns(1))
+    now_s = time.time()
+    await held.ask("holds it", NOW)
+    await held.ask("well ahead", Due(now_s + 60))
+    await held.ask("starts second", Due(now_s, starts=True))
+    await held.ask("starts first", Due(now_s - 30, starts=True))
+    await held.ask("soon dry", Due(now_s + 2))
+    await held.end()
+    assert held.names == ["holds it", "soon dry", "starts first", "starts second", "well ahead"]
 
 
 # -- turns of codecs
@@ -131,7 +161,8 @@ def codec_turns(turns: Turns, accepted_ms: int) -> CodecTurns:
 async def test_audio_is_worked_on_in_the_order_in_which_it_is_due() -> None:
     turns = Turns(1)
     now_ms = int(time.time() * 1000)
-    early, late = codec_turns(turns, now_ms - 10_000), codec_turns(turns, now_ms)
+    early = replace(codec_turns(turns, now_ms - 10_000), heard_from_s=time.time() - 10)
+    late = codec_turns(turns, now_ms)
     done: list[str] = []
     begun = threading.Event()
     go = threading.Event()
@@ -148,6 +179,7 @@ async def test_audio_is_worked_on_in_the_order_in_which_it_is_due() -> None:
         ("late, its beginning", late, 0),
         ("early, its 30th second", early, 30),
         ("early, its 8th second", early, 8),
+        ("early, its 12th second", early, 12),
     ):
         tasks.append(asyncio.create_task(session.run(second * 48_000, done.append, name)))
         await settle()
@@ -155,8 +187,9 @@ async def test_audio_is_worked_on_in_the_order_in_which_it_is_due() -> None:
     await asyncio.gather(*tasks)
     assert done == [
         "early, its 8th second",
+        "early, its 12th second",  # due in two seconds, and somebody listens
         "late, its beginning",
-        "late, its 5th second",
+        "late, its 5th second",  # as far as this knows it has not begun
         "early, its 30th second",
     ]
 

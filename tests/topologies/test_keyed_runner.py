@@ -12,7 +12,6 @@ from rhapsode.codecs.records import Chunk, DeadLetter, Item, Passage, Speech
 from rhapsode.storage.log import UnreachableError
 from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.topologies import keyed_runner
-from rhapsode.topologies.keyed_runner import MAX_HELD_BYTES
 from rhapsode.topologies.stage import Agent, Outputs
 
 from .runner_bench import bench_with, echo, passage, text, until
@@ -279,36 +278,3 @@ async def test_a_dead_letter_that_cannot_be_written_yet_is_written_later() -> No
         await until(lambda: bench.done == [0, 1])
         assert len(await bench.letters()) == 1
         assert [found.text for found in await bench.passages()] == ["word"]
-
-
-async def test_a_stage_that_holds_too_much_takes_no_more_until_some_is_done() -> None:
-    gate = asyncio.Event()
-
-    def build(_: Journal) -> Agent:
-        async def agent(session: Description, items: AsyncIterator[Item]) -> Outputs:
-            async for item in items:
-                await gate.wait()
-                yield passage(item, item.seq)
-
-        return agent
-
-    large = text(words="\u00e9" * 15_000)
-    count = 2 * MAX_HELD_BYTES // len(large)
-    offered = 0
-    async with bench_with(build) as bench:
-
-        async def offer_all() -> None:
-            nonlocal offered
-            for number in range(count):
-                await bench.offer(number, text(words="\u00e9" * 15_000, seq=number))
-                offered += 1
-
-        offering = asyncio.create_task(offer_all())
-        await until(lambda: bench.runner.held_bytes >= MAX_HELD_BYTES)
-        for _ in range(10):
-            await asyncio.sleep(0)
-        assert offered <= MAX_HELD_BYTES // len(large) + 1
-        gate.set()
-        await offering
-        await until(lambda: len(bench.done) == count)
-        assert bench.runner.held_bytes == 0
