@@ -46,12 +46,16 @@ class Turns:
     Args:
         at_once: Turns that can be held at the same time.
         kept: Turns of these that nobody gets who is in no haste.
+        reserved_s: For so long after a turn nobody starts whose predecessor is not well ahead: it
+            may be back with its next piece in a moment.
     """
 
-    def __init__(self, at_once: int, kept: int = 0) -> None:
+    def __init__(self, at_once: int, kept: int = 0, *, reserved_s: float = 0.0) -> None:
         self.at_once = at_once
         """Turns there are in all."""
         self._kept = kept
+        self._reserved_s = reserved_s
+        self._reserved_until_s = 0.0
         self._free = at_once
         self._waiting: dict[bool, list[tuple[float, int, Due, asyncio.Future[None]]]] = {
             False: [],
@@ -76,7 +80,14 @@ class Turns:
         try:
             yield
         finally:
+            self._reserve(due)
             self._give_back()
+
+    def _reserve(self, due: Due) -> None:
+        now_s = time()
+        if self._reserved_s and (due.starts or due.at_s <= now_s + START_S):
+            self._reserved_until_s = now_s + self._reserved_s
+            asyncio.get_running_loop().call_later(self._reserved_s, self._serve)
 
     def _give_back(self) -> None:
         self._free += 1
@@ -87,9 +98,12 @@ class Turns:
         while self._free:
             starting = self._next_due(starts=True)
             heard = self._next_due(starts=False)
-            if heard and self._free <= self._kept and not heard.in_haste(now_s):
-                heard = None
+            if now_s < self._reserved_until_s:
+                starting = None
             if heard and starting and heard.at_s > now_s + START_S:
+                heard = None
+            kept = self._free <= self._kept and not starting
+            if heard and kept and not heard.in_haste(now_s):
                 heard = None
             chosen = heard or starting
             if chosen is None:

@@ -13,10 +13,17 @@ from ..agents.voices.piper import PiperVoice
 from ..agents.voices.voice import Voice
 from .settings import Settings, SettingsError
 
+RESERVED_S = 0.03
+"""In which a chunk is stored and the next one of its session asked for."""
+
+
+def _turns(settings: Settings) -> Turns:
+    return Turns(settings.voice_slots, reserved_s=RESERVED_S)
+
 
 def _gtts(settings: Settings) -> Voice:
     voice = GttsVoice(base_url=settings.gtts_url) if settings.gtts_url else GttsVoice()
-    return InTurns(voice, Turns(settings.voice_slots))
+    return InTurns(voice, _turns(settings))
 
 
 def _openai(settings: Settings) -> Voice:
@@ -26,13 +33,13 @@ def _openai(settings: Settings) -> Voice:
         model=settings.openai_speech_model,
         voice=settings.openai_speech_voice,
     )
-    return InTurns(voice, Turns(settings.voice_slots))
+    return InTurns(voice, _turns(settings))
 
 
 def _native(voice: type[EspeakVoice | PiperVoice]) -> Callable[[Settings], Voice]:
     """Return a maker of a voice whose native code may die: in processes of its own."""
     factory = f"{voice.__module__}:{voice.__name__}"
-    return lambda settings: IsolatedVoice(voice(), factory, turns=Turns(settings.voice_slots))
+    return lambda settings: IsolatedVoice(voice(), factory, turns=_turns(settings))
 
 
 MAKERS: dict[str, Callable[[Settings], Voice]] = {
