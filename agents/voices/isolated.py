@@ -74,6 +74,7 @@ class IsolatedVoice:
         self._quarantine = asyncio.Semaphore(1)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loaded_bytes = 0
+        self._closed = False
         self.real_time_factor = 0.0
         """Seconds of work for a second of speech; 0 where the voice does not measure it."""
 
@@ -112,6 +113,7 @@ class IsolatedVoice:
         return await self._in_quarantine(utterance)
 
     async def close(self) -> None:
+        self._closed = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -171,6 +173,8 @@ class IsolatedVoice:
     async def _loaded_child(self) -> Child:
         reason = ""
         for _ in range(MOST_KILLS):
+            if self._closed:
+                raise VoiceUnreachableError(f"{self.name} is closed")
             child = await Child.start(PROGRAM)
             self._pool.children.add(child)
             try:

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from standins.waiting import until
 
 from rhapsode.agents.journal import Description
 from rhapsode.agents.turns import NOW, CodecTurns, Due, Turns
@@ -149,6 +150,31 @@ async def test_a_session_that_starts_comes_between_who_would_run_dry_and_who_is_
     await held.ask("soon dry", Due(now_s + 2))
     await held.end()
     assert held.names == ["holds it", "soon dry", "starts first", "starts second", "well ahead"]
+
+
+async def test_who_has_just_begun_may_be_back_before_the_next_one_starts() -> None:
+    turns = Turns(1, reserved_s=0.2)
+    begun, others = Held(turns), Held(turns)
+    now_s = time.time()
+    await begun.ask("first", Due(now_s - 2, starts=True))
+    await others.ask("second", Due(now_s - 1, starts=True))
+    await begun.end()
+    await settle()
+    assert others.names == []
+    await others.ask("first again", Due(now_s + 1))
+    assert others.names == ["first again"]
+    await others.end()
+    assert others.names == ["first again", "second"]
+
+
+async def test_a_turn_that_nobody_comes_back_for_is_the_next_ones() -> None:
+    turns = Turns(1, reserved_s=0.05)
+    begun, others = Held(turns), Held(turns)
+    await begun.ask("first", Due(0, starts=True))
+    await others.ask("second", Due(1, starts=True))
+    await begun.end()
+    await until(lambda: others.names == ["second"])
+    await others.end()
 
 
 # -- turns of codecs

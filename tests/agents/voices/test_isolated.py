@@ -178,3 +178,6 @@ async def test_a_closed_voice_leaves_no_child(mark: Path) -> None:
     await voice.close()
     assert not children()
     assert isinstance((await asyncio.gather(saying, return_exceptions=True))[0], BaseException)
+    with pytest.raises(VoiceUnreachableError, match="closed"):
+        await say(voice)
+    assert not children()
