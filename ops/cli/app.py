@@ -8,7 +8,7 @@ import structlog
 import typer
 
 from ... import __version__
-from . import inspect, listen, records, run
+from . import dead, inspect, listen, records, run
 from .running import show
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ for _command in (
     run.demo,
 ):
     app.command()(_command)
+app.add_typer(dead.app, name="dead", no_args_is_help=True)
 
 
 def _version(asked: bool) -> None:

@@ -20,6 +20,7 @@ from system import Running, running
 
 from rhapsode.ops.devices.client import listen
 from rhapsode.ops.tools.stories import story
+from rhapsode.topologies.registry import STAGE_NAMES
 
 pytestmark = pytest.mark.timeout(1200)
 SEED = 6
@@ -147,15 +148,15 @@ def by_stream(client: Any, number: int, text: str) -> str:
 
 def onto_internal_streams(client: Any, bystander: str) -> None:
     """Write what is no record, and what pretends to be the bystander's, onto every topic."""
-    for key in list(client.scan_iter("rhapsode:*")):
-        if client.type(key) == b"stream" and b":in:" not in key:
-            for value in (b"", b"\x00" * 100, b"\x81\xa4type\xa5bogus", b"{}"):
-                client.xadd(key, {"k": bystander, "v": value, "t": "1"}, id=_next(client, key))
+    streams = [key for key in client.scan_iter("{rhapsode:*}:log:*") if _is_stream(client, key)]
+    assert len(streams) > len(STAGE_NAMES)
+    for key in streams:
+        for value in (b"", b"\x00" * 100, b"\x81\xa4type\xa5bogus", b"{}"):
+            client.xadd(key, {"k": bystander, "v": value, "t": "1"}, id="0-*")
 
 
-def _next(client: Any, key: bytes) -> bytes:
-    ((last, _),) = client.xrevrange(key, count=1)
-    return b"0-%d" % (int(bytes(last).split(b"-")[1]) + 1)
+def _is_stream(client: Any, key: bytes) -> bool:
+    return client.type(key) == b"stream"
 
 
 async def heard_without_underrun(system: Running, client: httpx.AsyncClient, session: str) -> None:

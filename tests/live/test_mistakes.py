@@ -137,6 +137,12 @@ def test_a_folder_is_not_made_for_a_session_that_is_refused(live_url: str, tmp_p
     assert not out.exists()
 
 
+def test_a_dead_letter_that_is_none_is_answered_in_a_sentence(live_url: str) -> None:
+    for verb in ("show", "retry"):
+        told = command_line("dead", verb, "0/99999", redis_url=live_url)
+        one_sentence(told, "no dead letter '0/99999'", "dead ls")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -1,6 +1,7 @@
 """The main job through real servers and processes: a text in, HLS and device audio out."""
 
 import asyncio
+import json
 import shutil
 import subprocess
 import time
@@ -134,6 +135,13 @@ def test_a_foreign_entry_that_is_malformed_hinders_nobody(live: Running) -> None
     )
     client.close()
     assert b"unknown field 'words'" in letters
+    listed = rhapsode("dead", "ls", "--json", **live.variables)
+    (letter,) = [one for one in json.loads(listed.stdout) if "'words'" in one["reason"]]
+    assert (letter["stage"], letter["session"]) == ("pump", "")
+    shown = rhapsode("dead", "show", letter["letter"], **live.variables)
+    assert "unknown field 'words'" in shown.stdout
+    refused = rhapsode("dead", "retry", letter["letter"], **live.variables)
+    assert (refused.returncode, "belongs to no session" in refused.stderr) == (1, True)
 
 
 def wait_until_known(live: Running, session: str) -> None:
