@@ -55,7 +55,7 @@ class Turns:
         """Turns there are in all."""
         self._kept = kept
         self._reserved_s = reserved_s
-        self._reserved_until_s = 0.0
+        self._reservations = 0
         self._free = at_once
         self._waiting: dict[bool, list[tuple[float, int, Due, asyncio.Future[None]]]] = {
             False: [],
@@ -84,10 +84,14 @@ class Turns:
             self._give_back()
 
     def _reserve(self, due: Due) -> None:
-        now_s = time()
-        if self._reserved_s and (due.starts or due.at_s <= now_s + START_S):
-            self._reserved_until_s = now_s + self._reserved_s
-            asyncio.get_running_loop().call_later(self._reserved_s, self._serve)
+        if self._reserved_s and (due.starts or due.at_s <= time() + START_S):
+            # counted, not dated: a timer may come a moment before its time, and only once
+            self._reservations += 1
+            asyncio.get_running_loop().call_later(self._reserved_s, self._end_reservation)
+
+    def _end_reservation(self) -> None:
+        self._reservations -= 1
+        self._serve()
 
     def _give_back(self) -> None:
         self._free += 1
@@ -98,7 +102,7 @@ class Turns:
         while self._free:
             starting = self._next_due(starts=True)
             heard = self._next_due(starts=False)
-            if now_s < self._reserved_until_s:
+            if self._reservations:
                 starting = None
             if heard and starting and heard.at_s > now_s + START_S:
                 heard = None
