@@ -133,7 +133,7 @@ class Settings(BaseSettings):
     """Voices in order of preference, such as ``openai,piper,espeak``; ``auto`` takes the best
     natural one that is installed and quick enough, with espeak-ng behind it."""
     voice_slots: int = Field(default=1, ge=1, le=64)
-    """Chunks that each voice speaks at once in a worker. More: more sessions at once on many cores."""
+    """Chunks that a voice speaks at once in a worker. More: more sessions at once on many cores."""
     codec_slots: int = Field(default=2, ge=1, le=64)
     """Mastering and encoding done at once in a worker. Beyond one, one is kept for audio that is
     due: a first segment does not wait for what nobody listens to yet."""
