@@ -1,8 +1,7 @@
 """From audio frames to the Opus packets of voice devices."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass, replace
-from time import time
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -57,8 +56,6 @@ class Framer:
         # a group is heard when it is whole; until then a segment that is due goes first
         due = end * WIDE_FRAME_SAMPLES
         packets = await self._turns.run(due, _encode, self._run, fed_from, end, pcm)
-        if first == 0:  # in a moment it can be heard
-            self._turns = replace(self._turns, heard_from_s=time())
         self.number = end
         if end % RUN_FRAMES == 0:
             self._run = None
@@ -103,8 +100,8 @@ class Frame:
                 audio = SessionAudio(self.frames, frame.session)
                 if state.next:  # this frame may be one that another worker has dealt with
                     await audio.load()
-                heard_from_s = session.accepted_s if state.next else None
-                turns = CodecTurns(self.turns, session, heard_from_s)
+                # never as one that starts: a first segment goes before a first group
+                turns = CodecTurns(self.turns, session, session.accepted_s)
                 framer = Framer(turns, audio, state.next)
             audio.feed(frame)
             while made := await framer.next():

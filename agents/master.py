@@ -159,6 +159,7 @@ class Master:
         words: tuple[Word, ...] = ()
         while at.index == head.index and at.chapter == head.chapter:
             frames, at = await turns.run(at.sample, next, steps)
+            turns = replace(turns, heard_from_s=run.heard_from_s())  # the rest is in no haste
             words = words or (frames[0].words if frames else ())
             if at == run.at:
                 continue  # the first frame was written before a restart

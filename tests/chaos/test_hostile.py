@@ -149,7 +149,8 @@ def by_stream(client: Any, number: int, text: str) -> str:
 def onto_internal_streams(client: Any, bystander: str) -> None:
     """Write what is no record, and what pretends to be the bystander's, onto every topic."""
     streams = [key for key in client.scan_iter("{rhapsode:*}:log:*") if _is_stream(client, key)]
-    assert len(streams) > len(STAGE_NAMES)
+    topics = {key.rpartition(b":")[2] for key in streams}
+    assert len(topics) >= len(STAGE_NAMES), topics
     for key in streams:
         for value in (b"", b"\x00" * 100, b"\x81\xa4type\xa5bogus", b"{}"):
             client.xadd(key, {"k": bystander, "v": value, "t": "1"}, id="0-*")
@@ -233,10 +234,11 @@ async def attack(system: Running, watch: Watch) -> None:
 
     async def looked_at_until_all_ended(bystander: str) -> None:
         looks = asyncio.create_task(looking())
-        onto_internal_streams(broker, bystander)
         sessions.extend(by_stream(broker, n, text) for n, text in enumerate(texts[0::4]))
         doors = (http, socket, device)
         others = [text for n, text in enumerate(texts) if n % 4]
+        await by_socket(system, "Now every stage has written something.")
+        onto_internal_streams(broker, bystander)
         await asyncio.gather(*(doors[n % 3](text) for n, text in enumerate(others)))
         await all_ended(client, sessions, watch)
         assert not looks.done(), looks.exception()
