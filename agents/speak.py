@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from time import time
 
+import msgspec
 import structlog
 
 from ..codecs.records import Chunk, Control, SequenceRecord, Speech
@@ -139,10 +140,7 @@ class Speak:
 
 
 def _begins_s(chunk: Chunk) -> float:
-    """Return about when a chunk sounds, in seconds from its session's start.
-
-    Whose chunk is due first would run dry first, had everybody listened since acceptance.
-    """
+    """Return about when a chunk sounds, in seconds from its session's first sound."""
     before = max(0, chunk.chars - (chunk.end_char - chunk.start_char))
     return before * estimated_s(chunk.text) / max(1, len(chunk.text))
 
@@ -174,18 +172,10 @@ def _mark(chunk: Chunk, error: str) -> Speech:
 
 def _silent(chunk: Chunk, error: str) -> Speech:
     """Stand in for what no voice could say: a marked silence, and the session goes on."""
-    return Speech(
-        session=chunk.session,
-        seq=chunk.seq,
-        chapter=chunk.chapter,
-        index=chunk.index,
-        item=chunk.item,
+    return msgspec.structs.replace(
+        _mark(chunk, ""),
         text=chunk.text,
-        start_char=chunk.start_char,
-        end_char=chunk.end_char,
-        boundary=chunk.boundary,
         seconds=min(SILENT_S, estimated_s(chunk.text)),
-        chars=chunk.chars,
         degraded=True,
         error=error,
     )

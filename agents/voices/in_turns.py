@@ -1,28 +1,16 @@
 """A voice that speaks a few utterances at once, the most urgent first."""
 
 from ..turns import Turns
+from .described import DescribedBy
 from .voice import Spoken, Utterance, Voice
 
 
-class InTurns:
+class InTurns(DescribedBy):
     """A voice whose utterances wait for a turn, so that a slow one keeps no other voice waiting."""
 
     def __init__(self, voice: Voice, turns: Turns) -> None:
-        self._voice = voice
+        super().__init__(voice)
         self._turns = turns
-
-    @property
-    def name(self) -> str:
-        return self._voice.name
-
-    def missing(self) -> str:
-        return self._voice.missing()
-
-    def languages(self) -> tuple[str, ...]:
-        return self._voice.languages()
-
-    def speaks(self, language: str) -> bool:
-        return self._voice.speaks(language)
 
     async def prepare(self) -> None:
         await self._voice.prepare()

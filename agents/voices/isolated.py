@@ -10,6 +10,7 @@ import structlog
 from ...codecs.text.sentences import estimated_s
 from ..children import Child, ChildDiedError, Limits
 from ..turns import Turns
+from .described import DescribedBy
 from .messages import Failed, Load, Loaded, Reply, Request, Said, Say, raised, spoken
 from .messages import decode_reply as decode
 from .messages import encode as encoded
@@ -45,7 +46,7 @@ class _Pool:
     """All that are alive."""
 
 
-class IsolatedVoice:
+class IsolatedVoice(DescribedBy):
     """Speaks with children of `voice.child`, one utterance at a time each.
 
     A child that dies of an utterance, or goes beyond its limits, is replaced; a spare one serves
@@ -67,7 +68,7 @@ class IsolatedVoice:
         *,
         turns: Turns | None = None,
     ) -> None:
-        self._voice = voice
+        super().__init__(voice)
         self._load = Load(factory, options or {})
         self._turns = turns or Turns(1)
         self._pool = _Pool()
@@ -78,24 +79,10 @@ class IsolatedVoice:
         self.real_time_factor = 0.0
         """Seconds of work for a second of speech; 0 where the voice does not measure it."""
 
-    @property
-    def name(self) -> str:
-        return self._voice.name
-
-    def missing(self) -> str:
-        return self._voice.missing()
-
-    def languages(self) -> tuple[str, ...]:
-        return self._voice.languages()
-
-    def speaks(self, language: str) -> bool:
-        return self._voice.speaks(language)
-
     async def prepare(self) -> None:
         if self._pool.children:
             return
         child = await self._loaded_child()
-        self._loaded_bytes = child.memory_bytes()
         self._pool.idle.put_nowait(child)
         self._start_spare(after_s=SPARE_AFTER_S)
 
@@ -190,6 +177,7 @@ class IsolatedVoice:
             else:
                 assert isinstance(reply, Loaded)
                 self.real_time_factor = reply.real_time_factor
+                self._loaded_bytes = child.memory_bytes()
                 return child
         raise VoiceUnreachableError(reason)
 

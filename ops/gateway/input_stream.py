@@ -5,11 +5,11 @@ Client messages are JSON objects with a ``type``: ``open`` (first; the fields of
 ``end``), ``silence`` (``seconds``), ``object`` (``object``), ``finish`` and ``cancel``. An item may
 have ``seq``, its number in the session, so that sending it again after a lost connection is
 harmless. The server answers ``session``, whose ``seq`` is the number of the next item; then
-``chunk`` for each chunk whose audio is made, with its words and when they sound, ``chunk_failed``
-for one that no voice could say and that is silent, with ``error``, ``item_failed``
-for an object that is missing, has changed or is too damaged to go on (one that was cut short ends
-where its bytes do), and ``done`` or ``failed``. What it does not take, or cannot now, is an
-``error``, and the session goes on. Closing the socket leaves it open.
+``chunk`` for each chunk whose audio is made, with its words and when they sound; ``chunk_failed``
+for one that is silent, because no voice could say it; ``item_failed`` for an object that is
+missing, has changed or is too damaged to go on (one that was cut short ends where its bytes do);
+and ``done`` or ``failed``. What it does not take, or cannot now, is an ``error``, and the session
+goes on. Closing the socket leaves it open.
 """
 
 import asyncio

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 
 import msgspec
+import structlog
 
 from ...agents.journal import Journal
 from ...codecs.encoding import MalformedError, decode
 from ...codecs.records import DeadLetter, Item
 from ..sessions import new_session_id
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +70,15 @@ async def find(journal: Journal, name: str) -> Letter:
 
 async def _read(journal: Journal, partition: int, start: int, limit: int) -> list[Letter]:
     place = (DeadLetter.TOPIC, partition)
-    entries = (await journal.log.read({place: start}, limit=limit)).get(place, [])
-    return [
-        Letter(partition, each.offset, each.timestamp_ms, decode(each.value or b"", DeadLetter))
-        for each in entries
-    ]
+    letters: list[Letter] = []
+    for each in (await journal.log.read({place: start}, limit=limit)).get(place, []):
+        try:
+            record = decode(each.value or b"", DeadLetter)
+        except MalformedError as error:  # whoever may write there must not hide the others
+            log.warning("not a dead letter, ignored", offset=each.offset, error=str(error))
+            continue
+        letters.append(Letter(partition, each.offset, each.timestamp_ms, record))
+    return letters
 
 
 async def say_again(journal: Journal, session: str) -> str:

@@ -41,6 +41,14 @@ async def test_letters_are_listed_newest_first_with_the_first_line_of_their_reas
     ]
 
 
+async def test_what_is_no_letter_hides_no_other() -> None:
+    system = await with_letters("first")
+    await system.log.append(DeadLetter.TOPIC, 0, [NewEntry(key=b"s", value=b"\x00garbage")])
+    assert [letter.name for letter in await newest(system.journal, 9)] == ["0/0"]
+    with pytest.raises(MalformedError, match="there is no dead letter"):
+        await find(system.journal, "0/1")
+
+
 async def test_a_letter_is_found_by_its_name_with_its_whole_reason() -> None:
     system = await with_letters("first", "a bug\nTraceback …")
     assert (await find(system.journal, "1/0")).record.reason == "a bug\nTraceback …"
