@@ -57,17 +57,19 @@ def bind(
     async def run(stream: Any) -> None:
         async for event in stream.noack().events():
             message = event.message
-            await runner.offer(
-                Delivery(
-                    key=message.key or b"",
-                    value=message.value or b"",
-                    topic=message.topic,
-                    partition=message.partition,
-                    offset=message.offset,
-                    fence=Fence(app.conf.id, message.generation_id),
-                    done=event.ack,
-                )
+            delivery = Delivery(
+                key=message.key or b"",
+                value=message.value or b"",
+                topic=message.topic,
+                partition=message.partition,
+                offset=message.offset,
+                fence=Fence(app.conf.id, message.generation_id),
+                done=event.ack,
             )
+            # the consumer keeps messages until they are committed: what a stage holds is counted
+            # by the runner, so nobody else may hold it
+            message.value = event.value = None
+            await runner.offer(delivery)
 
     async def drop_keys(*_: Any, **__: Any) -> None:
         await runner.drop()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import faust
 import pytest
@@ -152,3 +152,35 @@ async def test_what_is_done_is_committed_in_both_sources(tmp_path: Path) -> None
     app: faust.App = worker.app
     for topic in SOURCES:
         assert set((await system.log.lag(app.conf.id, topic)).values()) == {0}
+
+
+async def test_values_that_wait_for_their_turn_are_held_by_the_runner_alone(tmp_path: Path) -> None:
+    system = InMemorySystem()
+    await declare_topics(system.log, PARTITIONS)
+    groups = MemoryGroups(system.log)  # pyright: ignore[reportArgumentType]  # a MemoryLog
+    go_on = asyncio.Event()
+    seen: list[int] = []
+
+    async def agent(_: Description, records: AsyncIterator[Any]) -> Outputs:
+        async for record in records:
+            await go_on.wait()
+            seen.append(len(record.text))
+            for nothing in ():
+                yield nothing
+
+    def build(_: Resources, __: Journal) -> Agent:
+        return agent
+
+    stage = Stage("slow", sources=("text",), sinks=(), build=build)
+    app = bind(stage, system, groups, namespace="test", data=tmp_path, observer=system.counts)
+    await system.describe("s")
+    async with started(app):
+        for seq in range(30):
+            await system.append([Item(session="s", seq=seq, text="x" * 15_000)])
+        delivered = cast("Any", app.consumer)._delivered  # until they are committed
+        await until(lambda: sum(map(len, delivered.values())) == 30)
+        await until(
+            lambda: not any(message.value for queue in delivered.values() for message in queue)
+        )
+        go_on.set()
+        await until(lambda: seen == [15_000] * 30)
