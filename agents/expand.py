@@ -4,8 +4,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from ..codecs.records import Item, Passage, SequenceRecord
+from ..codecs.records import Admission, Item, Passage, SequenceRecord
 from ..codecs.records.inputs import MAX_PIECE_CHARS
+from .admission import Gate
 from .journal import Description, Sequences
 from .models.model import Model, ModelFailedError, ModelUnavailableError
 
@@ -41,9 +42,10 @@ class Expand:
     model: Model
     items: Sequences[Item]
     passages: Sequences[Passage]
+    gate: Gate
 
     async def __call__(
-        self, session: Description, items: AsyncIterator[Item]
+        self, session: Description, items: AsyncIterator[Item | Admission]
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
         """Yield the passages of each item; what a crash left behind is continued, not repeated.
 
@@ -52,22 +54,42 @@ class Expand:
         """
         if session.mode != "expand":
             async for _ in items:
-                pass
+                if not session.record.open:
+                    return
             return
         cursor: _Cursor | None = None
         async for item in items:
             if cursor is None:
+                admission = await self.gate.enter(session)
+                if admission is None:
+                    return
                 cursor = await self._resume(session)
-                first = cursor.next_input[0]
-                # up to this one and with its earlier parts, which may not be delivered again
-                async for earlier in self.items.stream(session.session, first, item.seq + 1):
-                    async for output in self._take(session, cursor, earlier):
-                        yield output
-            async for output in self._take(session, cursor, item):
+                async for output in self._missed(session, cursor, item, admission):
+                    yield output
+            if isinstance(item, Item):
+                async for output in self._take(session, cursor, item):
+                    yield output
+
+    async def _missed(
+        self,
+        session: Description,
+        cursor: _Cursor,
+        item: Item | Admission,
+        admission: tuple[SequenceRecord, ...],
+    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
+        """Take in what is stored up to an item; it may not be delivered again.
+
+        What came while the session waited was passed over: up to its admission, take in all.
+        """
+        if admission:
+            yield admission
+        end = item.seq + 1 if isinstance(item, Item) else None
+        async for earlier in self.items.stream(session.session, cursor.next_input[0], end):
+            async for output in self._take(session, cursor, earlier):
                 yield output
 
     async def given_up(
-        self, session: Description, record: Item, reason: str
+        self, session: Description, record: Item | Admission, reason: str
     ) -> tuple[SequenceRecord, ...]:
         """Return the passage that ends the session."""
         last = await self.passages.last(session.session)
@@ -77,7 +99,7 @@ class Expand:
             Passage(
                 session=session.session,
                 seq=0 if last is None else last.seq + 1,
-                item=record.seq if last is None else last.item,
+                item=record.start if last is None else last.item,
                 item_end=True,
                 last=True,
                 error=reason,

@@ -3,7 +3,8 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
-from ..codecs.records import Chunk, Event, Item, Passage, SequenceRecord
+from ..codecs.records import Admission, Chunk, Event, Item, Passage, SequenceRecord
+from .admission import Gate
 from .idle import Idle
 from .journal import Description, Sequences
 from .splitting import Cursor, cut_idle, mark, place_of, take, text_event
@@ -21,25 +22,30 @@ class Split:
     passages: Sequences[Passage]
     chunks: Sequences[Chunk]
     events: Sequences[Event]
+    gate: Gate
 
     async def __call__(
-        self, session: Description, inputs: AsyncIterator[Item | Passage | Idle]
+        self, session: Description, inputs: AsyncIterator[Item | Passage | Admission | Idle]
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
         """Yield the chunks of a session as soon as its items allow."""
-        ours = Passage if session.mode == "expand" else Item
+        ours = (Passage,) if session.mode == "expand" else (Item, Admission)
         cursor: Cursor | None = None
         async for received in inputs:
+            outputs: list[tuple[SequenceRecord, ...]] = []
             if isinstance(received, Idle):
                 outputs = cut_idle(session, cursor, received.seconds) if cursor else []
-            elif type(received) is not ours:
+            elif type(received) not in ours:
                 continue
             else:
-                outputs = []
                 if cursor is None:
+                    admission = await self._admission(session)
+                    if admission is None:
+                        return
                     cursor = await self._resume(session)
-                    outputs = await self._missed(session, cursor, received)
-                outputs += take(session, cursor, received)
-            for output in outputs:
+                    outputs = [admission, *await self._missed(session, cursor, received)]
+                if not isinstance(received, Admission):
+                    outputs += take(session, cursor, received)
+            for output in filter(None, outputs):
                 yield output
             if (
                 cursor
@@ -49,21 +55,31 @@ class Split:
                 yield (text_event(session, cursor.chars),)
 
     async def given_up(
-        self, session: Description, record: Item | Passage, reason: str
+        self, session: Description, record: Item | Passage | Admission, reason: str
     ) -> tuple[SequenceRecord, ...]:
         """Return the mark that ends the session where it is cut so far."""
         cursor = await self._resume(session)
         return () if cursor.closed else (mark(session, cursor, "end", reason),)
 
+    async def _admission(self, session: Description) -> tuple[SequenceRecord, ...] | None:
+        """Return the record that admits the session, if there is one to write; None: it waits."""
+        return () if session.mode == "expand" else await self.gate.enter(session)
+
     async def _missed(
-        self, session: Description, cursor: Cursor, received: Item | Passage
+        self, session: Description, cursor: Cursor, received: Item | Passage | Admission
     ) -> list[tuple[SequenceRecord, ...]]:
-        """Take in what is stored up to an input and is not cut; it may not be delivered again."""
+        """Take in what is stored up to an input and is not cut; it may not be delivered again.
+
+        What came while the session waited was passed over: up to its admission, take in all.
+        """
         source = self.passages if session.mode == "expand" else self.items
-        if place_of(received) <= cursor.next_input:
-            return []
+        end: int | None = None
+        if not isinstance(received, Admission):
+            if place_of(received) <= cursor.next_input:
+                return []
+            end = received.seq + 1
         outputs: list[tuple[SequenceRecord, ...]] = []
-        async for earlier in source.stream(session.session, cursor.next_input[0], received.seq + 1):
+        async for earlier in source.stream(session.session, cursor.next_input[0], end):
             outputs += take(session, cursor, earlier)
         return outputs
 

@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from ..storage.admissions import Admissions
+
 REGISTRY = CollectorRegistry()
 
 RECORDS = Counter(
@@ -52,6 +54,34 @@ DEVICE_FRAMES = Counter(
     "rhapsode_device_frames", "Opus frames sent to devices", ["timing"], registry=REGISTRY
 )
 DEVICES = Gauge("rhapsode_devices", "Voice devices connected", registry=REGISTRY)
+
+PRODUCING = Gauge(
+    "rhapsode_sessions_producing", "Sessions in production, over all workers", registry=REGISTRY
+)
+WAITING = Gauge(
+    "rhapsode_sessions_waiting", "Sessions that wait for a place in production", registry=REGISTRY
+)
+LIMIT = Gauge(
+    "rhapsode_sessions_limit", "Sessions that may be in production at once", registry=REGISTRY
+)
+SPEED = Gauge(
+    "rhapsode_production_speed",
+    "Seconds of audio made in a second by all workers together, 0 until measured",
+    registry=REGISTRY,
+)
+
+
+async def measure_admission(admissions: Admissions) -> None:
+    """Set the gauges of admission, which are the same in every process."""
+    try:
+        places, waiting = await admissions.places(), await admissions.waiting()
+    except OSError:
+        return  # the other metrics are worth having where the log is out of reach
+    WAITING.set(waiting)
+    if places is not None:
+        PRODUCING.set(places.producing)
+        LIMIT.set(places.limit)
+        SPEED.set(places.speed)
 
 
 class PrometheusObserver:

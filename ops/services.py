@@ -12,6 +12,7 @@ from ..agents.turns import Turns
 from ..agents.voices.chain import Chain
 from ..agents.voices.voice import VoiceFailedError
 from ..codecs.session import Form, Rendition, VoiceSettings
+from ..storage.admissions import Admissions
 from ..storage.log import Groups, Log
 from ..storage.objects.folder import FolderObjects
 from ..storage.objects.folder_source import FolderSource
@@ -19,7 +20,7 @@ from ..storage.objects.s3 import S3Objects, S3Settings
 from ..storage.objects.s3_source import S3Source
 from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import Objects
-from ..storage.opening import open_log
+from ..storage.opening import open_admissions, open_log
 from ..topologies.in_memory import declare_topics
 from .sessions import Sessions
 from .settings import Settings
@@ -54,6 +55,19 @@ class Services:
     def groups(self) -> Groups:
         """The consumer groups."""
         return self._opened[1]
+
+    @property
+    def admissions(self) -> Admissions:
+        """The places in production, and the line for them."""
+        settings = self.settings
+        return self._once(
+            "admissions", lambda: open_admissions(settings.redis_url, settings.namespace)
+        )
+
+    @property
+    def most_sessions(self) -> int:
+        """Sessions in production at the same time, whatever the speed."""
+        return self.settings.most_sessions
 
     @property
     def journal(self) -> Journal:
@@ -154,7 +168,7 @@ class Services:
         """Close what was built."""
         closing = [
             self._built[name].close()
-            for name in ("voice", "model", "store", "objects")
+            for name in ("voice", "model", "store", "objects", "admissions")
             if name in self._built
         ]
         if "log" in self._built:

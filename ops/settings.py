@@ -19,7 +19,15 @@ from pydantic_settings import (
 )
 
 from ..codecs.session import Mode
-from ..storage.names import check_namespace
+from .setting_kinds import (
+    Fsync,
+    Port,
+    Secret,
+    checked_namespace,
+    host_names,
+    url_path,
+    web_origins,
+)
 
 PREFIX = "RHAPSODE_"
 MASK = "********"
@@ -34,41 +42,6 @@ class SettingsError(ValueError):
 def _state_folder() -> Path:
     home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(home) / "rhapsode"
-
-
-def _namespace(namespace: str) -> str:
-    check_namespace(namespace)
-    return namespace
-
-
-def _url_path(path: str) -> str:
-    if not path.startswith("/") or path.endswith("/"):
-        raise ValueError("begin it with '/' and do not end it with '/'")
-    return path
-
-
-def listed(setting: str) -> list[str]:
-    """Return the words of a setting that are separated by commas."""
-    return [word.strip() for word in setting.split(",") if word.strip()]
-
-
-def _host_names(setting: str) -> str:
-    for name in listed(setting):
-        if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", name):
-            raise ValueError("list names without scheme and port, such as audio.example")
-    return setting
-
-
-def _web_origins(setting: str) -> str:
-    for origin in listed(setting):
-        if not re.fullmatch(r"https?://[^/?#@\s]+", origin):
-            raise ValueError("list origins such as https://app.example, without a path")
-    return setting
-
-
-Fsync = Literal["always", "everysec", "no"]
-Secret = Annotated[str, Field(repr=False)]
-Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
 class Settings(BaseSettings):
@@ -87,7 +60,7 @@ class Settings(BaseSettings):
 
     redis_url: str = ""
     """Log server: ``redis://``, ``rediss://`` or ``unix://``; empty starts an embedded Valkey."""
-    namespace: Annotated[str, AfterValidator(_namespace)] = "rhapsode"
+    namespace: Annotated[str, AfterValidator(checked_namespace)] = "rhapsode"
     """Start of every key, so that several systems can share a server."""
     partitions: int = Field(default=8, ge=1, le=512)
     """Partitions of every topic, fixed at the first start. More: more workers can share a stage;
@@ -117,15 +90,15 @@ class Settings(BaseSettings):
     """Address the gateway listens on; loopback unless told otherwise."""
     port: Port = 8080
     """Port the gateway listens on."""
-    allowed_hosts: Annotated[str, AfterValidator(_host_names)] = ""
+    allowed_hosts: Annotated[str, AfterValidator(host_names)] = ""
     """Names the gateway answers for apart from IP addresses and localhost, separated by commas; a
     page elsewhere could point a name of its own at this machine."""
-    allowed_origins: Annotated[str, AfterValidator(_web_origins)] = ""
+    allowed_origins: Annotated[str, AfterValidator(web_origins)] = ""
     """Origins such as ``https://app.example``, separated by commas, whose pages may use the API;
     media may be played from everywhere."""
     default_mode: Mode = "narrate"
     """What a prompt means where its sender does not say: ``narrate`` or ``expand``."""
-    media_prefix: Annotated[str, AfterValidator(_url_path)] = "/media/hls"
+    media_prefix: Annotated[str, AfterValidator(url_path)] = "/media/hls"
     """URL path of playlists and segments."""
     metrics_port: int = Field(default=0, ge=0, le=65_535)
     """Port of a worker's Prometheus metrics on loopback; 0 for none."""
@@ -137,6 +110,9 @@ class Settings(BaseSettings):
     codec_slots: int = Field(default=2, ge=1, le=64)
     """Mastering and encoding done at once in a worker. Beyond one, one is kept for audio that is
     due: a first segment does not wait for what nobody listens to yet."""
+    most_sessions: int = Field(default=48, ge=1, le=10_000)
+    """Sessions in production at the same time, over all workers; others wait in line. It is fewer
+    where the workers keep fewer at real time: each takes about 5 MB."""
     openai_speech_url: str = ""
     """Base URL of an OpenAI-compatible ``/audio/speech``, such as ``https://api.openai.com/v1``."""
     openai_speech_key: Secret = ""

@@ -1,8 +1,11 @@
-"""From a URL to a log and its consumer groups."""
+"""From a URL to a log, its consumer groups, and admission."""
 
+from .admissions import Admissions
 from .log import Groups, Log
+from .memory.admissions import MemoryAdmissions
 from .memory.groups import MemoryGroups
 from .memory.log import MemoryLog
+from .redis.admissions import RedisAdmissions
 from .redis.connection import RedisConnection, RedisSettings
 from .redis.groups import RedisGroups
 from .redis.log import RedisLog
@@ -22,3 +25,10 @@ def open_log(url: str, namespace: str) -> tuple[Log, Groups]:
         return log, MemoryGroups(log)
     connection = RedisConnection(RedisSettings(url, namespace))
     return RedisLog(connection), RedisGroups(connection)
+
+
+def open_admissions(url: str, namespace: str) -> Admissions:
+    """Return the admission of a namespace; raises as `open_log`."""
+    if url.startswith("memory://"):
+        return MemoryAdmissions()
+    return RedisAdmissions(RedisConnection(RedisSettings(url, namespace)))

@@ -9,7 +9,7 @@ from ..codecs.records import TOPICS
 from ..storage.log import Log
 from .delivery import Delivery, Observer
 from .keyed_runner import KeyedRunner
-from .stage import Resources, Stage
+from .stage import Resources, Stage, companions_of
 
 
 async def declare_topics(log: Log, partitions: int) -> None:
@@ -43,6 +43,7 @@ async def running(
         asyncio.create_task(_feed(stage, resources, runner, stopping))
         for stage, runner in zip(stages, runners, strict=True)
     ]
+    tasks += [asyncio.create_task(one.beside(resources)) for one in companions_of(stages)]
 
     def fed(task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

@@ -1,5 +1,7 @@
 """From texts and audio objects to live HLS and to paced Opus."""
 
+from ..agents.admission import Gate
+from ..agents.admitting import Admitter
 from ..agents.expand import Expand
 from ..agents.fetch import Fetch
 from ..agents.frame import Frame
@@ -11,6 +13,7 @@ from ..agents.speak import Speak
 from ..agents.split import Split
 from ..agents.splitting import ALL_IDLE_S, SENTENCE_IDLE_S
 from ..codecs.records import (
+    Admission,
     AudioFrame,
     Chunk,
     Control,
@@ -22,15 +25,26 @@ from ..codecs.records import (
     Segment,
     Speech,
 )
-from .stage import IdleTicks, Resources, Stage, Topology
+from .stage import Companion, IdleTicks, Resources, Stage, Topology
 
 
 def _expand(resources: Resources, journal: Journal) -> Expand:
-    return Expand(resources.model, journal.of(Item), journal.of(Passage))
+    gate = Gate(resources.admissions, journal.of(Admission))
+    return Expand(resources.model, journal.of(Item), journal.of(Passage), gate)
 
 
 def _split(resources: Resources, journal: Journal) -> Split:
-    return Split(journal.of(Item), journal.of(Passage), journal.of(Chunk), journal.of(Event))
+    return Split(
+        journal.of(Item),
+        journal.of(Passage),
+        journal.of(Chunk),
+        journal.of(Event),
+        Gate(resources.admissions, journal.of(Admission)),
+    )
+
+
+async def _admit(resources: Resources, journal: Journal) -> None:
+    await Admitter(journal, resources.admissions, resources.most_sessions).run()
 
 
 def _speak(resources: Resources, journal: Journal) -> Speak:
@@ -76,15 +90,30 @@ def _frame(resources: Resources, journal: Journal) -> Frame:
     return Frame(resources.codec_turns, journal.of(AudioFrame), journal.of(DeviceFrames))
 
 
+_ADMIT = Companion(
+    "admit",
+    reads=("audio-frame", "control", "event", "segment", "text"),
+    sinks=("admission",),
+    run=_admit,
+)
+"""Beside the first stage of each session."""
+
 SPEECH = Topology(
     "speech",
     (
-        Stage("expand", sources=("text",), sinks=("passage",), build=_expand),
+        Stage(
+            "expand",
+            sources=("text", "admission"),
+            sinks=("passage", "admission"),
+            build=_expand,
+            beside=_ADMIT,
+        ),
         Stage(
             "split",
-            sources=("text", "passage"),
-            sinks=("chunk", "event"),
+            sources=("text", "passage", "admission"),
+            sinks=("chunk", "event", "admission"),
             build=_split,
+            beside=_ADMIT,
             idle=IdleTicks(every_s=SENTENCE_IDLE_S, settled_s=ALL_IDLE_S + SENTENCE_IDLE_S),
         ),
         Stage(

@@ -1,6 +1,6 @@
 """What a topology is made of: stages, and the topics they read and write."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -9,6 +9,7 @@ from ..agents.models.model import Model
 from ..agents.turns import Turns
 from ..agents.voices.voice import Voice
 from ..codecs.records import SequenceRecord
+from ..storage.admissions import Admissions
 from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import Objects
 
@@ -61,6 +62,16 @@ class Resources(Protocol):
         ...
 
     @property
+    def admissions(self) -> Admissions:
+        """The places in production, and the line for them."""
+        ...
+
+    @property
+    def most_sessions(self) -> int:
+        """Sessions in production at the same time, whatever the speed."""
+        ...
+
+    @property
     def voice(self) -> Voice:
         """The chain of voices."""
         ...
@@ -91,6 +102,21 @@ class IdleTicks:
 
 
 @dataclass(frozen=True, slots=True)
+class Companion:
+    """What runs beside a stage, once in each process that has it, and is no stage of its own."""
+
+    name: str
+    reads: tuple[str, ...]
+    sinks: tuple[str, ...]
+    run: Callable[[Resources, Journal], Coroutine[Any, Any, None]]
+    """Runs until it is cancelled; failures are its own to mend."""
+
+    async def beside(self, resources: Resources) -> None:
+        """Run on these resources."""
+        await self.run(resources, resources.journal.limited_to({*self.reads, *self.sinks}))
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """An agent with the topics it reads and writes."""
 
@@ -108,6 +134,7 @@ class Stage:
     idle: IdleTicks | None = None
     begins: Literal["earliest", "latest"] = "earliest"
     """Where a stage that never ran before begins: with all that is stored, or with what comes."""
+    beside: Companion | None = None
     dedicated: bool = False
     """True where it keeps a processor busy: `up` gives it a process of its own."""
 
@@ -132,3 +159,8 @@ class Topology:
 def group_id(namespace: str, stage: str) -> str:
     """Return the consumer group of a stage: its offsets and members go by this name."""
     return f"{namespace}-{stage}"
+
+
+def companions_of(stages: Iterable[Stage]) -> list[Companion]:
+    """Return what runs beside the stages, each once."""
+    return list({stage.beside.name: stage.beside for stage in stages if stage.beside}.values())

@@ -21,7 +21,9 @@ from ..agents.voices.tone import ToneVoice
 from ..agents.voices.voice import Voice
 from ..codecs.records import DeviceFrames, Event, SequenceRecord, Session, text_items
 from ..codecs.session import Form
+from ..storage.admissions import Admissions
 from ..storage.log import Log, partition_of
+from ..storage.memory.admissions import MemoryAdmissions
 from ..storage.memory.log import MemoryLog
 from ..storage.objects.memory import MemoryObjects, MemorySource
 from ..storage.objects.source import ObjectSource
@@ -64,6 +66,8 @@ class InMemorySystem:
     form: Form = field(default_factory=lambda: Form(segment_s=1.0))
     """Of the sessions that `narrate` begins."""
     voice_slots: int = 2
+    admissions: Admissions = field(default_factory=lambda: MemoryAdmissions(free=1_000))
+    most_sessions: int = 64
     codec_turns: Turns = field(default_factory=lambda: Turns(2))
     counts: Counts = field(default_factory=Counts)
 

@@ -3,6 +3,7 @@
 from .audio import AudioFrame as AudioFrame
 from .audio import DeviceFrames as DeviceFrames
 from .audio import Segment as Segment
+from .inputs import Admission as Admission
 from .inputs import Control as Control
 from .inputs import Item as Item
 from .inputs import Passage as Passage

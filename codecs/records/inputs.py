@@ -115,6 +115,15 @@ class Passage(SequenceRecord, tag="passage/2", frozen=True, kw_only=True, omit_d
         return self.seq + (self.kind != "end")
 
 
+class Admission(SequenceRecord, tag="admission/1", frozen=True, kw_only=True, omit_defaults=True):
+    """The session may be produced: topic ``admission``, one record.
+
+    Until it is there, the first stage passes over the session's items.
+    """
+
+    TOPIC: ClassVar[str] = "admission"
+
+
 class Control(SequenceRecord, tag="control/1", frozen=True, kw_only=True, omit_defaults=True):
     """What an owner or a listener asks of a running session: topic ``control``, position = seq."""
 

@@ -14,15 +14,19 @@ from ...agents.journal import UnknownSessionError
 from ...codecs.encoding import MalformedError
 from ...codecs.hls.names import MASTER_NAME, MEDIA_NAME
 from ...codecs.records import Session, check_session
+from ...storage.admissions import Admissions
 from ..metrics import STARTED
 from ..progress import Progress, recent_sessions
 from ..refusals import ConflictError, SessionClosedError
 from ..sessions import Sessions
+from ..waiting import in_line
 from .answers import refused
 from .follower import Follower
 from .requests import NewItem, NewSession, NewText, SessionRequest
 
 KEEP_ALIVE_S = 15.0
+LOOK_AGAIN_S = 1.0
+"""How often a session in line is told its position."""
 NOT_YET = {
     "upload": "uploads cannot be taken yet: put the file into the object source and name it",
     "live": "live input cannot be taken yet",
@@ -35,6 +39,7 @@ class Api:
 
     sessions: Sessions
     follower: Follower
+    admissions: Admissions
     media_prefix: str
 
     def router(self) -> APIRouter:
@@ -148,7 +153,7 @@ class Api:
         progress = await self.known(session)
         if isinstance(progress, Response):
             return progress
-        return JSONResponse(self.summary(progress))
+        return JSONResponse(await self.standing(progress))
 
     def summary(self, progress: Progress) -> dict[str, object]:
         """Return a session's progress with its addresses."""
@@ -157,6 +162,11 @@ class Api:
             "master": self.playlist(progress.session, MASTER_NAME),
             "events": f"/v1/sessions/{progress.session}/events",
         }
+
+    async def standing(self, progress: Progress) -> dict[str, object]:
+        """Return a session's summary; of one that waits for its place, with ``in_line``."""
+        place = await in_line(self.admissions, progress)
+        return self.summary(progress) | ({"in_line": place.as_json()} if place else {})
 
     async def events(self, session: str) -> Response:
         """Stream the session's progress as server-sent events until it ends."""
@@ -170,13 +180,15 @@ class Api:
         sent = ""
         while True:  # a client that goes away cancels this
             change = self.follower.next_change(progress.session)
-            now = msgspec.json.encode(self.summary(progress)).decode()
+            standing = await self.standing(progress)
+            now = msgspec.json.encode(standing).decode()
             if now != sent:
                 sent = now
                 yield format_sse_event(data_str=now, event="progress")
             if progress.done:
                 return
-            if not await self.follower.wait(change, KEEP_ALIVE_S):
+            patience_s = LOOK_AGAIN_S if "in_line" in standing else KEEP_ALIVE_S
+            if not await self.follower.wait(change, patience_s):
                 yield KEEPALIVE_COMMENT
 
     async def known(self, session: str) -> Progress | Response:

@@ -17,12 +17,12 @@ from ...codecs.records import Event
 from ...storage.log import UnreachableError
 from ...storage.objects.store import ObjectsUnreachableError
 from ..devices.server import DeviceServer
-from ..metrics import FINISHED, FIRST_AUDIO, REGISTRY, SECONDS_AHEAD
+from ..metrics import FINISHED, FIRST_AUDIO, REGISTRY, SECONDS_AHEAD, measure_admission
 from ..progress import Progress
 from ..run.collecting import exempt_what_is_loaded
 from ..run.readiness import stages_waiting
 from ..services import Services
-from ..settings import listed
+from ..setting_kinds import listed
 from .access import Access
 from .answers import refused
 from .api import Api
@@ -67,7 +67,7 @@ def gateway(services: Services) -> FastAPI:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(UnreachableError, _unreachable)
     app.add_exception_handler(ObjectsUnreachableError, _unreachable)
-    api = Api(sessions, follower, settings.media_prefix)
+    api = Api(sessions, follower, services.admissions, settings.media_prefix)
     origin = Origin(services.store, follower, open_sessions.heard)
     for part in (
         api.router(),
@@ -89,7 +89,13 @@ def gateway(services: Services) -> FastAPI:
         return JSONResponse({"status": status, "waiting": waiting, "version": __version__})
 
     app.add_api_route("/healthz", healthz, methods=["GET"])
-    app.add_api_route("/metrics", _metrics, methods=["GET"], response_class=Response)
+
+    async def metrics() -> Response:
+        """Give every metric of this process in Prometheus' text format."""
+        await measure_admission(services.admissions)
+        return Response(generate_latest(REGISTRY), media_type="text/plain; version=0.0.4")
+
+    app.add_api_route("/metrics", metrics, methods=["GET"], response_class=Response)
     return app
 
 
@@ -105,11 +111,6 @@ def _add_page(app: FastAPI) -> None:
 
     app.add_api_route("/", page, methods=["GET"], include_in_schema=False)
     app.add_api_route("/page/{name}", asset, methods=["GET"], include_in_schema=False)
-
-
-async def _metrics() -> Response:
-    """Give every metric of this process in Prometheus' text format."""
-    return Response(generate_latest(REGISTRY), media_type="text/plain; version=0.0.4")
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

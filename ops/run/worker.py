@@ -10,7 +10,7 @@ from prometheus_client import start_http_server
 
 from ...topologies.bind import bind
 from ...topologies.registry import stages_named
-from ...topologies.stage import group_id
+from ...topologies.stage import companions_of, group_id
 from ..metrics import LAG, REGISTRY, PrometheusObserver
 from ..services import Services
 from .collecting import exempt_what_is_loaded, give_back_freed_memory
@@ -47,10 +47,14 @@ async def stages_running(
         for stage in stages
     ]
     await asyncio.gather(*(app.start() for app in apps))
+    beside = [asyncio.create_task(one.beside(services)) for one in companions_of(stages)]
     try:
         yield apps
     finally:
         await asyncio.gather(*(app.stop() for app in apps))
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
 
 
 async def work(services: Services, names: tuple[str, ...]) -> int:
@@ -64,8 +68,8 @@ async def work(services: Services, names: tuple[str, ...]) -> int:
         trimming = asyncio.create_task(give_back_freed_memory())
         crashed = await _until_stopped(apps, stopping)
         end_within()
-        lag.cancel()
-        trimming.cancel()
+        for task in (lag, trimming):
+            task.cancel()
     # sessions in hand: they must not go on over a voice and a log that are about to be closed
     await cancel_the_rest()
     for app in crashed:

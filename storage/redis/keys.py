@@ -57,6 +57,10 @@ class Keys:
         """Plain stream that foreign programs write to, such as ``rhapsode:in:text``."""
         return f"{self.namespace}:in:{check_topic(topic)}"
 
+    def admission(self, part: str) -> str:
+        """Part of what admission keeps; all parts share a slot."""
+        return f"{{{self.namespace}:admission}}:{part}"
+
     def group(self, group: str, part: str) -> str:
         """Part of a group's state; all parts of a group share a slot."""
         return f"{{{self.namespace}:group:{group}}}:{part}"

@@ -17,7 +17,8 @@ SCRIPT = "Once there was a lighthouse keeper who could not sleep, and so he coun
 
 
 def agent(system: System) -> Expand:
-    return Expand(system.model, system.journal.of(Item), system.journal.of(Passage))
+    journal = system.journal
+    return Expand(system.model, journal.of(Item), journal.of(Passage), system.gate)
 
 
 def prompt(text: str = "A story.", seq: int = 0, *, last: bool = True) -> tuple[Item, ...]:

@@ -11,6 +11,7 @@ from rhapsode.codecs.encoding import MalformedError, decode, encode
 from rhapsode.codecs.records import (
     KINDS,
     TOPICS,
+    Admission,
     AudioFrame,
     Chunk,
     Control,
@@ -76,6 +77,10 @@ ONE_OF_EACH: tuple[tuple[Record, bytes], ...] = (
     (
         Event(session="s", stage="pack", seq=0, kind="done"),
         b"\xde\x00\x05\xa4type\xa7event/1\xa7session\xa1s\xa5stage\xa4pack\xa3seq\x00\xa4kind\xa4done",
+    ),
+    (
+        Admission(session="s", last=True),
+        b"\x83\xa4type\xabadmission/1\xa7session\xa1s\xa4last\xc3",
     ),
     (
         Control(session="s", seq=0, verb="cancel"),

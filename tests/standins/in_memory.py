@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rhapsode.agents.admission import Gate
 from rhapsode.agents.journal import Journal
 from rhapsode.codecs.encoding import decode
 from rhapsode.codecs.hls import check as hls_check
 from rhapsode.codecs.records import (
     TOPICS,
+    Admission,
     AudioFrame,
     DeadLetter,
     Event,
@@ -50,6 +52,11 @@ class System(InMemorySystem):
         """The store, with its history."""
         assert isinstance(self.store, RecordedObjects)
         return self.store
+
+    @property
+    def gate(self) -> Gate:
+        """What the first stage of a session asks."""
+        return Gate(self.admissions, self.journal.of(Admission))
 
     def limited_to(self, stage: Stage) -> Journal:
         """Return the journal that a stage is given."""
@@ -143,8 +150,9 @@ def open_session(session: str = "s", **fields: Any) -> Session:
 
 
 async def accepted(session: str = "s", *, system: System | None = None, **fields: Any) -> System:
-    """Return a system that has accepted a session, without items."""
+    """Return a system that has accepted and admitted a session, without items."""
     system = system or System()
     await system.declare()
     await system.describe(session, **fields)
+    await system.append([Admission(session=session, last=True)])
     return system

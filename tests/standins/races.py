@@ -73,7 +73,8 @@ async def deliver(log: Log, coming: Sequence[SequenceBatch], *workers: Worker) -
     """Append records as earlier stages would, and hand each to all workers."""
     for batch in coming:
         where = await append_unharmed(log, batch)
-        for entry in (await log.read({where[0]: where[1]}))[where[0]]:
+        # what a stage has written to a source of its own is handed on later, with the rest
+        for entry in (await log.read({where[0]: where[1]})).get(where[0], []):
             for worker in workers:
                 await worker.offer(*where[0], entry)
 

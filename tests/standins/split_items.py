@@ -33,7 +33,9 @@ LONG = Idle(ALL_IDLE_S)
 
 def agent(system: System) -> Split:
     journal = system.journal
-    return Split(journal.of(Item), journal.of(Passage), journal.of(Chunk), journal.of(Event))
+    return Split(
+        journal.of(Item), journal.of(Passage), journal.of(Chunk), journal.of(Event), system.gate
+    )
 
 
 def pieces(text: str, size: int) -> list[Item]:

@@ -101,6 +101,11 @@ function follow(mine, session) {
     if (progress.first_audio_s !== null) element("first").textContent = `${progress.first_audio_s.toFixed(2)} s`;
     element("made").textContent = `${progress.published_s.toFixed(1)} s`;
     if (progress.state === "FAILURE") return fail(`It failed: ${progress.error}`);
+    if (document.body.dataset.state === "loading" && progress.in_line) {
+      const { position, starts_in_s } = progress.in_line;
+      const when = starts_in_s === null ? "" : `; it begins in about ${Math.ceil(starts_in_s)} s`;
+      setState("loading", `Number ${position} in line${when} …`);
+    }
     if (document.body.dataset.state === "loading" && progress.chunk_count) {
       setState("loading", `${progress.chunk_count} chunks are spoken …`);
     }

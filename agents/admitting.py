@@ -1,0 +1,257 @@
+"""Who is admitted next: one process leads for all, and what it knows follows from the log."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from secrets import token_hex
+from time import monotonic
+
+import structlog
+
+from ..codecs.encoding import MalformedError, decode
+from ..codecs.records import Admission, AudioFrame, Control, Event, Item, Segment, Session
+from ..storage.admissions import Admissions, Places
+from ..storage.log import LogError
+from .admission import Speed
+from .journal import STEP_ENTRIES, Journal, UnknownSessionError
+
+GROUP = "admission"
+"""Offsets are committed under this name, so that the next leader need not begin at the first."""
+LEASE_S = 3.0
+TICK_S = 0.25
+IDLE_TICK_S = 1.0
+COMMIT_S = 5.0
+TRY_AGAIN_S = 1.0
+FIRST_LIMIT = 8
+"""Sessions admitted before anything was measured."""
+ASLEEP_S = 10.0
+"""An open session that gets nothing and makes nothing for so long needs no place."""
+ASLEEP_A_TICK = 32
+"""Of those that sleep so many are looked at in a tick: they may have woken, or ended."""
+LOST_S = 900.0
+"""A session that makes nothing for so long, and does not end, is not counted any more."""
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Admitted:
+    """A session that was admitted and has not ended, as the leader last saw it."""
+
+    session: str
+    place: tuple[int, int]
+    """Partition and offset of its admission."""
+    steady: bool
+    """True where it has work until it ends; others may sleep."""
+    rate_hz: int
+    since_s: float
+    moved_at_s: float
+    samples: int = 0
+    inputs: int = 0
+
+    def works(self, now_s: float) -> bool:
+        """Tell whether it needs a place: a session that sleeps needs none."""
+        return now_s - self.moved_at_s < (LOST_S if self.steady else ASLEEP_S)
+
+
+@dataclass(slots=True)
+class Admitter:
+    """Counts the sessions in production, and admits from the line as places come free.
+
+    It needs no state but the log: which sessions were admitted (topic ``admission``), and how far
+    their audio is. What is kept beside the log is made again where it is lost.
+    """
+
+    journal: Journal
+    admissions: Admissions
+    most: int
+    """Sessions in production at the same time, whatever the speed."""
+    member: str = field(default_factory=lambda: token_hex(8))
+    _speed: Speed = field(init=False)
+    _admitted: dict[str, _Admitted] = field(default_factory=dict[str, _Admitted])
+    _positions: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
+    _production_s: float = 0.0
+    _committed_at_s: float = 0.0
+    _turn: int = 0
+
+    def __post_init__(self) -> None:
+        self._speed = Speed(limit=min(FIRST_LIMIT, self.most), most=self.most)
+
+    async def run(self) -> None:
+        """Lead whenever nobody else does, until cancelled; a failure is logged and tried again."""
+        leads = False
+        try:
+            while True:
+                try:
+                    leads = await self._lead(leads)
+                    await asyncio.sleep(0 if leads else TRY_AGAIN_S)
+                except (OSError, LogError) as error:
+                    log.warning("sessions wait: the log is out of reach", error=str(error))
+                    await asyncio.sleep(TRY_AGAIN_S)
+                except Exception:
+                    leads = False  # and begins anew from the log
+                    log.exception("a bug in admission, beginning anew")
+                    await asyncio.sleep(TRY_AGAIN_S)
+        finally:
+            await self._resign()
+
+    async def _lead(self, led: bool) -> bool:
+        if not await self.admissions.lead(self.member, LEASE_S):
+            return False
+        if not led:
+            await self._begin()
+        elif await self.admissions.places() is None:
+            await self._line_up_again()
+        await self._tick()
+        return True
+
+    async def _resign(self) -> None:
+        try:
+            await self.admissions.resign(self.member)
+        except (OSError, LogError) as error:
+            log.info("not resigned, the lease will lapse", error=str(error))
+
+    async def _begin(self) -> None:
+        self._admitted.clear()
+        self._positions.clear()
+        for number in range(self.journal.partitions):
+            place = (Admission.TOPIC, number)
+            committed = await self.journal.log.committed(GROUP, *place)
+            self._positions[place] = max(
+                committed or 0, (await self.journal.log.span(*place)).first
+            )
+        while await self._learn(0.0):
+            pass
+        if await self.admissions.places() is None:
+            await self._line_up_again()
+
+    async def _line_up_again(self) -> None:
+        """Find those who wait in the log, where the line was lost or never was."""
+        items, admitted = self.journal.of(Item), self.journal.of(Admission)
+        segments = self.journal.of(Segment)
+        async for session, accepted_ms in self._accepted():
+            if (await admitted.state(session)).closed or (await segments.state(session)).closed:
+                continue
+            if (await items.state(session)).next:
+                await self.admissions.wait(session, accepted_ms)
+
+    async def _accepted(self) -> AsyncGenerator[tuple[str, int]]:
+        for number in range(self.journal.partitions):
+            place = (Session.TOPIC, number)
+            position = (await self.journal.log.span(*place)).first
+            while entries := (
+                await self.journal.log.read({place: position}, limit=STEP_ENTRIES)
+            ).get(place):
+                for entry in entries:
+                    yield (entry.key or b"").decode(errors="replace"), entry.timestamp_ms
+                position = entries[-1].offset + 1
+
+    async def _tick(self) -> None:
+        at_work = await self._look()
+        free = self._speed.limit - at_work
+        in_line = await self.admissions.first_in_line(max(0, free))
+        if in_line:
+            await asyncio.gather(*(self._admit(session) for session in in_line))
+            await self.admissions.leave(in_line)
+        places = Places(self._speed.limit, at_work, self._speed.value, self._production_s)
+        waiting = await self.admissions.waiting()
+        await self.admissions.publish(
+            self.member, places, 0 if waiting else max(0, free - len(in_line))
+        )
+        await self._commit()
+        await self._learn(TICK_S if self._admitted or waiting else IDLE_TICK_S)
+
+    async def _learn(self, timeout_s: float) -> bool:
+        """Read who was admitted; wait for that, at most until the next tick."""
+        read = self.journal.log.read
+        found = await read(self._positions, limit=STEP_ENTRIES, timeout_s=timeout_s)
+        for place, entries in found.items():
+            for entry in entries:
+                try:
+                    session = decode(entry.value or b"", Admission).session
+                    description = await self.journal.describe(session)
+                except (MalformedError, UnknownSessionError) as error:
+                    log.warning("not an admission, ignored", offset=entry.offset, why=str(error))
+                    continue
+                finally:
+                    self._positions[place] = entry.offset + 1
+                now_s = monotonic()
+                self._admitted[session] = _Admitted(
+                    session,
+                    (place[1], entry.offset),
+                    not description.record.open and not description.record.pace.ahead_s,
+                    description.form.sample_rate_hz,
+                    now_s,
+                    now_s,
+                )
+        return bool(found)
+
+    async def _look(self) -> int:
+        """See how far the admitted sessions are; return how many of them need a place."""
+        every = self._looked_at(monotonic())
+        before = sum(one.samples / one.rate_hz for one in every)
+        ended = await asyncio.gather(*(self._see(one) for one in every))
+        now_s = monotonic()
+        made_s = sum(one.samples / one.rate_hz for one in every) - before
+        for one, has_ended in zip(every, ended, strict=True):
+            if has_ended:
+                self._forget(one, now_s)
+            elif one.steady and not one.works(now_s):
+                log.warning("makes no audio, and does not end", session=one.session)
+                self._forget(one, now_s)
+        working = [one for one in self._admitted.values() if one.works(now_s)]
+        self._speed.note(now_s, made_s, sum(one.steady for one in working))
+        return len(working)
+
+    def _looked_at(self, now_s: float) -> list[_Admitted]:
+        """Return those at work, and a few of those asleep, in turn."""
+        at_work = [one for one in self._admitted.values() if one.works(now_s)]
+        asleep = [one for one in self._admitted.values() if not one.works(now_s)]
+        first = self._turn % max(1, len(asleep))
+        self._turn = first + ASLEEP_A_TICK
+        return at_work + asleep[first : first + ASLEEP_A_TICK]
+
+    def _forget(self, one: _Admitted, now_s: float) -> None:
+        del self._admitted[one.session]
+        if one.steady:
+            took_s = now_s - one.since_s
+            self._production_s += (0.1 if self._production_s else 1.0) * (
+                took_s - self._production_s
+            )
+
+    async def _see(self, one: _Admitted) -> bool:
+        """Note how far a session is; return whether it has ended."""
+        if (await self.journal.of(Segment).state(one.session)).closed:
+            return True
+        samples = (await self.journal.of(AudioFrame).state(one.session)).next
+        moved = one.steady and samples > one.samples
+        if not one.steady:  # silence that is put in for who listens is no work
+            inputs = (await self.journal.of(Item).state(one.session)).next
+            inputs += (await self.journal.of(Event).state(f"{one.session}/master")).next
+            moved, one.inputs = inputs > one.inputs, inputs
+        one.samples = samples
+        if moved:
+            one.moved_at_s = monotonic()
+        return False
+
+    async def _admit(self, session: str) -> None:
+        if (await self.journal.of(Control).state(session)).closed:
+            return  # cancelled in line
+        try:
+            await self.journal.describe(session)
+        except UnknownSessionError:
+            return
+        await self.journal.append(Admission(session=session, last=True))
+
+    async def _commit(self) -> None:
+        """Let the next leader begin with the oldest session that still works."""
+        now_s = monotonic()
+        if now_s - self._committed_at_s < COMMIT_S:
+            return
+        self._committed_at_s = now_s
+        offsets = {number: offset for (_, number), offset in self._positions.items()}
+        for one in self._admitted.values():
+            if one.works(now_s):
+                number, offset = one.place
+                offsets[number] = min(offsets[number], offset)
+        for number, offset in offsets.items():
+            await self.journal.log.commit(GROUP, number, {Admission.TOPIC: offset})

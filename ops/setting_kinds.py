@@ -1,0 +1,47 @@
+"""Kinds of settings, and what is allowed in each."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ..storage.names import check_namespace
+
+
+def checked_namespace(namespace: str) -> str:
+    """Return a namespace that keys may begin with."""
+    check_namespace(namespace)
+    return namespace
+
+
+def url_path(path: str) -> str:
+    """Return a path that a URL may end with."""
+    if not path.startswith("/") or path.endswith("/"):
+        raise ValueError("begin it with '/' and do not end it with '/'")
+    return path
+
+
+def listed(setting: str) -> list[str]:
+    """Return the words of a setting that are separated by commas."""
+    return [word.strip() for word in setting.split(",") if word.strip()]
+
+
+def host_names(setting: str) -> str:
+    """Return a list of names that a Host header may have."""
+    for name in listed(setting):
+        if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", name):
+            raise ValueError("list names without scheme and port, such as audio.example")
+    return setting
+
+
+def web_origins(setting: str) -> str:
+    """Return a list of origins that an Origin header may have."""
+    for origin in listed(setting):
+        if not re.fullmatch(r"https?://[^/?#@\s]+", origin):
+            raise ValueError("list origins such as https://app.example, without a path")
+    return setting
+
+
+Fsync = Literal["always", "everysec", "no"]
+Secret = Annotated[str, Field(repr=False)]
+Port = Annotated[int, Field(ge=1, le=65_535)]

@@ -1,0 +1,271 @@
+"""How many sessions are in production, and in what order the others follow."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+from standins.in_memory import System, open_session
+
+from rhapsode.agents.admission import SAMPLE_S, Gate, Speed
+from rhapsode.agents.admitting import FIRST_LIMIT, Admitter
+from rhapsode.agents.models.reciter import Reciter
+from rhapsode.codecs.records import (
+    Admission,
+    AudioFrame,
+    Chunk,
+    Control,
+    Item,
+    Passage,
+    Segment,
+    text_items,
+)
+from rhapsode.storage.memory.admissions import MemoryAdmissions
+from rhapsode.topologies.registry import stages_named
+
+
+class Machine(Speed):
+    """What is measured on a machine, by a clock of its own."""
+
+    now_s = 100.0
+
+    def work(self, samples: list[float], at_work: int) -> None:
+        """Let so many sessions make so many seconds of audio a second, sample after sample."""
+        self.note(self.now_s, 0.0, at_work)
+        for value in samples:
+            self.now_s += SAMPLE_S
+            self.note(self.now_s, value * SAMPLE_S, at_work)
+
+
+def speed(limit: int = 8, most: int = 100) -> Machine:
+    return Machine(limit=limit, most=most)
+
+
+def test_the_limit_is_most_of_the_speed_that_was_measured() -> None:
+    measured = speed()
+    measured.work([50.0] * 10, at_work=8)
+    assert measured.value == pytest.approx(50.0)
+    assert measured.limit == 40
+
+
+def test_a_few_sessions_that_make_little_lower_nothing() -> None:
+    measured = speed()
+    measured.work([50.0] * 10, at_work=8)
+    measured.work([3.0] * 50, at_work=1)
+    assert measured.limit == 40
+
+
+def test_where_every_place_is_taken_the_limit_follows_the_speed_down_to_one_session() -> None:
+    measured = speed()
+    measured.work([50.0] * 10, at_work=8)
+    measured.work([10.0] * 50, at_work=60)
+    assert measured.limit == 8
+    measured.work([0.0] * 200, at_work=60)
+    assert measured.limit == 1
+
+
+def test_an_idle_machine_is_no_slow_one() -> None:
+    measured = speed()
+    measured.work([50.0] * 10, at_work=8)
+    measured.work([0.0] * 100, at_work=0)
+    assert measured.limit == 40
+    # the first sample after it counts from when there was work again
+    measured.work([50.0], at_work=40)
+    assert measured.value == pytest.approx(50.0)
+
+
+def test_the_limit_stays_below_what_was_set() -> None:
+    measured = speed(most=20)
+    measured.work([500.0] * 10, at_work=8)
+    assert measured.limit == 20
+
+
+async def system_with(sessions: int, free: int = 0) -> System:
+    """Return a system that has accepted sessions of one text each, in the order of their names."""
+    system = System(admissions=MemoryAdmissions(free))
+    await system.declare()
+    for number in range(sessions):
+        await system.narrate("Words.", f"s{number:02}")
+    return system
+
+
+def gate(system: System) -> Gate:
+    return Gate(system.admissions, system.journal.of(Admission))
+
+
+async def enter(system: System, session: str) -> bool:
+    """Ask for a place as a first stage does; return whether it was given."""
+    admission = await gate(system).enter(await system.journal.describe(session))
+    await system.append(admission or ())
+    return admission is not None
+
+
+@asynccontextmanager
+async def admitting(system: System, most: int = 100) -> AsyncGenerator[None]:
+    task = asyncio.create_task(Admitter(system.journal, system.admissions, most).run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def admitted(system: System) -> list[str]:
+    """Return the sessions that were admitted."""
+    sessions = [f"s{number:02}" for number in range(50)]
+    return [name for name in sessions if await system.records(Admission, name)]
+
+
+async def end(system: System, *sessions: str) -> None:
+    """End sessions, as `pack` does."""
+    await system.append(
+        [
+            Segment(session=session, number=0, first_frame=0, frames=0, size_bytes=0, last=True)
+            for session in sessions
+        ]
+    )
+
+
+async def test_whoever_finds_a_place_is_admitted_by_what_it_writes_first() -> None:
+    system = await system_with(1, free=1)
+    assert await enter(system, "s00")
+    assert await admitted(system) == ["s00"]
+    assert await enter(system, "s00")  # again, after a restart: it takes no second place
+    assert await system.admissions.waiting() == 0
+
+
+async def test_without_a_place_a_session_stands_in_line() -> None:
+    system = await system_with(2)
+    assert not await enter(system, "s00")
+    assert not await enter(system, "s01")
+    assert not await enter(system, "s00")
+    assert await system.admissions.waiting() == 2
+    assert await admitted(system) == []
+
+
+async def test_as_sessions_end_others_follow_in_the_order_of_their_acceptance() -> None:
+    system = await system_with(5)
+    for session in ("s03", "s01", "s04", "s02", "s00"):
+        assert not await enter(system, session)
+    async with admitting(system, most=2):
+        await until_admitted(system, ["s00", "s01"])
+        assert await system.admissions.position("s02") == 1
+        await end(system, "s00")
+        await until_admitted(system, ["s00", "s01", "s02"])
+        await end(system, "s01", "s02")
+        await until_admitted(system, ["s00", "s01", "s02", "s03", "s04"])
+    assert await system.admissions.waiting() == 0
+
+
+async def until_admitted(system: System, sessions: list[str]) -> None:
+    async with asyncio.timeout(10):
+        while await admitted(system) != sessions:
+            await asyncio.sleep(0.02)
+
+
+async def test_who_is_cancelled_in_line_takes_no_place() -> None:
+    system = await system_with(3)
+    for session in ("s00", "s01", "s02"):
+        await enter(system, session)
+    await system.append([Control(session="s00", seq=0, verb="cancel", last=True)])
+    async with admitting(system, most=2):
+        await until_admitted(system, ["s01", "s02"])
+    assert await system.admissions.waiting() == 0
+
+
+async def test_an_open_session_that_sleeps_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rhapsode.agents.admitting.ASLEEP_S", 0.1)
+    system = System(admissions=MemoryAdmissions())
+    await system.declare()
+    for number in range(3):
+        await system.append([open_session(f"s{number:02}")])
+        await system.text(0, "Words.", f"s{number:02}")
+        await enter(system, f"s{number:02}")
+    async with admitting(system, most=1):
+        await until_admitted(system, ["s00", "s01", "s02"])
+
+
+async def test_the_next_leader_knows_from_the_log_who_is_in_production() -> None:
+    system = await system_with(4)
+    for number in range(4):
+        await enter(system, f"s{number:02}")
+    async with admitting(system, most=2):
+        await until_admitted(system, ["s00", "s01"])
+    async with admitting(system, most=2):
+        await until_places(system, producing=2)
+        assert await admitted(system) == ["s00", "s01"]
+        await end(system, "s01")
+        await until_admitted(system, ["s00", "s01", "s02"])
+
+
+async def until_places(system: System, *, producing: int) -> None:
+    async with asyncio.timeout(10):
+        while (places := await system.admissions.places()) is None or places.producing != producing:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_line_that_was_lost_is_made_again_from_the_log() -> None:
+    system = await system_with(3)
+    await system.append([open_session("s03")])  # nothing is to be heard of it yet
+    await enter(system, "s00")
+    await end(system, "s00")
+    system.admissions = MemoryAdmissions()
+    async with admitting(system):
+        await until_admitted(system, ["s01", "s02"])
+    assert await system.admissions.position("s03") is None
+
+
+async def test_places_are_said_before_anybody_asks() -> None:
+    system = await system_with(0)
+    async with admitting(system):
+        await until_places(system, producing=0)
+        await system.narrate("Words.", "s00")
+        assert await enter(system, "s00")
+        await until_places(system, producing=1)
+    places = await system.admissions.places()
+    assert places is not None
+    assert places.limit == FIRST_LIMIT
+
+
+@pytest.mark.parametrize("mode", ["narrate", "expand"])
+async def test_a_session_that_waits_is_passed_over_and_heard_whole_once_it_is_admitted(
+    mode: str,
+) -> None:
+    system = System(admissions=MemoryAdmissions(), model=Reciter("Once upon a time."))
+    await system.declare()
+    await system.append([open_session("s", mode=mode)])
+    for seq in range(3):
+        await system.append(text_items("s", seq, f"Sentence {seq}. ", item_end=True))
+    first = (await system.records(Item, "s"))[:2]
+    stage = "expand" if mode == "expand" else "split"
+    (agent,) = (one.agent(system) for one in stages_named((stage,)))
+    assert await system.hand(agent, "s", first) == []
+    assert await system.admissions.position("s") == 1
+    admission = Admission(session="s", last=True)
+    await system.append([admission])
+    await system.append(text_items("s", 3, "The end.", item_end=True, last=True))
+    *_, last = await system.records(Item, "s")
+    await system.hand(agent, "s", [admission, last])
+    if mode == "narrate":
+        chunks = await system.records(Chunk, "s/0")
+        assert " ".join(chunk.text for chunk in chunks).split() == (
+            ["Sentence", "0.", "Sentence", "1.", "Sentence", "2.", "The", "end."]
+        )
+        assert chunks[-1].last
+    else:
+        passages = await system.records(Passage, "s")
+        assert [passage.item for passage in passages if passage.item_end] == [0, 1, 2, 3]
+        assert passages[-1].last
+
+
+async def test_more_sessions_than_places_are_all_heard() -> None:
+    system = System(admissions=MemoryAdmissions(), most_sessions=2)
+    async with system.running():
+        for number in range(9):
+            await system.narrate("Words that are heard.", f"s{number:02}")
+        await system.finished(*(f"s{number:02}" for number in range(9)))
+    for number in range(9):
+        frames = await system.records(AudioFrame, f"s{number:02}")
+        assert frames[-1].last
+        assert not frames[-1].error
+    assert not system.counts.troubles
