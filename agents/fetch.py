@@ -1,33 +1,23 @@
 """From object chunks to their audio, decoded piece by piece."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import aclosing, closing
-from dataclasses import dataclass, field
-from functools import partial
-from itertools import islice
-from typing import TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
 
 import structlog
 
-from ..codecs.audio.decoding import PieceDecoder
 from ..codecs.audio.files import AudioFormatError
-from ..codecs.audio.pcm import Samples
 from ..codecs.records import Chunk, Control, ObjectAudio, SequenceRecord
 from ..codecs.session import LIMITS
-from ..storage.objects.source import ObjectChangedError, ObjectSource
+from ..storage.objects.source import ObjectChangedError, ObjectInfo, ObjectSource
 from ..storage.objects.store import ObjectsRefusedError
+from .decoders.isolated import DecoderDiedError, Decoders
+from .decoders.messages import Open
 from .journal import Description, Sequences
-from .object_file import ObjectFile
 from .speak import is_cancelled
-
-T = TypeVar("T")
 
 PIECE_SAMPLES = 24_000
 """Half a second at 48 kHz: 48 KB in a record."""
-PIECES_A_WRITE = 4
-DECODERS_AT_ONCE = 4
 log = structlog.get_logger()
 
 
@@ -35,7 +25,13 @@ class ObjectMissingError(Exception):
     """There is no object of that name."""
 
 
-ENDS_AN_OBJECT = (ObjectMissingError, ObjectChangedError, ObjectsRefusedError, AudioFormatError)
+ENDS_AN_OBJECT = (
+    ObjectMissingError,
+    ObjectChangedError,
+    ObjectsRefusedError,
+    AudioFormatError,
+    DecoderDiedError,
+)
 """What no other try can mend: the object ends with it, and the session goes on."""
 
 
@@ -62,11 +58,7 @@ class Fetch:
     objects: ObjectSource
     audio: Sequences[ObjectAudio]
     control: Sequences[Control]
-    threads: Executor = field(
-        default_factory=lambda: ThreadPoolExecutor(DECODERS_AT_ONCE, thread_name_prefix="fetch")
-    )
-    """Decoders wait in here for what is read in the loop's own threads, so they have others: with
-    the same ones, as many objects as there are threads would wait for ever."""
+    decoders: Decoders
 
     async def __call__(
         self, session: Description, chunks: AsyncIterator[Chunk]
@@ -118,7 +110,9 @@ class Fetch:
             samples=last.first_sample + len(last.pcm) // 2,
         )
 
-    async def _opened(self, session: Description, chunk: Chunk, cursor: _Cursor) -> PieceDecoder:
+    async def _wanted(
+        self, session: Description, chunk: Chunk, cursor: _Cursor
+    ) -> tuple[ObjectInfo, Open]:
         info = await self.objects.stat(chunk.object)
         if info is None:
             raise ObjectMissingError(f"there is no object {chunk.object[:200]!r}")
@@ -128,66 +122,38 @@ class Fetch:
                 f"object {chunk.object[:200]!r} has changed since it was asked"
             )
         cursor.etag = info.etag
-        file = ObjectFile(self.objects, chunk.object, info, asyncio.get_running_loop())
-        # the decoder reads as soon as it is made, so never in the loop's own thread
         rate_hz = session.form.sample_rate_hz
-        opened = partial(PieceDecoder, file, rate_hz, max_seconds=LIMITS.object_s)
-        return await self._in_thread(opened)
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        """Do the work in a thread; a cancellation waits for it, as its decoder is closed then."""
-        running = asyncio.get_running_loop().run_in_executor(self.threads, work)
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            await asyncio.wait([running])
-            running.exception()  # nobody else asks for it any more
-            raise
+        return info, Open(info.size_bytes, rate_hz, LIMITS.object_s, PIECE_SAMPLES, cursor.samples)
 
     async def _decoded(
         self, session: Description, chunk: Chunk, cursor: _Cursor
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        decoder = await self._opened(session, chunk, cursor)
-        # one piece is held back: only then is the last one known as such
-        held: Samples | None = None
-        with closing(decoder):
-            pieces = decoder.pieces(PIECE_SAMPLES, skip_samples=cursor.samples)
-            while True:
-                batch, error = await self._in_thread(partial(_some, pieces, PIECES_A_WRITE))
-                output: list[ObjectAudio] = []
-                for samples in batch:
-                    if held is not None:
-                        output.append(_advanced(chunk, cursor, held))
-                    held = samples
-                if error is not None and held is not None:
-                    output.append(_advanced(chunk, cursor, held))
+        info, wanted = await self._wanted(session, chunk, cursor)
+
+        async def read(start: int, end: int) -> bytes:
+            return await self.objects.read(chunk.object, start, end, etag=info.etag)
+
+        async with aclosing(self.decoders.decode(chunk.object, wanted, read)) as decoded:
+            async for some in decoded:
+                ends = some.end and not some.error
+                # an object without sound has one piece too, which is empty
+                pieces = some.pcm or [b""] * ends
+                output = [
+                    _advanced(chunk, cursor, pcm, end=ends and number == len(pieces))
+                    for number, pcm in enumerate(pieces, start=1)
+                ]
                 if output:
                     yield tuple(output)
-                if error is not None:
-                    raise error
-                if not batch:
-                    break
+                if some.error:
+                    raise AudioFormatError(some.error)
                 if await is_cancelled(self.control, chunk.session):
                     return
-        pcm = b"" if held is None else held.astype("<i2").tobytes()
-        yield (_piece(chunk, cursor, pcm, object_end=True),)
-        cursor.piece += 1
 
 
-def _some(pieces: Iterator[Samples], count: int) -> tuple[list[Samples], Exception | None]:
-    """Return the next pieces, and the error that ends the object behind them."""
-    some: list[Samples] = []
-    try:
-        some.extend(islice(pieces, count))  # keeps what came before an error
-    except ENDS_AN_OBJECT as error:
-        return some, error
-    return some, None
-
-
-def _advanced(chunk: Chunk, cursor: _Cursor, samples: Samples) -> ObjectAudio:
-    record = _piece(chunk, cursor, samples.astype("<i2").tobytes())
+def _advanced(chunk: Chunk, cursor: _Cursor, pcm: bytes, *, end: bool = False) -> ObjectAudio:
+    record = _piece(chunk, cursor, pcm, object_end=end)
     cursor.piece += 1
-    cursor.samples += len(samples)
+    cursor.samples += len(pcm) // 2
     return record
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from ..agents.decoders.isolated import Decoders
 from ..agents.journal import Journal
 from ..agents.models.model import Model
 from ..agents.models.openai import OpenAIModel
@@ -107,6 +108,11 @@ class Services:
         )
 
     @property
+    def decoders(self) -> Decoders:
+        """The processes that decode foreign audio files."""
+        return self._once("decoders", Decoders)
+
+    @property
     def voice(self) -> Chain:
         """The chain of voices."""
         return self._once("voice", lambda: voice_from(self.settings))
@@ -168,7 +174,7 @@ class Services:
         """Close what was built."""
         closing = [
             self._built[name].close()
-            for name in ("voice", "model", "store", "objects", "admissions")
+            for name in ("voice", "decoders", "model", "store", "objects", "admissions")
             if name in self._built
         ]
         if "log" in self._built:

@@ -62,7 +62,12 @@ async def _prepare_voice(resources: Resources) -> None:
 
 
 def _fetch(resources: Resources, journal: Journal) -> Fetch:
-    return Fetch(resources.objects, journal.of(ObjectAudio), journal.of(Control))
+    audio, control = journal.of(ObjectAudio), journal.of(Control)
+    return Fetch(resources.objects, audio, control, resources.decoders)
+
+
+async def _prepare_decoders(resources: Resources) -> None:
+    await resources.decoders.prepare()
 
 
 def _master(resources: Resources, journal: Journal) -> Master:
@@ -131,6 +136,7 @@ SPEECH = Topology(
             sinks=("object-audio",),
             reads=("control",),
             build=_fetch,
+            prepare=_prepare_decoders,
         ),
         Stage(
             "master",

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from ..agents.decoders.isolated import Decoders
 from ..agents.journal import Description, Journal
 from ..agents.models.model import Model
 from ..agents.turns import Turns
@@ -74,6 +75,11 @@ class Resources(Protocol):
     @property
     def voice(self) -> Voice:
         """The chain of voices."""
+        ...
+
+    @property
+    def decoders(self) -> Decoders:
+        """The processes that decode foreign audio files."""
         ...
 
     @property

@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..agents.decoders.in_process import in_process_decoders
+from ..agents.decoders.isolated import Decoders
 from ..agents.journal import Journal, R, batches
 from ..agents.models.model import Model
 from ..agents.models.reciter import Reciter
@@ -63,6 +65,7 @@ class InMemorySystem:
     log: Log = field(default_factory=MemoryLog)
     store: MemoryObjects = field(default_factory=MemoryObjects)
     objects: ObjectSource = field(default_factory=MemorySource)
+    decoders: Decoders = field(default_factory=in_process_decoders)
     form: Form = field(default_factory=lambda: Form(segment_s=1.0))
     """Of the sessions that `narrate` begins."""
     voice_slots: int = 2
@@ -81,10 +84,13 @@ class InMemorySystem:
     @asynccontextmanager
     async def running(self, stages: Sequence[Stage] = STAGES) -> AsyncGenerator[None]:
         """Run the stages until the block is left; a bug in one of them is raised then."""
-        async with running(stages, self, self.counts) as failed:
-            yield
-            if failed.done():
-                failed.result()
+        try:
+            async with running(stages, self, self.counts) as failed:
+                yield
+                if failed.done():
+                    failed.result()
+        finally:
+            await self.decoders.close()
 
     async def describe(self, session: str = "s", **fields: Any) -> Session:
         """Accept a session without items."""

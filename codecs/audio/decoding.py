@@ -9,8 +9,8 @@ earlier; a run of them longer than ``MAX_BAD_PACKETS`` ends the file with ``Audi
 file that was cut short simply ends where its bytes do: whoever fetched it knows its length.
 
 What Python cannot bound is FFmpeg's own memory: a header of a few bytes that claims 16,386 channels
-made it allocate 0.8 GB before it refused (measured). `fetch` decodes in its own process: give it a
-limit of memory where files come from strangers.
+made it allocate 0.8 GB before it refused (measured). So `agents/decoders` decodes in processes of
+their own, with a limit of memory.
 """
 
 from collections.abc import Iterator

@@ -1,11 +1,14 @@
 """Objects into audio: piece by piece, the same from anywhere, and an end with a reason."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +16,7 @@ from sample_audio import decoded, sample_file
 from standins.in_memory import System, accepted
 from standins.waiting import until
 
+from rhapsode.agents.decoders.isolated import Decoders
 from rhapsode.agents.fetch import PIECE_SAMPLES, Fetch
 from rhapsode.codecs.encoding import MAX_RECORD_BYTES, encode
 from rhapsode.codecs.records import Chunk, Control, ObjectAudio
@@ -24,8 +28,20 @@ SONG = sample_file("flac", 5.3)
 OTHER = sample_file("mp3", 1.2)
 
 
+@pytest.fixture(autouse=True)
+async def decoders() -> AsyncIterator[Decoders]:
+    """Decode with the same processes in all systems of a test."""
+    shared.append(Decoders())
+    yield shared[-1]
+    await shared.pop().close()
+
+
+shared: list[Decoders] = []
+
+
 def agent(system: System) -> Fetch:
-    return Fetch(system.objects, system.journal.of(ObjectAudio), system.journal.of(Control))
+    journal = system.journal
+    return Fetch(system.objects, journal.of(ObjectAudio), journal.of(Control), shared[-1])
 
 
 def chunk(index: int, name: str = "song", etag: str = "", **fields: object) -> Chunk:
@@ -65,18 +81,16 @@ async def test_an_object_is_decoded_at_the_sessions_rate_in_pieces_that_fit_a_re
         assert {len(piece.pcm) // 2 for piece in pieces[:-1]} == {PIECE_SAMPLES}
 
 
-async def test_decoders_leave_the_loop_the_threads_that_their_files_are_read_in(
-    tmp_path: Path,
-) -> None:
+async def test_more_objects_than_decoders_are_all_decoded(tmp_path: Path) -> None:
     (tmp_path / "song").write_bytes(SONG)
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
     system = await accepted(system=System(objects=FolderSource(tmp_path)))
-    fetch = agent(system)
-    async with asyncio.timeout(20):
-        await asyncio.gather(
-            *(system.hand(fetch, "s", [chunk(0, chapter=chapter)]) for chapter in range(6))
-        )
-    for chapter in range(6):
+    decoders = Decoders(at_once=2)
+    fetch = replace(agent(system), decoders=decoders)
+    await asyncio.gather(
+        *(system.hand(fetch, "s", [chunk(0, chapter=chapter)]) for chapter in range(5))
+    )
+    await decoders.close()
+    for chapter in range(5):
         pieces = await system.records(ObjectAudio, f"s/{chapter}")
         assert np.array_equal(samples_of(pieces), decoded(SONG))
 
@@ -227,28 +241,79 @@ async def test_a_cancelled_session_is_not_decoded_to_its_end() -> None:
     assert not any(piece.object_end for piece in pieces)
 
 
-async def test_a_worker_that_is_stopped_waits_for_the_thread_that_decodes() -> None:
+class Killing(MemorySource):
+    """Kills the process that decodes whenever it reads behind some byte."""
+
+    def __init__(self, signals: list[int]) -> None:
+        super().__init__({"song": sample_file("wav", 30.0), "other": OTHER})
+        self.signals = signals
+
+    async def read(self, name: str, start: int, end: int, *, etag: str) -> bytes:
+        if name == "song" and start >= 1_000_000 and self.signals:
+            for child in psutil.Process().children():
+                child.send_signal(self.signals[0])
+            del self.signals[0]
+        return await super().read(name, start, end, etag=etag)
+
+
+@pytest.mark.parametrize(
+    "signals", [[signal.SIGSEGV], [signal.SIGKILL] * 4], ids=["dies once", "killed from outside"]
+)
+async def test_an_object_goes_on_with_the_next_sample_where_its_decoder_died(
+    signals: list[int],
+) -> None:
+    source = Killing(list(signals))
+    system = await with_objects(source)
+    await system.hand(agent(system), "s", [chunk(0)])
+    assert not source.signals
+    pieces = await pieces_of(system, 0)
+    assert pieces[-1].object_end
+    assert not pieces[-1].error
+    assert np.array_equal(samples_of(pieces), decoded(source.files["song"]))
+
+
+async def test_an_object_that_kills_its_decoder_twice_ends_and_the_session_goes_on() -> None:
+    source = Killing([signal.SIGSEGV] * 2)
+    pieces = await ended_early(
+        await with_objects(source), "killed its decoder twice: it died of SIGSEGV", chunk(0)
+    )
+    assert np.array_equal(
+        samples_of(pieces), decoded(source.files["song"])[: len(samples_of(pieces))]
+    )
+
+
+async def test_a_decoder_that_takes_too_much_memory_is_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rhapsode.agents.decoders.isolated.MEMORY_BYTES", 1_000_000)
+    monkeypatch.setattr("rhapsode.agents.children.WATCH_S", 0.001)
+    system = await with_objects()
+    (pieces,) = await system.hand(agent(system), "s", [chunk(0)])
+    (piece,) = pieces
+    assert isinstance(piece, ObjectAudio)
+    assert piece.object_end
+    assert "MB of memory and was killed" in piece.error
+
+
+async def test_a_worker_that_is_stopped_ends_the_process_that_decodes() -> None:
     class Held(MemorySource):
-        """Gives nothing until it is let go, with a reader in its thread waiting for it."""
+        """Gives nothing, with a decoder waiting for it."""
 
         def __init__(self) -> None:
             super().__init__({"song": SONG})
             self.waiting = asyncio.Event()
-            self.go = asyncio.Event()
 
         async def read(self, name: str, start: int, end: int, *, etag: str) -> bytes:
             self.waiting.set()
-            await self.go.wait()
-            return await super().read(name, start, end, etag=etag)
+            await asyncio.Event().wait()
+            raise AssertionError("nobody lets it go")
 
     source = Held()
     system = await with_objects(source)
     running = asyncio.create_task(system.hand(agent(system), "s", [chunk(0)]))
     await source.waiting.wait()
+    (child,) = psutil.Process().children()
     running.cancel()
-    for _ in range(20):
-        await asyncio.sleep(0)
-    assert not running.done()  # its decoder must not be closed under the thread
-    source.go.set()
     await until(running.done)
     assert running.cancelled()
+    assert not child.is_running()

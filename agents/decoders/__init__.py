@@ -1,0 +1,1 @@
+"""Decoding of foreign audio files in processes of their own."""

@@ -1,0 +1,100 @@
+"""A decoder in a process of its own: ``python -m rhapsode.agents.decoders.child FD``."""
+
+import asyncio
+import sys
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
+from queue import SimpleQueue
+
+from ...codecs.audio.decoding import PieceDecoder
+from ...codecs.audio.files import AudioFormatError
+from ...codecs.audio.pcm import Samples
+from ..children import serve
+from .asked_file import AskedFile
+from .messages import Broken, Data, More, Need, Open, Pieces, Reply, decode_request, encode
+
+
+class Server:
+    """Decodes one object at a time; while it does, it asks for the object's bytes."""
+
+    def __init__(self) -> None:
+        self._decoder: PieceDecoder | None = None
+        self._pieces: Iterator[Samples] = iter(())
+        self._held: list[Samples] = []
+        """One piece is held back: only then is the last one known as such."""
+        self._thread = ThreadPoolExecutor(1)
+        self._work: asyncio.Future[Reply] | None = None
+        self._needs: asyncio.Queue[Need] = asyncio.Queue()
+        self._given: SimpleQueue[bytes | None] = SimpleQueue()
+
+    async def answer(self, data: bytes) -> bytes:
+        """Answer a request; what a file makes of the decoder is an answer too."""
+        request = decode_request(data)
+        if isinstance(request, Data):
+            self._given.put(request.data)
+        else:
+            loop = asyncio.get_running_loop()
+            self._work = loop.run_in_executor(self._thread, partial(self._done, request, loop))
+        assert self._work is not None, "an object is opened before its bytes are given"
+        need = asyncio.ensure_future(self._needs.get())
+        await asyncio.wait({need, self._work}, return_when=asyncio.FIRST_COMPLETED)
+        if need.done():
+            return encode(need.result())
+        need.cancel()
+        return encode(self._work.result())
+
+    def close(self) -> None:
+        """Let go of what is under way."""
+        self._given.put(None)
+        self._thread.shutdown(wait=False)
+
+    def _done(self, request: Open | More, loop: asyncio.AbstractEventLoop) -> Reply:
+        try:
+            if isinstance(request, Open):
+                self._open(request, loop)
+                return Pieces([], end=False)
+            return self._next(request.pieces)
+        except AudioFormatError as error:
+            return Pieces([], end=True, error=str(error))
+        except OSError as error:
+            return Broken(str(error))  # nobody is there to read it
+        except Exception as error:  # noqa: BLE001 - it is reported, and a bug over there
+            traceback.print_exc()
+            return Broken(repr(error))
+
+    def _open(self, request: Open, loop: asyncio.AbstractEventLoop) -> None:
+        if self._decoder is not None:
+            self._decoder.close()
+
+        def ask(start: int, end: int) -> bytes:
+            loop.call_soon_threadsafe(self._needs.put_nowait, Need(start, end))
+            data = self._given.get()
+            if data is None:
+                raise OSError("closed")
+            return data
+
+        file = AskedFile(request.size_bytes, ask)
+        self._decoder = PieceDecoder(file, request.rate_hz, max_seconds=request.max_seconds)
+        self._pieces = self._decoder.pieces(
+            request.piece_samples, skip_samples=request.skip_samples
+        )
+        self._held = []
+
+    def _next(self, count: int) -> Pieces:
+        some, self._held = self._held, []
+        error = ""
+        try:
+            some.extend(islice(self._pieces, count + 1 - len(some)))  # keeps what came before one
+        except AudioFormatError as failure:
+            error = str(failure)
+        end = bool(error) or len(some) <= count
+        if not end:
+            self._held = [some.pop()]
+        return Pieces([samples.astype("<i2").tobytes() for samples in some], end, error)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(int(sys.argv[1]), Server().answer))

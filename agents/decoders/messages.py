@@ -1,0 +1,57 @@
+"""What `fetch` and a decoder in a process of its own say to each other: MessagePack."""
+
+import msgspec
+
+
+class Open(msgspec.Struct, tag="open", frozen=True):
+    """Decode this object from now on; answered as `More` is."""
+
+    size_bytes: int
+    rate_hz: int
+    max_seconds: float
+    piece_samples: int
+    skip_samples: int
+    """Decoded and dropped: who resumes has them."""
+
+
+class More(msgspec.Struct, tag="more", frozen=True):
+    """Give the next pieces."""
+
+    pieces: int
+
+
+class Data(msgspec.Struct, tag="data", frozen=True):
+    """The bytes that were needed."""
+
+    data: bytes
+
+
+class Need(msgspec.Struct, tag="need", frozen=True):
+    """Before the answer: give me the object's bytes ``[start, end)``."""
+
+    start: int
+    end: int
+
+
+class Pieces(msgspec.Struct, tag="pieces", frozen=True):
+    """The next pieces of sound."""
+
+    pcm: list[bytes]
+    """Signed 16-bit little-endian mono, each of the length asked for but the object's last."""
+    end: bool
+    """True where the object ends behind them."""
+    error: str = ""
+    """Why it ends there, empty where its sound does."""
+
+
+class Broken(msgspec.Struct, tag="broken", frozen=True):
+    """A bug in the decoder."""
+
+    message: str
+
+
+Request = Open | More | Data
+Reply = Need | Pieces | Broken
+encode = msgspec.msgpack.Encoder().encode
+decode_request = msgspec.msgpack.Decoder(Request).decode
+decode_reply = msgspec.msgpack.Decoder(Reply).decode
