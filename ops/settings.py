@@ -44,6 +44,10 @@ def _state_folder() -> Path:
     return Path(home) / "rhapsode"
 
 
+def _sessions_of_this_machine() -> int:
+    return 16 * (os.cpu_count() or 2)
+
+
 class Settings(BaseSettings):
     """What an operator may choose; each has a default that works on one machine.
 
@@ -110,9 +114,9 @@ class Settings(BaseSettings):
     codec_slots: int = Field(default=2, ge=1, le=64)
     """Mastering and encoding done at once in a worker. Beyond one, one is kept for audio that is
     due: a first segment does not wait for what nobody listens to yet."""
-    most_sessions: int = Field(default=48, ge=1, le=10_000)
+    most_sessions: int = Field(default_factory=_sessions_of_this_machine, ge=1, le=10_000)
     """Sessions in production at the same time, over all workers; others wait in line. It is fewer
-    where the workers keep fewer at real time: each takes about 5 MB."""
+    where the workers keep fewer at real time. Each takes about 5 MB; 16 a core of this machine."""
     openai_speech_url: str = ""
     """Base URL of an OpenAI-compatible ``/audio/speech``, such as ``https://api.openai.com/v1``."""
     openai_speech_key: Secret = ""

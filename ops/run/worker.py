@@ -13,7 +13,7 @@ from ...topologies.registry import stages_named
 from ...topologies.stage import companions_of, group_id
 from ..metrics import LAG, REGISTRY, PrometheusObserver
 from ..services import Services
-from .collecting import exempt_what_is_loaded, give_back_freed_memory
+from .collecting import exempt_what_is_loaded, give_back_freed_memory, keep_memory_compact
 from .stopping import cancel_the_rest, end_within, stop_signal
 
 LAG_INTERVAL_S = 5.0
@@ -60,6 +60,7 @@ async def stages_running(
 async def work(services: Services, names: tuple[str, ...]) -> int:
     """Run stages until SIGTERM or SIGINT; return the exit status, 1 where a stage crashed."""
     stopping = stop_signal()
+    keep_memory_compact()
     _serve_metrics(services.settings.metrics_port)
     async with stages_running(services, names) as apps:
         exempt_what_is_loaded()
