@@ -1,12 +1,14 @@
 """How far a session is: folded from its events, live or from the log."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from ..agents.journal import Journal, UnknownSessionError
 from ..agents.pack import grid_of
-from ..codecs.encoding import decode
+from ..codecs.encoding import MalformedError, decode
 from ..codecs.records import Event, Session
+from ..storage.log import Entry
 
 State = Literal["PENDING", "PROGRESS", "SUCCESS", "FAILURE"]
 
@@ -134,8 +136,17 @@ async def load_progress(journal: Journal, session: str) -> Progress | None:
     return progress
 
 
-async def recent_sessions(journal: Journal, limit: int = 50) -> list[Progress]:
-    """Return the newest sessions, newest first."""
+def _owner_of(entry: Entry) -> str:
+    try:
+        return decode(entry.value or b"", Session).owner
+    except MalformedError:
+        return ""
+
+
+async def recent_sessions(
+    journal: Journal, limit: int = 50, owned: Callable[[str], bool] = lambda _: True
+) -> list[Progress]:
+    """Return those of the newest sessions whose owner is wanted, newest first."""
     found: list[tuple[int, str]] = []
     for number in range(journal.partitions):
         span = await journal.log.span(Session.TOPIC, number)
@@ -145,6 +156,7 @@ async def recent_sessions(journal: Journal, limit: int = 50) -> list[Progress]:
             (entry.timestamp_ms, (entry.key or b"").decode(errors="replace"))
             for entries in read.values()
             for entry in entries
+            if owned(_owner_of(entry))
         ]
     newest = sorted(found, reverse=True)[:limit]
     loaded = [await load_progress(journal, session) for _, session in newest]

@@ -33,3 +33,7 @@ def checked_text(text: str) -> str:
         return check_text(text)
     except ValueError as error:
         raise MalformedError(str(error)) from None
+
+
+class QuotaError(Exception):
+    """A key has no more of what is asked for; the message says of what, and until when."""

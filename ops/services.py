@@ -13,6 +13,7 @@ from ..agents.turns import Turns
 from ..agents.voices.chain import Chain
 from ..agents.voices.voice import VoiceFailedError
 from ..codecs.session import Form, Rendition, VoiceSettings
+from ..storage.access_keys import AccessKeys
 from ..storage.admissions import Admissions
 from ..storage.log import Groups, Log
 from ..storage.objects.folder import FolderObjects
@@ -21,13 +22,17 @@ from ..storage.objects.s3 import S3Objects, S3Settings
 from ..storage.objects.s3_source import S3Source
 from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import Objects
-from ..storage.opening import open_admissions, open_log
+from ..storage.opening import open_access_keys, open_admissions, open_log
 from ..topologies.in_memory import declare_topics
+from .quotas import Quotas
 from .sessions import Sessions
 from .settings import Settings
 from .voices import voice_from
 
 T = TypeVar("T")
+
+CLOSED = ("voice", "decoders", "model", "store", "objects", "admissions", "access_keys")
+"""What has a `close` of its own; the log is closed with them."""
 
 
 class Services:
@@ -69,6 +74,14 @@ class Services:
     def most_sessions(self) -> int:
         """Sessions in production at the same time, whatever the speed."""
         return self.settings.most_sessions
+
+    @property
+    def access_keys(self) -> AccessKeys:
+        """The API keys."""
+        settings = self.settings
+        return self._once(
+            "access_keys", lambda: open_access_keys(settings.redis_url, settings.namespace)
+        )
 
     @property
     def journal(self) -> Journal:
@@ -151,7 +164,14 @@ class Services:
     def sessions(self) -> Sessions:
         """The door through which sessions enter."""
         return self._once(
-            "sessions", lambda: Sessions(self.journal, self.objects, self.form, self._check_voice)
+            "sessions",
+            lambda: Sessions(
+                self.journal,
+                self.objects,
+                self.form,
+                self._check_voice,
+                Quotas(self.access_keys, self.journal),
+            ),
         )
 
     def _check_voice(self, settings: VoiceSettings) -> None:
@@ -172,11 +192,7 @@ class Services:
 
     async def close(self) -> None:
         """Close what was built."""
-        closing = [
-            self._built[name].close()
-            for name in ("voice", "decoders", "model", "store", "objects", "admissions")
-            if name in self._built
-        ]
+        closing = [self._built[name].close() for name in CLOSED if name in self._built]
         if "log" in self._built:
             closing.append(self.log.close())
         await asyncio.gather(*closing)

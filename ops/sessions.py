@@ -14,6 +14,7 @@ from ..codecs.session import Form, Mode, VoiceSettings, not_made_yet, pauses_for
 from ..storage.errors import ClosedError, GapError, OverlapError
 from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import ObjectsRefusedError
+from .quotas import Quotas
 from .refusals import ConflictError, SessionClosedError, check_new, checked_text
 
 APPEND_TRIES = 20
@@ -40,6 +41,8 @@ class Sessions:
     """What a session gets that asks for no form of its own."""
     check_voice: Callable[[VoiceSettings], None] = _any_voice
     """Raises ValueError for a voice or language that nobody here can speak."""
+    quotas: Quotas | None = None
+    """Counts what the owners of sessions use; None counts nothing."""
 
     def described(
         self,
@@ -85,10 +88,13 @@ class Sessions:
         Raises:
             MalformedError: the text is out of bounds; the message says what is allowed.
             ConflictError: there is a session of that id with another text.
+            QuotaError: its owner has no more characters or sessions.
             UnreachableError: the log does not answer.
         """
         session = described or self.described()
         items = text_items(session.session, 0, check_new(text), item_end=True, last=True)
+        if self.quotas is not None:
+            await self.quotas.start(session.owner, session.session, len(text))
         await self._begin(session, items)
         return session
 
@@ -98,6 +104,8 @@ class Sessions:
         Raises:
             ConflictError: there is a session of that id already, and it is not open.
         """
+        if self.quotas is not None:
+            await self.quotas.start(described.owner, described.session)
         if not all(await self.journal.append(described)):
             stored = await self.journal.describe(described.session)
             if not stored.record.open:
@@ -138,6 +146,8 @@ class Sessions:
         """
         checked = checked_text(text)
         description = await self._open_session(session)
+        if self.quotas is not None:
+            await self.quotas.spend(description.record.owner, len(text))
         # what a model writes from is complete with each call
         ends = item_end or description.mode == "expand"
         return await self._add(

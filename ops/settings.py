@@ -100,6 +100,11 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[str, AfterValidator(web_origins)] = ""
     """Origins such as ``https://app.example``, separated by commas, whose pages may use the API;
     media may be played from everywhere."""
+    require_key: Literal["auto", "always"] = "auto"
+    """Who needs an API key: ``auto`` is whoever is not on this machine or comes through a proxy,
+    and everybody once the gateway listens beyond loopback; ``always`` is everybody."""
+    ingress_owner: str = ""
+    """Id of the key that sessions from the ingress key belong to, and whose quota they use."""
     default_mode: Mode = "narrate"
     """What a prompt means where its sender does not say: ``narrate`` or ``expand``."""
     media_prefix: Annotated[str, AfterValidator(url_path)] = "/media/hls"

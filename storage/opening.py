@@ -1,10 +1,13 @@
-"""From a URL to a log, its consumer groups, and admission."""
+"""From a URL to a log, its consumer groups, admission, and API keys."""
 
+from .access_keys import AccessKeys
 from .admissions import Admissions
 from .log import Groups, Log
+from .memory.access_keys import MemoryAccessKeys
 from .memory.admissions import MemoryAdmissions
 from .memory.groups import MemoryGroups
 from .memory.log import MemoryLog
+from .redis.access_keys import RedisAccessKeys
 from .redis.admissions import RedisAdmissions
 from .redis.connection import RedisConnection, RedisSettings
 from .redis.groups import RedisGroups
@@ -32,3 +35,10 @@ def open_admissions(url: str, namespace: str) -> Admissions:
     if url.startswith("memory://"):
         return MemoryAdmissions()
     return RedisAdmissions(RedisConnection(RedisSettings(url, namespace)))
+
+
+def open_access_keys(url: str, namespace: str) -> AccessKeys:
+    """Return the API keys of a namespace; raises as `open_log`."""
+    if url.startswith("memory://"):
+        return MemoryAccessKeys()
+    return RedisAccessKeys(RedisConnection(RedisSettings(url, namespace)))

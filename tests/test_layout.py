@@ -182,7 +182,12 @@ def test_commands_that_papers_and_the_procfile_run_exist() -> None:
         if command.startswith("-"):
             continue
         assert command in known, f"rhapsode {command}"
-        options = {name for parameter in known[command].params for name in parameter.opts}
+        named = known[command]
+        for verb in vars(named).get("commands", {}) and arguments[:1]:
+            if "|" not in verb:
+                assert verb in named.commands, f"rhapsode {command} {verb}"
+                named = named.commands[verb]
+        options = {name for parameter in named.params for name in parameter.opts}
         for argument in arguments:
             if argument.startswith("-"):
                 assert argument.partition("=")[0] in options | {"--help"}

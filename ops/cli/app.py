@@ -8,7 +8,7 @@ import structlog
 import typer
 
 from ... import __version__
-from . import dead, inspect, listen, records, run
+from . import dead, inspect, keys, listen, records, run
 from .running import show
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ for _command in (
 ):
     app.command()(_command)
 app.add_typer(dead.app, name="dead", no_args_is_help=True)
+app.add_typer(keys.app, name="keys", no_args_is_help=True)
 
 
 def _version(asked: bool) -> None:

@@ -30,9 +30,12 @@ from ...codecs.device.xiaozhi import (
     parse_message,
 )
 from ...codecs.encoding import MalformedError
-from ...codecs.records import DeviceFrames, check_session
+from ...codecs.records import Admission, DeviceFrames, check_session
+from ...storage.log import UnreachableError
+from ..gateway.authentication import caller_of
 from ..gateway.follower import Follower
 from ..metrics import DEVICE_FRAMES, DEVICES
+from ..refusals import QuotaError
 from ..sessions import Sessions
 
 HELLO_TIMEOUT_S = 10.0
@@ -137,8 +140,9 @@ class DeviceServer:
         elif isinstance(message, ListenDetect):
             await device.tell(device.messages.stt(message.text))
             try:
-                session = await self._sessions.start(message.text)
-            except MalformedError as error:
+                described = self._sessions.described(owner=caller_of(device.socket).owner)
+                session = await self._sessions.start(message.text, described)
+            except (MalformedError, QuotaError) as error:
                 await device.alert(str(error))
                 return
             await self._play(device, session.session)
@@ -188,12 +192,20 @@ class DeviceServer:
             if open_:
                 await self._heard(session)
             if run is None:
+                if not cursor and not await self._is_admitted(session):
+                    continue  # it waits in line
                 stalled_s += PATIENCE_S
                 if not open_ and stalled_s >= STALLED_S:
                     return
                 continue
             stalled_s = 0.0
             cursor = await self._send_run(device, run, cursor, pacer)
+
+    async def _is_admitted(self, session: str) -> bool:
+        try:
+            return (await self._sessions.journal.of(Admission).state(session)).closed
+        except UnreachableError:
+            return True  # then it is the log that gives nothing
 
     async def _send_run(self, device: _Device, run: DeviceFrames, cursor: int, pacer: Pacer) -> int:
         clock = asyncio.get_running_loop().time

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from pydantic import Field
@@ -21,6 +21,7 @@ from ..refusals import ConflictError, SessionClosedError
 from ..sessions import Sessions
 from ..waiting import in_line
 from .answers import refused
+from .authentication import caller_of
 from .follower import Follower
 from .requests import NewItem, NewSession, NewText, SessionRequest
 
@@ -63,7 +64,7 @@ class Api:
         """Return the URL path of a session's playlist."""
         return f"{self.media_prefix}/{session}/{name}"
 
-    def describe(self, request: SessionRequest, *, open_: bool) -> Session:
+    def describe(self, request: SessionRequest, *, open_: bool, owner: str) -> Session:
         """Return the record of the session that a request asks for.
 
         Raises:
@@ -76,16 +77,18 @@ class Api:
                 form=request.form.applied_to(self.sessions.form),
                 open_=open_,
                 idle_close_s=request.idle_close_s,
+                owner=owner,
             )
         except ValueError as error:
             raise MalformedError(str(error)) from None
 
-    async def create(self, body: NewSession) -> Response:
+    async def create(self, body: NewSession, request: Request) -> Response:
         """Accept a session of one text, or open one; it is durable before the answer."""
         if body.open == (body.text is not None):
             return refused(400, "give either a text, or open: true and add items later")
         try:
-            described = self.describe(body, open_=body.open)
+            owner = caller_of(request).owner
+            described = self.describe(body, open_=body.open, owner=owner)
             if body.text is None:
                 await self.sessions.open(described)
             else:
@@ -143,9 +146,11 @@ class Api:
             return refusal(error)
         return JSONResponse({"session_id": session})
 
-    async def recent(self, limit: Annotated[int, Field(ge=1, le=200)] = 50) -> Response:
-        """List the newest sessions."""
-        found = await recent_sessions(self.sessions.journal, limit)
+    async def recent(
+        self, request: Request, limit: Annotated[int, Field(ge=1, le=200)] = 50
+    ) -> Response:
+        """List the newest sessions; who has a key, those of that key among them."""
+        found = await recent_sessions(self.sessions.journal, limit, caller_of(request).owns)
         return JSONResponse({"sessions": [self.summary(progress) for progress in found]})
 
     async def show(self, session: str) -> Response:

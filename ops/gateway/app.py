@@ -16,9 +16,11 @@ from ... import __version__
 from ...codecs.records import Event
 from ...storage.log import UnreachableError
 from ...storage.objects.store import ObjectsUnreachableError
+from ..callers import Callers
 from ..devices.server import DeviceServer
 from ..metrics import FINISHED, FIRST_AUDIO, REGISTRY, SECONDS_AHEAD, measure_admission
 from ..progress import Progress
+from ..refusals import QuotaError
 from ..run.collecting import exempt_what_is_loaded
 from ..run.readiness import stages_waiting
 from ..services import Services
@@ -26,12 +28,14 @@ from ..setting_kinds import listed
 from .access import Access
 from .answers import refused
 from .api import Api
+from .authentication import Authentication, is_loopback
 from .follower import Follower
 from .input_stream import InputStream
 from .media import Origin
 from .open_sessions import OpenSessions
 from .pump import Pump
 from .seed_api import SeedApi
+from .tokens import Tokens
 
 MAX_BODY_BYTES = 1_000_000
 """More than the largest text in any encoding."""
@@ -46,7 +50,7 @@ def gateway(services: Services) -> FastAPI:
     follower.on_event.append(_measure)
     open_sessions = OpenSessions(sessions)
     devices = DeviceServer(sessions, follower, open_sessions.heard)
-    pump = Pump(sessions)
+    pump = Pump(sessions, settings.ingress_owner)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -57,6 +61,14 @@ def gateway(services: Services) -> FastAPI:
 
     app = FastAPI(title="Rhapsode", version=__version__, lifespan=lifespan)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
+    callers = Callers(services.access_keys)
+    app.add_middleware(
+        Authentication,
+        callers=callers,
+        journal=services.journal,
+        media_prefix=settings.media_prefix,
+        always=settings.require_key == "always" or not is_loopback(settings.host),
+    )
     app.add_middleware(
         Access,
         media_prefix=settings.media_prefix,
@@ -67,12 +79,14 @@ def gateway(services: Services) -> FastAPI:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(UnreachableError, _unreachable)
     app.add_exception_handler(ObjectsUnreachableError, _unreachable)
+    app.add_exception_handler(QuotaError, _over_quota)
     api = Api(sessions, follower, services.admissions, settings.media_prefix)
     origin = Origin(services.store, follower, open_sessions.heard)
     for part in (
         api.router(),
         SeedApi(api, settings.default_mode).router(),
         InputStream(api).router(),
+        Tokens(callers).router(),
         origin.router(settings.media_prefix),
         devices.router(),
     ):
@@ -128,6 +142,10 @@ async def _refused(_: Request, error: Exception) -> Response:
     response = refused(error.status_code, str(error.detail))
     response.headers.update(error.headers or {})
     return response
+
+
+async def _over_quota(_: Request, error: Exception) -> Response:
+    return refused(429, str(error))
 
 
 async def _unreachable(_: Request, error: Exception) -> Response:

@@ -26,15 +26,17 @@ from ...codecs.encoding import MalformedError
 from ...codecs.records import Event, Item, check_session
 from ...storage.log import UnreachableError
 from ...storage.objects.store import ObjectsUnreachableError
+from ..callers import Caller
 from ..metrics import STARTED
 from ..progress import Progress
-from ..refusals import ConflictError, SessionClosedError
+from ..refusals import ConflictError, QuotaError, SessionClosedError
 from .api import Api
+from .authentication import caller_of
 from .requests import NewItem, SessionRequest
 
 MAX_MESSAGE_CHARS = 600_000
 QUIET_S = 30.0
-REFUSALS = (MalformedError, UnknownSessionError, SessionClosedError, ConflictError)
+REFUSALS = (MalformedError, UnknownSessionError, SessionClosedError, ConflictError, QuotaError)
 OUTAGES = (UnreachableError, ObjectsUnreachableError)
 TAKEN = {
     "text": frozenset(("text", "end", "last", "seq")),
@@ -89,7 +91,7 @@ class InputStream:
         while True:
             message = await _received(socket)
             try:
-                session = await self._opened(message)
+                session = await self._opened(message, caller_of(socket))
                 seq = (await self.api.sessions.journal.of(Item).state(session)).next
             except (*REFUSALS, *OUTAGES, _RefusedMessageError) as error:
                 await socket.send_json(_error_message(error))
@@ -100,7 +102,7 @@ class InputStream:
             await socket.send_json(opened)
             return session
 
-    async def _opened(self, message: dict[str, Any]) -> str:
+    async def _opened(self, message: dict[str, Any], caller: Caller) -> str:
         if message.pop("type", None) != "open":
             raise _RefusedMessageError("the first message has the type 'open'")
         existing = message.pop("session_id", None)
@@ -110,6 +112,8 @@ class InputStream:
             except ValueError as error:
                 raise _RefusedMessageError(str(error)) from None
             description = await self.api.sessions.journal.describe(session)
+            if not caller.owns(description.record.owner):
+                raise UnknownSessionError(f"there is no session {session}")
             if not description.record.open:
                 raise _RefusedMessageError(f"session {session} was not accepted open")
             return session
@@ -117,7 +121,7 @@ class InputStream:
             request = SessionRequest(**message)
         except (ValidationError, TypeError) as error:
             raise _RefusedMessageError(_first_fault(error)) from None
-        described = self.api.describe(request, open_=True)
+        described = self.api.describe(request, open_=True, owner=caller.owner)
         STARTED.inc()
         return (await self.api.sessions.open(described)).session
 

@@ -14,14 +14,14 @@ from ...codecs.ingress import IngressItem, parse_ingress
 from ...codecs.records import DeadLetter, Item, Session
 from ...storage.log import IngressEntry, Log, LogError, NewEntry, UnreachableError
 from ...storage.objects.store import ObjectsUnreachableError
-from ..refusals import ConflictError, SessionClosedError
+from ..refusals import ConflictError, QuotaError, SessionClosedError
 from ..sessions import Sessions
 from .background import in_background
 
 IDLE_S = 0.05
 HELD_S = 30.0
 """An entry whose object cannot be looked up waits for so long, and its session's next ones do."""
-REFUSALS = (MalformedError, ConflictError, SessionClosedError, UnknownSessionError)
+REFUSALS = (MalformedError, ConflictError, SessionClosedError, UnknownSessionError, QuotaError)
 log = structlog.get_logger()
 
 
@@ -31,10 +31,15 @@ class Pump:
     Any number may run at once: the session id of an entry that names none follows from the
     entry's id, and a numbered item has its position, so an entry that is moved twice is stored
     once.
+
+    Args:
+        sessions: The door.
+        owner: Key that the sessions belong to.
     """
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, owner: str = "") -> None:
         self._sessions = sessions
+        self._owner = owner
         self._held_since_s: dict[str, float] = {}
         """By id of entries that wait for the object source."""
 
@@ -101,7 +106,11 @@ class Pump:
         if existing is None or not existing.open:
             whole = item.seq is None and item.last and bool(item.text)
             described = self._sessions.described(
-                session=session, mode=item.mode, voice=item.voice, open_=not whole
+                session=session,
+                mode=item.mode,
+                voice=item.voice,
+                open_=not whole,
+                owner=self._owner,
             )
             if whole:
                 await self._sessions.start(item.text, described)

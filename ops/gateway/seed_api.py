@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from ...codecs.encoding import MalformedError
@@ -12,6 +12,7 @@ from ..metrics import STARTED
 from ..progress import Progress
 from .answers import refused
 from .api import Api
+from .authentication import caller_of
 from .requests import Prompt, SessionRequest
 
 
@@ -30,13 +31,13 @@ class SeedApi:
         router.add_api_route("/audiostream/task-status/{task_id}/", self.status, methods=["GET"])
         return router
 
-    async def start(self, prompt: Prompt) -> Response:
+    async def start(self, prompt: Prompt, request: Request) -> Response:
         """Accept a prompt as the seed's page sends it; it is durable before the answer."""
-        request = SessionRequest(
+        asked = SessionRequest(
             mode=prompt.mode or self.default_mode, lang=prompt.lang, voice=prompt.voice
         )
         try:
-            described = self.api.describe(request, open_=False)
+            described = self.api.describe(asked, open_=False, owner=caller_of(request).owner)
             session = (await self.api.sessions.start(prompt.prompt, described)).session
         except MalformedError as error:
             return refused(400, str(error))

@@ -8,6 +8,7 @@ from ...codecs.session import Mode, VoiceSettings
 from ..gateway.follower import Follower
 from ..progress import Progress
 from ..services import Services
+from ..waiting import in_line
 
 SILENT_S = 60.0
 """A session that says nothing for so long is given up."""
@@ -68,7 +69,9 @@ async def say(
             on_progress(progress)
             if progress.done:
                 break
-            if not await follower.wait(change, SILENT_S):
+            if not await follower.wait(change, SILENT_S) and not await in_line(
+                services.admissions, progress
+            ):
                 raise SpeakingFailedError(
                     f"nothing was heard of session {record.session} for {SILENT_S:.0f} s: are "
                     "workers running for every stage? See 'rhapsode topology' and 'rhapsode worker'"

@@ -61,6 +61,10 @@ class Keys:
         """Part of what admission keeps; all parts share a slot."""
         return f"{{{self.namespace}:admission}}:{part}"
 
+    def access(self, part: str) -> str:
+        """Part of what is known of API keys; all parts share a slot."""
+        return f"{{{self.namespace}:access}}:{part}"
+
     def group(self, group: str, part: str) -> str:
         """Part of a group's state; all parts of a group share a slot."""
         return f"{{{self.namespace}:group:{group}}}:{part}"

@@ -18,6 +18,7 @@ const element = (id) => document.getElementById(id);
 const audio = element("audio");
 const seconds = (ms) => `${(ms / 1000).toFixed(2)} s`;
 
+let key = sessionStorage.getItem("rhapsode-key") || ""; // for this tab; asked for where one is needed
 let run = null; // what belongs to the present session; a newer start replaces it
 
 function setState(state, message) {
@@ -61,17 +62,14 @@ async function start(event) {
   element("link").textContent = "";
   setState("loading", "Sending the text …");
   try {
-    const answer = await fetch("/audiostream/start/", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({
-        prompt: element("text").value,
-        lang: element("lang").value || "en",
-        mode: new FormData(element("form")).get("mode"),
-      }),
+    const answer = await post("/audiostream/start/", {
+      prompt: element("text").value,
+      lang: element("lang").value || "en",
+      mode: new FormData(element("form")).get("mode"),
     });
     const body = await answer.json();
     if (!mine.current) return;
+    if (answer.status === 401) return askForKey(body.error);
     if (!answer.ok) return fail(body.error || `The server answered ${answer.status}.`);
     element("accepted").textContent = seconds(mine.since());
     setState("loading", "Accepted; waiting for the first words …");
@@ -83,6 +81,23 @@ async function start(event) {
   }
 }
 
+function post(path, body) {
+  const headers = { "Content-Type": "application/json" };
+  if (key) headers.Authorization = `Bearer ${key}`;
+  return fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+function askForKey(message) {
+  element("key-row").hidden = false;
+  element("key").focus();
+  fail(message);
+}
+
+function keep(given) {
+  key = given.trim();
+  sessionStorage.setItem("rhapsode-key", key);
+}
+
 function showLink(playlist) {
   const link = document.createElement("a");
   link.href = playlist;
@@ -92,8 +107,15 @@ function showLink(playlist) {
 
 // -- progress, by server-sent events
 
-function follow(mine, session) {
-  const events = new EventSource(`/v1/sessions/${session}/events`);
+// an event stream takes no header: with a key, a token that is good for this session alone
+async function follow(mine, session) {
+  let query = "";
+  if (key) {
+    const answer = await post("/v1/tokens", { session, seconds: 3600 });
+    if (answer.ok) query = `?token=${encodeURIComponent((await answer.json()).token)}`;
+    if (!mine.current) return;
+  }
+  const events = new EventSource(`/v1/sessions/${session}/events${query}`);
   mine.closing.push(() => events.close());
   events.addEventListener("progress", (message) => {
     const progress = JSON.parse(message.data);
@@ -104,6 +126,7 @@ function follow(mine, session) {
     if (document.body.dataset.state === "loading" && progress.in_line) {
       const { position, starts_in_s } = progress.in_line;
       const when = starts_in_s === null ? "" : `; it begins in about ${Math.ceil(starts_in_s)} s`;
+      mine.tries = 0; // there is no playlist before its turn has come
       setState("loading", `Number ${position} in line${when} …`);
     }
     if (document.body.dataset.state === "loading" && progress.chunk_count) {
@@ -213,6 +236,7 @@ function watch(mine) {
 }
 
 element("form").addEventListener("submit", start);
+element("key").addEventListener("input", (event) => keep(event.target.value));
 element("text").value =
   "The keeper lit the lamp, and the light went out over the water. It turned slowly, like somebody " +
   "thinking, and every ship that saw it knew where the land was.";

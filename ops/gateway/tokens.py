@@ -1,0 +1,40 @@
+"""Short-lived tokens, for pages: an event stream and a WebSocket take no header from them."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..callers import TOKEN_S, Callers
+from .authentication import caller_of
+
+
+class NewToken(BaseModel):
+    """What ``POST /v1/tokens`` takes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    session: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] | None = None
+    """The only session it is good for; without it, all of the caller's."""
+    seconds: Annotated[float, Field(gt=0.0, le=TOKEN_S)] = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """``POST /v1/tokens``."""
+
+    callers: Callers
+
+    def router(self) -> APIRouter:
+        """Return the route."""
+        router = APIRouter()
+        router.add_api_route("/v1/tokens", self.create, methods=["POST"], status_code=201)
+        return router
+
+    async def create(self, body: NewToken, request: Request) -> Response:
+        """Make a token of the caller's key, to be sent as ``Bearer`` or as ``?token=``."""
+        caller = caller_of(request)
+        token = await self.callers.token(caller, body.seconds, body.session or "")
+        return JSONResponse({"token": token, "seconds": body.seconds}, status_code=201)

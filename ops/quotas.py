@@ -1,0 +1,68 @@
+"""What a key may use: characters a day, and sessions at once."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ..agents.journal import Journal
+from ..codecs.records import Event
+from ..storage.access_keys import AccessKey, AccessKeys
+from .refusals import QuotaError
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """Counts what keys use; what belongs to no key is not counted.
+
+    The methods raise `QuotaError` where a key has no more of something, or is not one any more.
+    """
+
+    keys: AccessKeys
+    journal: Journal
+
+    async def spend(self, owner: str, chars: int) -> None:
+        """Count characters of text."""
+        key = await self._key(owner)
+        if key is None or not key.chars_a_day:
+            return
+        day = datetime.now(UTC).date().isoformat()
+        total = await self.keys.spend(owner, day, chars)
+        if total > key.chars_a_day:
+            await self.keys.spend(owner, day, -chars)
+            raise QuotaError(
+                f"{chars} characters are more than the {key.chars_a_day - total + chars} that "
+                f"are left of this key's {key.chars_a_day} a day: they come back at midnight UTC"
+            )
+
+    async def start(self, owner: str, session: str, chars: int = 0) -> None:
+        """Count a session that begins, with the characters of its first text."""
+        await self.spend(owner, chars)
+        try:
+            await self._begin(owner, session)
+        except QuotaError:
+            await self.spend(owner, -chars)
+            raise
+
+    async def _begin(self, owner: str, session: str) -> None:
+        key = await self._key(owner)
+        if key is None or not key.sessions_at_once:
+            return
+        if await self.keys.begin(owner, session) <= key.sessions_at_once:
+            return
+        events = self.journal.of(Event)
+        unfinished = await self.keys.unfinished(owner)
+        ended = [one for one in unfinished if (await events.state(f"{one}/publish")).closed]
+        await self.keys.end(owner, ended)
+        if len(unfinished) - len(ended) > key.sessions_at_once:
+            await self.keys.end(owner, [session])
+            raise QuotaError(
+                f"this key has {key.sessions_at_once} unfinished sessions, its limit: wait until "
+                "one of them ends, or cancel one"
+            )
+
+    async def _key(self, owner: str) -> AccessKey | None:
+        if not owner:
+            return None
+        key = await self.keys.get(owner)
+        if key is None:
+            raise QuotaError(f"key {owner} was revoked")
+        return key
