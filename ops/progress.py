@@ -1,5 +1,6 @@
 """How far a session is: folded from its events, live or from the log."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -159,5 +160,5 @@ async def recent_sessions(
             if owned(_owner_of(entry))
         ]
     newest = sorted(found, reverse=True)[:limit]
-    loaded = [await load_progress(journal, session) for _, session in newest]
+    loaded = await asyncio.gather(*(load_progress(journal, session) for _, session in newest))
     return [progress for progress in loaded if progress is not None]

@@ -103,6 +103,8 @@ class Settings(BaseSettings):
     require_key: Literal["auto", "always"] = "auto"
     """Who needs an API key: ``auto`` is whoever is not on this machine or comes through a proxy,
     and everybody once the gateway listens beyond loopback; ``always`` is everybody."""
+    requests_a_second: float = Field(default=50.0, ge=0.1, le=100_000.0)
+    """Requests of one key in a second, in the long run; media are not counted."""
     ingress_owner: str = ""
     """Id of the key that sessions from the ingress key belong to, and whose quota they use."""
     default_mode: Mode = "narrate"

@@ -157,13 +157,14 @@ async def _conversation(
     skipped_s = wanted.skip_samples / wanted.rate_hz
     pieces = await _answer(child, wanted, read, WORK_S)
     work_s = WORK_S + WORK_PER_SKIPPED_S * skipped_s
+    count = 1  # whoever listens waits for the first
     while True:
         if pieces.pcm or pieces.end:
             yield Decoded(pieces.pcm, pieces.end, pieces.error)
         if pieces.end:
             return
-        pieces = await _answer(child, More(PIECES_AT_ONCE), read, work_s)
-        work_s = WORK_S
+        pieces = await _answer(child, More(count), read, work_s)
+        work_s, count = WORK_S, PIECES_AT_ONCE
 
 
 async def _answer(

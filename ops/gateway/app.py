@@ -31,6 +31,7 @@ from .api import Api
 from .authentication import Authentication, is_loopback
 from .follower import Follower
 from .input_stream import InputStream
+from .limits import Limits
 from .media import Origin
 from .open_sessions import OpenSessions
 from .pump import Pump
@@ -61,6 +62,7 @@ def gateway(services: Services) -> FastAPI:
 
     app = FastAPI(title="Rhapsode", version=__version__, lifespan=lifespan)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
+    app.add_middleware(Limits, a_second=settings.requests_a_second)
     callers = Callers(services.access_keys)
     app.add_middleware(
         Authentication,

@@ -1,11 +1,9 @@
 """Admission on the server: a hash of places, a sorted set of who waits, and a leader's lease."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
 from ..admissions import Places
-from .calls import Call, script
+from .admission_scripts import AdmissionScripts
 from .connection import RedisConnection
 
 
@@ -17,9 +15,8 @@ class RedisAdmissions:
 
     def __init__(self, connection: RedisConnection) -> None:
         self._connection = connection
-        keys = connection.keys
-        self._leader, self._places = keys.admission("leader"), keys.admission("places")
-        self._line = keys.admission("line")
+        self._scripts = AdmissionScripts(connection)
+        self._places, self._line = map(connection.keys.admission, ("places", "line"))
 
     async def take_place(self) -> bool:
         # below zero does no harm: the leader sets it again within a second
@@ -54,18 +51,13 @@ class RedisAdmissions:
         return Places(int(limit), int(producing), float(speed), float(production_s))
 
     async def lead(self, member: str, lease_s: float) -> bool:
-        return await self._run("lead", member, round(lease_s * 1000))
+        return await self._scripts.lead(member, lease_s)
 
     async def publish(self, member: str, places: Places, free: int) -> bool:
-        fields = [word for field in asdict(places).items() for word in field]
-        return await self._run("publish", member, free, *fields)
+        return await self._scripts.publish(member, places, free)
 
     async def resign(self, member: str) -> None:
-        await self._run("resign", member)
-
-    async def _run(self, *arguments: Any) -> bool:
-        keys = [self._leader, self._places]
-        return bool(await self._connection.run(Call(script("admission"), keys, arguments)))
+        await self._scripts.resign(member)
 
     async def close(self) -> None:
         await self._connection.close()

@@ -241,6 +241,12 @@ async def test_a_cancelled_session_is_not_decoded_to_its_end() -> None:
     assert not any(piece.object_end for piece in pieces)
 
 
+def decoding() -> list[psutil.Process]:
+    """Return the processes of ours that decode."""
+    children = psutil.Process().children()
+    return [child for child in children if "rhapsode.agents.decoders.child" in child.cmdline()]
+
+
 class Killing(MemorySource):
     """Kills the process that decodes whenever it reads behind some byte."""
 
@@ -250,7 +256,7 @@ class Killing(MemorySource):
 
     async def read(self, name: str, start: int, end: int, *, etag: str) -> bytes:
         if name == "song" and start >= 1_000_000 and self.signals:
-            for child in psutil.Process().children():
+            for child in decoding():
                 child.send_signal(self.signals[0])
             del self.signals[0]
         return await super().read(name, start, end, etag=etag)
@@ -312,7 +318,7 @@ async def test_a_worker_that_is_stopped_ends_the_process_that_decodes() -> None:
     system = await with_objects(source)
     running = asyncio.create_task(system.hand(agent(system), "s", [chunk(0)]))
     await source.waiting.wait()
-    (child,) = psutil.Process().children()
+    (child,) = decoding()
     running.cancel()
     await until(running.done)
     assert running.cancelled()

@@ -85,9 +85,9 @@ def test_the_topology_comes_as_json_too() -> None:
     assert split == {
         "topology": "speech",
         "stage": "split",
-        "sources": ["text", "passage"],
+        "sources": ["text", "passage", "admission"],
         "reads": [],
-        "sinks": ["chunk", "event"],
+        "sinks": ["chunk", "event", "admission"],
     }
 
 
