@@ -36,9 +36,9 @@ def _openai(settings: Settings) -> Voice:
     return InTurns(voice, _turns(settings))
 
 
-def _native(voice: type[EspeakVoice | PiperVoice]) -> Callable[[Settings], Voice]:
+def _native(voice: Callable[[], Voice]) -> Callable[[Settings], Voice]:
     """Return a maker of a voice whose native code may die: in processes of its own."""
-    factory = f"{voice.__module__}:{voice.__name__}"
+    factory = f"{voice.__module__}:{voice.__qualname__}"
     return lambda settings: IsolatedVoice(voice(), factory, turns=_turns(settings))
 
 

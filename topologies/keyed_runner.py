@@ -32,6 +32,8 @@ RETRY_PATIENCE_S = 600.0
 BUG_TRIES = 2
 """What a bug stopped so often is given up: the first time it may have been the moment."""
 CANCEL_AGAIN_S = 0.5
+TELL_EVERY_S = 10.0
+"""What is out of reach is logged at once, and then so often while something waits for it."""
 OUT_OF_REACH = (OSError, UnusableServerError, ObjectsRefusedError)
 """What may be mended while the record waits: a server away, full, or not set up yet."""
 MOST_RELOADS = 20
@@ -96,6 +98,7 @@ class KeyedRunner:
         self._on_bug = on_bug
         self._keys: dict[bytes, _Key] = {}
         self._holding = Holding()
+        self._told_s = float("-inf")
 
     @property
     def open_keys(self) -> int:
@@ -151,6 +154,7 @@ class KeyedRunner:
             self._forget_generation(key)
         except OUT_OF_REACH as error:
             self._observer.troubled(self._stage.name, "retry")
+            self._say_that_it_waits(key, error)
             self._lose_patience(key, error)
             await self._pause(key)
         except StaleCursorError as error:
@@ -161,6 +165,13 @@ class KeyedRunner:
                 await self._note_bug(key, error.__cause__ or error)
         except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this key
             await self._note_bug(key, error)
+
+    def _say_that_it_waits(self, key: _Key, error: Exception) -> None:
+        now_s = monotonic()
+        if now_s - self._told_s > TELL_EVERY_S:  # many keys wait for the same thing
+            self._told_s = now_s
+            stage, why = self._stage.name, str(error)
+            log.warning("out of reach, trying again", stage=stage, session=key.session, why=why)
 
     async def _pause(self, key: _Key) -> None:
         await asyncio.sleep(key.pause_s)

@@ -1,7 +1,7 @@
 """Every topology there is. A new one is a file of its own, and one line here."""
 
 from .speech import SPEECH
-from .stage import Stage, Topology
+from .stage import Stage, Topology, TopologyError
 
 TOPOLOGIES: tuple[Topology, ...] = (SPEECH,)
 
@@ -9,6 +9,10 @@ STAGES: tuple[Stage, ...] = tuple(stage for topology in TOPOLOGIES for stage in 
 """All stages, in the order in which a session's records go through them."""
 
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
+
+_doubled = sorted({name for name in STAGE_NAMES if STAGE_NAMES.count(name) > 1})
+if _doubled:  # groups and offsets go by the name
+    raise TopologyError(f"two stages have the name {_doubled[0]!r}: rename one of them")
 
 
 def stages_named(names: tuple[str, ...]) -> tuple[Stage, ...]:

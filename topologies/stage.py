@@ -9,7 +9,7 @@ from ..agents.journal import Description, Journal
 from ..agents.models.model import Model
 from ..agents.turns import Turns
 from ..agents.voices.voice import Voice
-from ..codecs.records import SequenceRecord
+from ..codecs.records import TOPICS, SequenceRecord
 from ..storage.admissions import Admissions
 from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import Objects
@@ -42,6 +42,10 @@ class GivesUp(Protocol):
         Called between two runs of the agent, so the cursor is in the log.
         """
         ...
+
+
+class TopologyError(ValueError):
+    """A topology names what there is not; the message says what to mend."""
 
 
 class Resources(Protocol):
@@ -144,6 +148,23 @@ class Stage:
     dedicated: bool = False
     """True where it keeps a processor busy: `up` gives it a process of its own."""
 
+    def __post_init__(self) -> None:
+        for role in ("sources", "sinks", "reads"):
+            named = getattr(self, role)
+            if not isinstance(named, tuple):
+                raise TopologyError(
+                    f"stage {self.name}: {role} is {named!r}, not a tuple: a single topic is "
+                    f'written ("{named}",)'
+                )
+            for topic in named:
+                if topic not in TOPICS:
+                    raise TopologyError(
+                        f"stage {self.name}: no record has the topic {topic!r} of its {role}: "
+                        "its class is missing in codecs/records/__init__.py, or the name is wrong"
+                    )
+        if not self.sources:
+            raise TopologyError(f"stage {self.name} has no sources: nothing would be handed to it")
+
     @property
     def topics(self) -> frozenset[str]:
         """Every topic the stage may read or write."""
@@ -160,6 +181,12 @@ class Topology:
 
     name: str
     stages: tuple[Stage, ...]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.stages, tuple):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody runs a type checker
+            raise TopologyError(
+                f"topology {self.name}: stages is no tuple: a single one is written (Stage(...),)"
+            )
 
 
 def group_id(namespace: str, stage: str) -> str:

@@ -20,7 +20,7 @@ from ..progress import Progress, recent_sessions
 from ..refusals import ConflictError, SessionClosedError
 from ..sessions import Sessions
 from ..waiting import in_line
-from .answers import refused
+from .answers import api_router, refused
 from .authentication import caller_of
 from .follower import Follower
 from .requests import NewItem, NewSession, NewText, SessionRequest
@@ -45,7 +45,7 @@ class Api:
 
     def router(self) -> APIRouter:
         """Return the routes."""
-        router = APIRouter()
+        router = api_router()
         session = "/v1/sessions/{session}"
         router.add_api_route("/v1/sessions", self.create, methods=["POST"], status_code=201)
         router.add_api_route("/v1/sessions", self.recent, methods=["GET"])

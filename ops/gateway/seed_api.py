@@ -10,7 +10,7 @@ from ...codecs.encoding import MalformedError
 from ...codecs.session import Mode
 from ..metrics import STARTED
 from ..progress import Progress
-from .answers import refused
+from .answers import api_router, refused
 from .api import Api
 from .authentication import caller_of
 from .requests import Prompt, SessionRequest
@@ -26,7 +26,7 @@ class SeedApi:
 
     def router(self) -> APIRouter:
         """Return the routes."""
-        router = APIRouter()
+        router = api_router()
         router.add_api_route("/audiostream/start/", self.start, methods=["POST"])
         router.add_api_route("/audiostream/task-status/{task_id}/", self.status, methods=["GET"])
         return router

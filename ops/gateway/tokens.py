@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..callers import TOKEN_S, Callers
+from .answers import api_router
 from .authentication import caller_of
 
 
@@ -29,7 +30,7 @@ class Tokens:
 
     def router(self) -> APIRouter:
         """Return the route."""
-        router = APIRouter()
+        router = api_router()
         router.add_api_route("/v1/tokens", self.create, methods=["POST"], status_code=201)
         return router
 

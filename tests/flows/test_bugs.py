@@ -12,7 +12,8 @@ from rhapsode.codecs.hls.m3u8 import parse
 from rhapsode.codecs.records import DeviceFrames, SequenceRecord
 from rhapsode.ops.progress import load_progress
 from rhapsode.topologies.in_memory import running
-from rhapsode.topologies.registry import STAGE_NAMES, STAGES
+from rhapsode.topologies.registry import STAGES
+from rhapsode.topologies.speech import SPEECH
 from rhapsode.topologies.stage import Agent, GivesUp, Outputs, Resources, Stage
 
 STORY = """# The first chapter
@@ -24,7 +25,7 @@ spread one out, and chose a road. Nobody knew why.
 
 Winter came early. She laughed, folded everything up, and stayed home.
 """
-SOUNDING = [name for name in STAGE_NAMES if name not in ("expand", "fetch", "frame")]
+SOUNDING = [stage.name for stage in SPEECH.stages if stage.name not in ("expand", "fetch", "frame")]
 
 
 class Buggy:

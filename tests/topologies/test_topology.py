@@ -1,5 +1,7 @@
 """The topology as data: what is drawn is what there is, and every stage is listed once."""
 
+from typing import Any
+
 import pytest
 
 from rhapsode.agents.journal import Journal, UndeclaredTopicError
@@ -12,7 +14,14 @@ from rhapsode.topologies.registry import (
     processes,
     stages_named,
 )
-from rhapsode.topologies.stage import Agent, Resources, Stage, companions_of
+from rhapsode.topologies.stage import (
+    Agent,
+    Resources,
+    Stage,
+    Topology,
+    TopologyError,
+    companions_of,
+)
 from rhapsode.topologies.testing import InMemorySystem
 
 
@@ -36,6 +45,29 @@ def test_stages_are_found_by_name_in_the_order_of_their_topology() -> None:
     assert [stage.name for stage in stages_named(("pack", "expand"))] == ["expand", "pack"]
     with pytest.raises(ValueError, match="'sing' is not a stage; the stages are expand, "):
         stages_named(("pack", "sing"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"sources": "chunk"}, r'written \("chunk",\)'),
+        ({"sinks": ("word-cuont",)}, "no record has the topic 'word-cuont' of its sinks"),
+        ({"reads": ("chunks",)}, "codecs/records/__init__.py"),
+        ({"sources": ()}, "has no sources"),
+    ],
+)
+def test_a_stage_that_names_what_there_is_not_is_refused_in_a_sentence(
+    fields: dict[str, Any], told: str
+) -> None:
+    whole: dict[str, Any] = {"sources": ("chunk",), "sinks": (), "build": _unused}
+    with pytest.raises(TopologyError, match=told):
+        Stage("count", **(whole | fields))
+
+
+def test_a_topology_of_one_stage_is_a_tuple_all_the_same() -> None:
+    stage: Any = Stage("count", sources=("chunk",), sinks=(), build=_unused)
+    with pytest.raises(TopologyError, match=r"\(Stage\(...\),\)"):
+        Topology("counting", stage)
 
 
 def test_drawing_shows_sources_sinks_and_what_is_read_beside_them() -> None:
