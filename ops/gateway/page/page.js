@@ -13,6 +13,7 @@ const HLS_SOURCES = [
 const MAX_TRIES = 15;
 const FIRST_PAUSE_MS = 250;
 const MOST_PAUSE_MS = 8000;
+const IN_LINE_PAUSE_MS = 500;
 
 const element = (id) => document.getElementById(id);
 const audio = element("audio");
@@ -38,6 +39,7 @@ class Run {
     this.tries = 0;
     this.underruns = 0;
     this.finished = false;
+    this.inLine = false;
     this.closing = [];
   }
 
@@ -123,10 +125,10 @@ async function follow(mine, session) {
     if (progress.first_audio_s !== null) element("first").textContent = `${progress.first_audio_s.toFixed(2)} s`;
     element("made").textContent = `${progress.published_s.toFixed(1)} s`;
     if (progress.state === "FAILURE") return fail(`It failed: ${progress.error}`);
-    if (document.body.dataset.state === "loading" && progress.in_line) {
+    mine.inLine = Boolean(progress.in_line);
+    if (document.body.dataset.state === "loading" && mine.inLine) {
       const { position, starts_in_s } = progress.in_line;
       const when = starts_in_s === null ? "" : `; it begins in about ${Math.ceil(starts_in_s)} s`;
-      mine.tries = 0; // there is no playlist before its turn has come
       setState("loading", `Number ${position} in line${when} …`);
     }
     if (document.body.dataset.state === "loading" && progress.chunk_count) {
@@ -207,10 +209,15 @@ function resume(mine) {
 }
 
 function retry(mine, again, reason) {
+  if (mine.inLine) return later(mine, again, IN_LINE_PAUSE_MS); // no playlist before its turn
   if (mine.tries >= MAX_TRIES) return fail(`Gave up after ${MAX_TRIES} tries: ${reason}.`);
   const pause = Math.min(MOST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** mine.tries);
   mine.tries += 1;
   setState("loading", `Try ${mine.tries} of ${MAX_TRIES}: ${reason}; again in ${seconds(pause)}.`);
+  later(mine, again, pause);
+}
+
+function later(mine, again, pause) {
   const timer = setTimeout(() => mine.current && again(), pause);
   mine.closing.push(() => clearTimeout(timer));
 }
