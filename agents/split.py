@@ -1,5 +1,6 @@
 """From items to chunks: what is sounded in one go, and where texts are cut."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
@@ -38,10 +39,12 @@ class Split:
                 continue
             else:
                 if cursor is None:
-                    admission = await self._admission(session)
+                    admission, resumed = await asyncio.gather(
+                        self._admission(session), self._resume(session)
+                    )
                     if admission is None:
                         return
-                    cursor = await self._resume(session)
+                    cursor = resumed
                     outputs = [admission, *await self._missed(session, cursor, received)]
                 if not isinstance(received, Admission):
                     outputs += take(session, cursor, received)
