@@ -31,6 +31,8 @@ class Caller:
     """Id of the key; empty for whoever needs none, who may see every session."""
     session: str = ""
     """The only session that may be asked for; empty for all of the owner's."""
+    by_token: bool = False
+    """True where a token was shown: it makes no tokens, or it would live for ever."""
 
     def owns(self, owner: str) -> bool:
         """Tell whether the caller may see what belongs to an owner."""
@@ -95,7 +97,7 @@ class Callers:
         token = msgspec.json.decode(base64.urlsafe_b64decode(payload), type=_Token)
         if token.until_s < time() or (token.key and await self._key(token.key) is None):
             return None
-        return Caller(token.key, token.session)
+        return Caller(token.key, token.session, by_token=True)
 
     async def _signature(self, payload: str) -> str:
         if self._secret is None:

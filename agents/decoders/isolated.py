@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -34,17 +33,6 @@ class DecoderDiedError(Exception):
 
 class BrokenDecoderError(Exception):
     """A bug in the decoder, told by its process."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """Some of an object's sound."""
-
-    pcm: list[bytes]
-    """Pieces, signed 16-bit little-endian mono."""
-    end: bool
-    error: str
-    """Why the object ends behind them; empty where its sound does."""
 
 
 class Decoder(Protocol):
@@ -95,7 +83,7 @@ class Decoders:
 
     async def decode(
         self, name: str, wanted: Open, read: Callable[[int, int], Awaitable[bytes]]
-    ) -> AsyncGenerator[Decoded]:
+    ) -> AsyncGenerator[Pieces]:
         """Yield an object's sound from ``wanted.skip_samples`` on, to its end.
 
         A child that dies over it is replaced once, and goes on where it was.
@@ -153,14 +141,14 @@ class Decoders:
 
 async def _conversation(
     child: Decoder, wanted: Open, read: Callable[[int, int], Awaitable[bytes]]
-) -> AsyncGenerator[Decoded]:
+) -> AsyncGenerator[Pieces]:
     skipped_s = wanted.skip_samples / wanted.rate_hz
     pieces = await _answer(child, wanted, read, WORK_S)
     work_s = WORK_S + WORK_PER_SKIPPED_S * skipped_s
     count = 1  # whoever listens waits for the first
     while True:
         if pieces.pcm or pieces.end:
-            yield Decoded(pieces.pcm, pieces.end, pieces.error)
+            yield pieces
         if pieces.end:
             return
         pieces = await _answer(child, More(count), read, work_s)

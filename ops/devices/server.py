@@ -140,7 +140,10 @@ class DeviceServer:
         elif isinstance(message, ListenDetect):
             await device.tell(device.messages.stt(message.text))
             try:
-                described = self._sessions.described(owner=caller_of(device.socket).owner)
+                caller = caller_of(device.socket)
+                if caller.session:
+                    raise MalformedError("this token plays one session, and starts none")
+                described = self._sessions.described(owner=caller.owner)
                 session = await self._sessions.start(message.text, described)
             except (MalformedError, QuotaError) as error:
                 await device.alert(str(error))

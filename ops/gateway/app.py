@@ -61,22 +61,8 @@ def gateway(services: Services) -> FastAPI:
         await services.close()
 
     app = FastAPI(title="Rhapsode", version=__version__, lifespan=lifespan)
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
-    app.add_middleware(Limits, a_second=settings.requests_a_second)
     callers = Callers(services.access_keys)
-    app.add_middleware(
-        Authentication,
-        callers=callers,
-        journal=services.journal,
-        media_prefix=settings.media_prefix,
-        always=settings.require_key == "always" or not is_loopback(settings.host),
-    )
-    app.add_middleware(
-        Access,
-        media_prefix=settings.media_prefix,
-        hosts=listed(settings.allowed_hosts),
-        origins=listed(settings.allowed_origins),
-    )
+    _guard(app, services, callers)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(UnreachableError, _unreachable)
@@ -113,6 +99,26 @@ def gateway(services: Services) -> FastAPI:
 
     app.add_api_route("/metrics", metrics, methods=["GET"], response_class=Response)
     return app
+
+
+def _guard(app: FastAPI, services: Services, callers: Callers) -> None:
+    """Add what a request goes through before any route; what is added last comes first."""
+    settings = services.settings
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
+    app.add_middleware(Limits, a_second=settings.requests_a_second)
+    app.add_middleware(
+        Authentication,
+        callers=callers,
+        journal=services.journal,
+        media_prefix=settings.media_prefix,
+        always=settings.require_key == "always" or not is_loopback(settings.host),
+    )
+    app.add_middleware(
+        Access,
+        media_prefix=settings.media_prefix,
+        hosts=listed(settings.allowed_hosts),
+        origins=listed(settings.allowed_origins),
+    )
 
 
 def _add_page(app: FastAPI) -> None:

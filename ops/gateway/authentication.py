@@ -19,6 +19,7 @@ CALLER = "rhapsode.caller"
 FORWARDING = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 """Headers by which a proxy tells that somebody else asks (RFC 7239; RFC 9110, section 7.6.3)."""
 OPEN_TO_ALL = frozenset({"/", "/healthz", "/docs", "/openapi.json"})
+DEVICES = "/xiaozhi/"
 POLICY_VIOLATION = 1008
 """RFC 6455, section 7.4.1."""
 _session_path = re.compile(r"/(?:v1/sessions|audiostream/task-status)/([^/]+)")
@@ -122,7 +123,10 @@ class Authentication:
 def _session_asked_for(scope: Scope) -> str:
     """Return the session that a path, or a device's query, names; empty where there is none."""
     found = _session_path.match(scope["path"])
-    return found[1] if found else _query(scope, "session")
+    if found:
+        return found[1]
+    # a query elsewhere names nothing: else it would open the rest to a token for one session
+    return _query(scope, "session") if scope["path"].startswith(DEVICES) else ""
 
 
 def _query(scope: Scope, name: str) -> str:

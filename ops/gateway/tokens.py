@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..callers import TOKEN_S, Callers
-from .answers import api_router
+from .answers import api_router, refused
 from .authentication import caller_of
 
 
@@ -37,5 +37,7 @@ class Tokens:
     async def create(self, body: NewToken, request: Request) -> Response:
         """Make a token of the caller's key, to be sent as ``Bearer`` or as ``?token=``."""
         caller = caller_of(request)
+        if caller.by_token:
+            return refused(403, "a token makes no tokens: send the API key it was made from")
         token = await self.callers.token(caller, body.seconds, body.session or "")
         return JSONResponse({"token": token, "seconds": body.seconds}, status_code=201)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from standins.in_memory import System, open_session
 
-from rhapsode.agents.admission import SAMPLE_S, Gate, Speed
+from rhapsode.agents.admission import SAMPLE_S, Speed
 from rhapsode.agents.admitting import FIRST_LIMIT, Admitter
 from rhapsode.agents.models.reciter import Reciter
 from rhapsode.codecs.records import (
@@ -89,13 +89,9 @@ async def system_with(sessions: int, free: int = 0) -> System:
     return system
 
 
-def gate(system: System) -> Gate:
-    return Gate(system.admissions, system.journal.of(Admission))
-
-
 async def enter(system: System, session: str) -> bool:
     """Ask for a place as a first stage does; return whether it was given."""
-    admission = await gate(system).enter(await system.journal.describe(session))
+    admission = await system.gate.enter(await system.journal.describe(session))
     await system.append(admission or ())
     return admission is not None
 

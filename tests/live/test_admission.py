@@ -51,7 +51,9 @@ def test_who_waits_is_told_the_position_and_is_heard_in_turn(narrow: Running) ->
     before = narrow.start("Short.")
     narrow.wait_finished(before)
     long = narrow.start(story("lighthouse") * 3)
+    end = time.monotonic() + 20
     while not narrow.progress(long)["segments"]:
+        assert time.monotonic() < end
         time.sleep(0.02)
     second, third = narrow.start("The second."), narrow.start("The third.")
     status = standing(narrow, third, 2)

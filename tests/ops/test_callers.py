@@ -52,7 +52,7 @@ async def test_a_revoked_key_and_its_tokens_are_nobodys(keys: MemoryAccessKeys) 
     key_id, text = await added(keys)
     known = Callers(keys)
     token = await known.token(Caller(key_id), 60)
-    assert await known.identify(token) == Caller(key_id)
+    assert await known.identify(token) == Caller(key_id, by_token=True)
     await keys.revoke(key_id)
     assert await known.identify(text) is None
     assert await known.identify(token) is None
@@ -63,7 +63,7 @@ async def test_a_token_is_good_in_every_process_for_its_session_and_its_time(
 ) -> None:
     key_id, _ = await added(keys)
     token = await Callers(keys).token(Caller(key_id), 60, "s")
-    assert await Callers(keys).identify(token) == Caller(key_id, "s")
+    assert await Callers(keys).identify(token) == Caller(key_id, "s", by_token=True)
     now_s = callers.time()
     monkeypatch.setattr(callers, "time", lambda: now_s + 61)
     assert await Callers(keys).identify(token) is None

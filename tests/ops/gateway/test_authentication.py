@@ -149,6 +149,9 @@ async def test_a_token_for_a_session_is_good_for_that_alone(guarded: Guarded) ->
     assert (await guarded.get(f"/v1/sessions/his?token={token}")).status_code == 404
     assert (await guarded.get(f"/v1/sessions?token={token}")).status_code == 401
     assert (await guarded.get(f"/v1/tokens?token={token}", method="POST")).status_code == 401
+    for path in ("/v1/sessions", "/v1/stream", "/metrics"):
+        assert (await guarded.get(f"{path}?session=hers&token={token}")).status_code == 401
+    assert (await guarded.get(f"/xiaozhi/v1/?session=hers&token={token}")).status_code == 200
 
 
 async def connected(guarded: Guarded, query: str = "") -> list[Message]:
