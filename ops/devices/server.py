@@ -138,11 +138,12 @@ class DeviceServer:
         elif isinstance(message, Ping):
             await device.tell(device.messages.pong())
         elif isinstance(message, ListenDetect):
+            caller = caller_of(device.socket)
+            if caller.session:
+                await device.alert("this token plays one session, and starts none")
+                return
             await device.tell(device.messages.stt(message.text))
             try:
-                caller = caller_of(device.socket)
-                if caller.session:
-                    raise MalformedError("this token plays one session, and starts none")
                 described = self._sessions.described(owner=caller.owner)
                 session = await self._sessions.start(message.text, described)
             except (MalformedError, QuotaError) as error:
