@@ -12,7 +12,17 @@ from typing import Generic, TypeVar
 from ..codecs.encoding import decode, encode
 from ..codecs.records import SequenceRecord, Session, key_of_sequence
 from ..codecs.session import Form, Mastering, Mode, PausePolicy, VoiceSettings
-from ..storage.log import Entry, Log, SequenceBatch, SequenceState, partition_of
+from ..storage.log import (
+    Entry,
+    Log,
+    SequenceBatch,
+    SequenceState,
+    TrimmedError,
+    partition_of,
+    scope_of,
+)
+from .archive import Archive
+from .past import Past
 
 R = TypeVar("R", bound=SequenceRecord)
 
@@ -80,6 +90,8 @@ class Sequences(Generic[R]):
     log: Log
     kind: type[R]
     partitions: int
+    past: Past | None = None
+    """What the log has let go of; None where it is not kept."""
 
     def partition(self, sequence: str) -> int:
         """Return the partition that holds the sequence."""
@@ -87,14 +99,44 @@ class Sequences(Generic[R]):
 
     async def state(self, sequence: str) -> SequenceState:
         """Return how far the sequence goes."""
-        return await self.log.sequence_state(self.kind.TOPIC, self.partition(sequence), sequence)
+        topic, partition = self.kind.TOPIC, self.partition(sequence)
+        state = await self.log.sequence_state(topic, partition, sequence)
+        if self.past is None or state.next or state.closed:
+            return state
+        head = await self.past.head(scope_of(sequence))
+        return head.state(topic, sequence) if head else state
 
     async def entries(
         self, sequence: str, start: int, end: int | None = None, *, limit: int | None = None
     ) -> list[Entry]:
-        """Return the stored entries that touch ``[start, end)``, at most about ``limit``."""
+        """Return the entries that touch ``[start, end)``, at most about ``limit``.
+
+        What is neither in the log nor in the archive any more is left out.
+        """
         topic, partition = self.kind.TOPIC, self.partition(sequence)
-        return await self.log.read_sequence(topic, partition, sequence, start, end, limit=limit)
+        found: list[Entry] = []
+        while end is None or start < end:
+            try:
+                read = self.log.read_sequence
+                newer = await read(topic, partition, sequence, start, end, limit=limit)
+            except TrimmedError as trimmed:
+                first = trimmed.first
+            else:
+                if newer or found or self.past is None:
+                    return found + newer
+                if not await self.past.head(scope_of(sequence)):
+                    return []
+                return await self.past.entries(self.kind, sequence, start, end, limit)
+            if self.past is not None:
+                until = first if end is None or first < end else end
+                # a bare end mark takes no position
+                found += await self.past.entries(
+                    self.kind, sequence, start, max(until, start + 1), limit
+                )
+            if first <= start or (limit is not None and found):
+                break
+            start = first
+        return found
 
     async def records(
         self, sequence: str, start: int, end: int | None = None, *, limit: int | None = None
@@ -135,11 +177,20 @@ class Journal:
 
     Args:
         topics: The topics that may be read and written; None allows all.
+        archive: Where records are that the log has let go of; None where they are not kept.
     """
 
-    def __init__(self, log: Log, partitions: int, *, topics: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        log: Log,
+        partitions: int,
+        *,
+        topics: Collection[str] | None = None,
+        archive: Archive | None = None,
+    ) -> None:
         self.log = log
         self.partitions = partitions
+        self._past = Past(log, partitions, archive) if archive is not None else None
         self._topics = None if topics is None else frozenset(topics) | {Session.TOPIC}
         self._descriptions: OrderedDict[str, Description] = OrderedDict()
 
@@ -147,7 +198,7 @@ class Journal:
         """Return a journal on the same log that refuses all other topics."""
         limited = Journal(self.log, self.partitions, topics=topics)
         # what one stage of a process has read of a session, the next one need not
-        limited._descriptions = self._descriptions
+        limited._descriptions, limited._past = self._descriptions, self._past
         return limited
 
     def of(self, kind: type[R]) -> Sequences[R]:
@@ -161,7 +212,7 @@ class Journal:
                 f"topic {kind.TOPIC} is not among {', '.join(sorted(self._topics))}: name it in "
                 "the stage's sources, reads or sinks"
             )
-        return Sequences(self.log, kind, self.partitions)
+        return Sequences(self.log, kind, self.partitions, self._past)
 
     async def describe(self, session: str) -> Description:
         """Return what the session is; it never changes, so it is read once.
@@ -171,9 +222,12 @@ class Journal:
         """
         known = self._descriptions.get(session)
         if known is None:
-            found = await Sequences(self.log, Session, self.partitions).entries(session, 0, 1)
+            sequences = Sequences(self.log, Session, self.partitions, self._past)
+            found = await sequences.entries(session, 0, 1)
             if not found:
                 raise UnknownSessionError(f"there is no session {session}")
+            if self._past is not None:
+                self._past.saw(session)
             known = Description(decode(found[0].value or b"", Session), found[0].timestamp_ms)
             self._descriptions[session] = known
             if len(self._descriptions) > KEPT_DESCRIPTIONS:
@@ -207,6 +261,7 @@ def batches(records: Sequence[SequenceRecord]) -> list[SequenceBatch]:
                 values=(*previous.values, value),
                 last=previous.last or record.last,
                 by_start=previous.by_start,
+                continues=previous.continues,
             )
             continue
         made.append(
@@ -219,6 +274,7 @@ def batches(records: Sequence[SequenceRecord]) -> list[SequenceBatch]:
                 values=(value,),
                 last=record.last,
                 by_start=record.JUDGED_BY_START,
+                continues=record.CONTINUES,
             )
         )
     return made

@@ -7,6 +7,8 @@ class LogError(Exception):
     * `GapError`: a batch starts beyond the end of its sequence
     * `OverlapError`: a batch starts before the end of its sequence and ends after it
     * `ClosedError`: a batch comes after the last one of its sequence
+    * `ForgottenError`, a `ClosedError`: its scope was forgotten, or never began
+    * `TrimmedError`: the beginning of what was asked for is not stored any more
     * `FencedError`: a newer generation owns the partition
     * `PartitionsMismatchError`: a topic exists with another number of partitions
     * `UnusableServerError`: the server answers but cannot serve: too old, no rights, no memory
@@ -26,6 +28,19 @@ class OverlapError(LogError):
 
 class ClosedError(LogError):
     """A batch comes after the last one of its sequence."""
+
+
+class ForgottenError(ClosedError):
+    """A batch belongs to a scope that was forgotten, or that nothing began."""
+
+
+class TrimmedError(LogError):
+    """The beginning of what was asked for is not stored any more."""
+
+    def __init__(self, sequence: str, start: int, first: int) -> None:
+        super().__init__(f"{sequence} is stored from {first} on, not from {start}: it was trimmed")
+        self.first = first
+        """The first position that is stored, or where the sequence ends."""
 
 
 class FencedError(LogError):
@@ -48,6 +63,7 @@ _REASONS: dict[type[LogError], str] = {
     GapError: "what comes before it was never written",
     OverlapError: "what is stored there was cut differently",
     ClosedError: "the last record there has `last`, so nothing can follow",
+    ForgottenError: "it was forgotten, or was never begun",
 }
 
 

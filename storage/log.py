@@ -3,7 +3,9 @@
 A *topic* has a fixed number of *partitions*; a partition holds entries with contiguous *offsets*
 from 0. Within one partition of one topic a producer may keep *sequences*, each named by it (after a
 session, say): batches of entries that take half-open ranges of *positions* from 0. An append at a
-position is idempotent: what is already stored is not written again, and a gap is refused.
+position is idempotent: what is already stored is not written again, and a gap is refused. The
+name of a sequence up to its first slash is its *scope*: what is known of a scope's sequences in one
+partition number is kept, archived and forgotten together.
 
 A writer that owns a partition for a consumer group may pass a *fence*: the generation in which it
 claimed the partition. A call whose generation is older than the newest claim changes nothing.
@@ -20,15 +22,17 @@ from aiokafka.partitioner import (
 from .errors import (
     ClosedError,
     FencedError,
+    ForgottenError,
     GapError,
     LogError,
     OverlapError,
     PartitionsMismatchError,
+    TrimmedError,
     UnreachableError,
     UnusableServerError,
 )
 from .groups import Beat, Groups, GroupTimings, Heartbeat, Members
-from .sequences import MOST_POSITION, SequenceBatch, SequenceState
+from .sequences import MOST_POSITION, ScopeState, SequenceBatch, SequenceState, scope_of
 
 __all__ = [
     "MOST_POSITION",
@@ -37,6 +41,7 @@ __all__ = [
     "Entry",
     "Fence",
     "FencedError",
+    "ForgottenError",
     "GapError",
     "GroupTimings",
     "Groups",
@@ -48,13 +53,16 @@ __all__ = [
     "NewEntry",
     "OverlapError",
     "PartitionsMismatchError",
+    "ScopeState",
     "SequenceBatch",
     "SequenceState",
     "Span",
     "TopicPartition",
+    "TrimmedError",
     "UnreachableError",
     "UnusableServerError",
     "partition_of",
+    "scope_of",
 ]
 
 _murmur2 = cast("Callable[[bytes], int]", murmur2)
@@ -176,6 +184,7 @@ class Log(Protocol):
             OverlapError: it starts before the end of its sequence and ends after it; or batches
                 that belong together are partly stored.
             ClosedError: it is not stored yet and its sequence is closed.
+            ForgottenError: its scope was forgotten; or it continues a scope that was never begun.
         """
         ...
 
@@ -219,20 +228,51 @@ class Log(Protocol):
 
         Batches come whole. ``end`` None reads to the sequence's end. A bare end mark takes no
         position: it is included where ``start <= mark < end``, or where ``end`` is None and
-        ``start <= mark``. Trimmed entries are left out.
+        ``start <= mark``.
 
         ``limit`` bounds what one call reads: batches are added while they have at most ``limit``
         entries together, and the first comes whole even where it alone has more. So an empty list
         means, with a limit as without, that nothing more is stored in the range.
+
+        Raises:
+            TrimmedError: the first batch of the range was trimmed or archived.
         """
         ...
 
-    async def forget_sequence(self, topic: str, partition: int, sequence: str) -> None:
-        """Drop a sequence's state and index; its entries stay until they are trimmed."""
+    async def scope_state(self, partition: int, scope: str) -> ScopeState:
+        """Return what is known of a scope; nothing of an unknown one."""
+        ...
+
+    async def archived(self, partition: int, scope: str) -> str:
+        """Return what was noted last by `note_archived`, nothing where nothing was."""
+        ...
+
+    async def note_archived(
+        self, partition: int, scope: str, expected: str, name: str, below: Mapping[str, int]
+    ) -> bool:
+        """Note that a scope's batches below an offset of each topic are archived, and where.
+
+        They are not found any more, whether or not they are trimmed. Nothing changes, and False is
+        returned, where what was noted last is not what the caller expects, or the scope is unknown.
+        """
+        ...
+
+    async def forget(self, partition: int, scope: str, *, refuse_s: float = 0.0) -> None:
+        """Drop what is known of a scope's sequences; their entries stay until they are trimmed.
+
+        Appends to the scope are refused for so long.
+        """
+        ...
+
+    async def stored_bytes(self, topic: str, partition: int) -> int:
+        """Return about how many bytes of memory a partition's entries take."""
         ...
 
     async def trim(self, topic: str, partition: int, before: int) -> int:
-        """Remove entries below the offset ``before``; return the first offset still stored."""
+        """Remove entries below the offset ``before``; return the first offset still stored.
+
+        A batch of which entries are left is not found any more.
+        """
         ...
 
     async def commit(

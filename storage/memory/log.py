@@ -12,13 +12,14 @@ from ..log import (
     IngressEntry,
     NewEntry,
     PartitionsMismatchError,
+    ScopeState,
     SequenceBatch,
     SequenceState,
     Span,
     TopicPartition,
 )
 from ..names import check_partitions, check_topic
-from .sequences import StoredSequence, is_stored, overlap
+from .scopes import Scopes
 
 
 def _wall_clock_ms() -> int:
@@ -43,7 +44,7 @@ class MemoryLog:
         self._clock_ms = clock_ms
         self._topics: dict[str, int] = {}
         self._streams: dict[TopicPartition, _Stream] = {}
-        self._sequences: dict[tuple[str, int, str], StoredSequence] = {}
+        self._scopes = Scopes(clock_ms)
         self._offsets: dict[tuple[str, str, int], int] = {}
         self._ingress: dict[str, list[IngressEntry]] = {}
         self._ingress_count = 0
@@ -116,19 +117,7 @@ class MemoryLog:
         together: bool = False,
     ) -> list[bool]:
         self._check(fence, partition)
-        ends: dict[tuple[str, int, str], SequenceState] = {}
-        written: list[bool] = []
-        for batch in batches:
-            where = (check_topic(batch.topic), partition, batch.sequence)
-            if where not in ends:
-                sequence = self._sequences.get(where, StoredSequence())
-                ends[where] = SequenceState(sequence.next, sequence.closed)
-            written.append(not is_stored(batch, ends[where]))
-            if written[-1]:
-                ends[where] = SequenceState(batch.end, batch.last)
-        if together and any(written) and not all(written):
-            stored = batches[written.index(False)]
-            raise overlap(stored, ends[stored.topic, partition, stored.sequence])
+        written = self._scopes.judge(partition, batches, together=together)
         for batch, is_new in zip(batches, written, strict=True):
             if is_new:
                 self._write(partition, batch)
@@ -140,9 +129,7 @@ class MemoryLog:
         first, now = stream.next, self._clock_ms()
         for value in batch.values:
             stream.entries.append(Entry(stream.next, now, batch.key, value))
-        where = (batch.topic, partition, batch.sequence)
-        sequence = self._sequences.setdefault(where, StoredSequence())
-        sequence.append(batch, first, stream.next - 1)
+        self._scopes.add(partition, batch, first, stream.next - 1)
 
     # -- reading
 
@@ -192,9 +179,8 @@ class MemoryLog:
     # -- sequences
 
     async def sequence_state(self, topic: str, partition: int, sequence: str) -> SequenceState:
-        where = (check_topic(topic), partition, sequence)
-        known = self._sequences.get(where, StoredSequence())
-        return SequenceState(known.next, known.closed)
+        known = self._scopes.sequence(partition, check_topic(topic), sequence)
+        return SequenceState(known.next, known.closed) if known else SequenceState()
 
     async def read_sequence(
         self,
@@ -206,16 +192,34 @@ class MemoryLog:
         *,
         limit: int | None = None,
     ) -> list[Entry]:
-        known = self._sequences.get((topic, partition, sequence), StoredSequence())
+        known = self._scopes.sequence(partition, check_topic(topic), sequence)
+        if known is None or (end is not None and end <= start):
+            return []
         stream = self._stream(topic, partition)
-        found: list[Entry] = []
-        for batch in known.find(start, end, stream.first, limit):
-            low = max(0, batch.first - stream.first)
-            found += stream.entries[low : batch.last + 1 - stream.first]
-        return found
+        name = f"{topic} of {sequence}"
+        return [
+            entry
+            for batch in known.find(name, start, end, stream.first, limit)
+            for entry in stream.entries[batch.first - stream.first : batch.last + 1 - stream.first]
+        ]
 
-    async def forget_sequence(self, topic: str, partition: int, sequence: str) -> None:
-        self._sequences.pop((check_topic(topic), partition, sequence), None)
+    async def scope_state(self, partition: int, scope: str) -> ScopeState:
+        return self._scopes.state(partition, scope)
+
+    async def archived(self, partition: int, scope: str) -> str:
+        return self._scopes.state(partition, scope).archive
+
+    async def note_archived(
+        self, partition: int, scope: str, expected: str, name: str, below: Mapping[str, int]
+    ) -> bool:
+        return self._scopes.note_archived(partition, scope, expected, name, below)
+
+    async def forget(self, partition: int, scope: str, *, refuse_s: float = 0.0) -> None:
+        self._scopes.forget(partition, scope, refuse_s)
+
+    async def stored_bytes(self, topic: str, partition: int) -> int:
+        entries = self._stream(topic, partition).entries
+        return sum(len(entry.key or b"") + len(entry.value or b"") for entry in entries)
 
     async def trim(self, topic: str, partition: int, before: int) -> int:
         stream = self._stream(topic, partition)

@@ -1,11 +1,18 @@
 """Sequences in memory: what ``append_at.lua`` and ``find_batches.lua`` do on the server."""
 
-from bisect import bisect_right
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from itertools import islice
 
-from ..errors import ClosedError, GapError, LogError, OverlapError, refused
+from ..errors import (
+    ClosedError,
+    ForgottenError,
+    GapError,
+    LogError,
+    OverlapError,
+    TrimmedError,
+    refused,
+)
 from ..sequences import SequenceBatch, SequenceState
 
 
@@ -25,12 +32,6 @@ class StoredBatch:
         """How many entries it was written with."""
         return self.last - self.first + 1
 
-    def touches(self, start: int, end: int | None) -> bool:
-        """Return whether the batch has a position in ``[start, end)``; a bare one has its own."""
-        if end is not None and (end <= start or self.start >= end):
-            return False
-        return self.end > start or self.start == self.end == start
-
 
 @dataclass(slots=True)
 class StoredSequence:
@@ -46,21 +47,41 @@ class StoredSequence:
         self.next, self.closed = batch.end, batch.last
 
     def find(
-        self, start: int, end: int | None, first_offset: int, limit: int | None
-    ) -> Iterator[StoredBatch]:
-        """Yield the batches in ``[start, end)`` that have an entry left, as `Log.read_sequence`."""
+        self, name: str, start: int, end: int | None, first_offset: int, limit: int | None
+    ) -> list[StoredBatch]:
+        """Return the batches in ``[start, end)``, as `Log.read_sequence`.
+
+        Raises:
+            TrimmedError: the first of them has lost entries, or is archived.
+        """
         # they follow one another: only the last one that starts at or before ``start`` may touch it
-        low = max(0, bisect_right(self.batches, start, key=lambda batch: batch.start) - 1)
+        low = bisect_right(self.batches, start, key=lambda batch: batch.start) - 1
+        if start >= self.next:  # only a bare end mark is found at its own position
+            if low < 0 or self.batches[low].start != start:
+                if self.closed and not self.batches and start == self.next:
+                    raise TrimmedError(name, start, start)  # it may be archived
+                return []
+        elif low < 0:
+            raise TrimmedError(name, start, self._first_from(0))
+        if self.batches[low].first < first_offset:
+            held = bisect_left(self.batches, first_offset, key=lambda batch: batch.first)
+            raise TrimmedError(name, start, self._first_from(held))
+        found: list[StoredBatch] = []
         entries = 0
         for batch in islice(self.batches, low, None):
-            if end is not None and batch.start >= end:
-                return
-            if batch.last < first_offset or not batch.touches(start, end):
-                continue
-            if limit is not None and entries and entries + batch.entries > limit:
-                return
             entries += batch.entries
-            yield batch
+            past = end is not None and batch.start >= end
+            if past or (limit is not None and found and entries > limit):
+                break
+            found.append(batch)
+        return found
+
+    def _first_from(self, rank: int) -> int:
+        return self.batches[rank].start if rank < len(self.batches) else self.next
+
+    def drop(self, below: int) -> None:
+        """Forget the batches that lie below an offset."""
+        self.batches = [batch for batch in self.batches if batch.last >= below]
 
 
 def is_stored(batch: SequenceBatch, sequence: SequenceState) -> bool:
@@ -84,6 +105,11 @@ def is_stored(batch: SequenceBatch, sequence: SequenceState) -> bool:
     if batch.start < sequence.next:
         raise overlap(batch, sequence)
     return False
+
+
+def forgotten(batch: SequenceBatch, sequence: SequenceState) -> LogError:
+    """Return the error for a batch of a scope that is not known any more, or not yet."""
+    return _refused(ForgottenError, batch, sequence)
 
 
 def overlap(batch: SequenceBatch, sequence: SequenceState) -> LogError:

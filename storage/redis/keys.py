@@ -6,6 +6,7 @@ in one server-side function.
 """
 
 from ..names import check_namespace, check_topic
+from ..sequences import scope_of
 
 
 class Keys:
@@ -29,13 +30,21 @@ class Keys:
         """Sorted set: offsets by timestamp, at most one a second."""
         return f"{self._slot(partition)}:time:{check_topic(topic)}"
 
-    def sequence(self, topic: str, partition: int, sequence: str) -> str:
-        """Hash of a sequence's ``next`` position and ``closed`` mark."""
-        return f"{self._slot(partition)}:sequence:{check_topic(topic)}:{sequence}"
+    def scope(self, partition: int, scope: str) -> str:
+        """Hash of where each sequence of a scope ends, and of what is archived."""
+        return f"{self._slot(partition)}:scope:{scope}"
 
-    def index(self, topic: str, partition: int, sequence: str) -> str:
-        """Sorted set of a sequence's batches: ``first-last`` offsets by start position."""
-        return f"{self._slot(partition)}:index:{check_topic(topic)}:{sequence}"
+    def index(self, partition: int, scope: str) -> str:
+        """Sorted set of a scope's batches: ``name|start|first-last`` offsets, by name and start."""
+        return f"{self._slot(partition)}:index:{scope}"
+
+    @staticmethod
+    def name_in_scope(topic: str, sequence: str) -> str:
+        """Return how a sequence is named in its scope's keys: its topic, and what tells it apart.
+
+        Only these have a colon; ``archive`` and ``forgotten`` are other fields of a scope's hash.
+        """
+        return f"{check_topic(topic)}:{sequence[len(scope_of(sequence)) :]}"
 
     def offsets(self, group: str, partition: int) -> str:
         """Hash of a group's next offset by topic."""
@@ -48,6 +57,10 @@ class Keys:
     def topics(self) -> str:
         """Hash of the number of partitions by declared topic."""
         return f"{{{self.namespace}}}:topics"
+
+    def layout(self) -> str:
+        """String: the version of these keys, so that no other build misreads them."""
+        return f"{{{self.namespace}}}:layout"
 
     def probe(self) -> str:
         """Stream that lives for the length of one script, to see what the server can do."""

@@ -8,10 +8,13 @@ from ..log import (
     IngressEntry,
     NewEntry,
     PartitionsMismatchError,
+    ScopeState,
     SequenceBatch,
     SequenceState,
     Span,
     TopicPartition,
+    UnusableServerError,
+    scope_of,
 )
 from ..names import check_partitions, check_topic
 from .connection import RedisConnection
@@ -20,6 +23,15 @@ from .scripts import LogScripts
 
 RANGE_ENTRIES = 100
 """Entries that one XRANGE may return where neighbouring batches are read together."""
+LAYOUT = b"2"
+"""Version of the keys and of what is in them; in the first one each sequence had its own."""
+
+
+def _state_from(value: bytes | None) -> SequenceState:
+    """Return a sequence's state as the scripts write it: ``12``, or ``12.`` once it is closed."""
+    if value is None:
+        return SequenceState()
+    return SequenceState(int(value.rstrip(b".")), value.endswith(b"."))
 
 
 class RedisLog:
@@ -38,6 +50,7 @@ class RedisLog:
         check_partitions(partitions)
         if not self._probed:
             await self._scripts.probe()
+            await self._check_layout()
             self._probed = True
         registry = self._keys.topics()
         _, reply = await self._connection.pipeline(
@@ -50,6 +63,20 @@ class RedisLog:
                 f"RHAPSODE_PARTITIONS={stored}, or use another namespace"
             )
         return stored
+
+    async def _check_layout(self) -> None:
+        layout = self._keys.layout()
+        written, version = await self._connection.pipeline(
+            [("EXISTS", self._keys.topics()), ("GET", layout)], atomic=True
+        )
+        if version is None and not written:
+            await self._connection.command("SET", layout, LAYOUT, "NX")
+        elif version != LAYOUT:
+            raise UnusableServerError(
+                f"another version of this program wrote the log of namespace "
+                f"{self._keys.namespace}: choose another with RHAPSODE_NAMESPACE, or, where the "
+                "log is embedded, another folder with RHAPSODE_STATE"
+            )
 
     async def topics(self) -> dict[str, int]:
         words = await self._connection.command("HGETALL", self._keys.topics())
@@ -126,9 +153,9 @@ class RedisLog:
     # -- sequences
 
     async def sequence_state(self, topic: str, partition: int, sequence: str) -> SequenceState:
-        key = self._keys.sequence(topic, partition, sequence)
-        end, closed = await self._connection.command("HMGET", key, "next", "closed")
-        return SequenceState(int(end or 0), closed == b"1")
+        key = self._keys.scope(partition, scope_of(sequence))
+        name = self._keys.name_in_scope(topic, sequence)
+        return _state_from(await self._connection.command("HGET", key, name))
 
     async def read_sequence(
         self,
@@ -150,8 +177,8 @@ class RedisLog:
             if sent:
                 return self._entries(stream, sent)
             entries = await self._fetch(stream, batches)
-            if entries or not batches:  # else they were trimmed meanwhile: find what follows
-                return entries
+            if not batches or (entries and entries[0].offset == batches[0][0]):
+                return entries  # else they were trimmed meanwhile, as the next look tells
 
     async def _fetch(self, stream: str, batches: Sequence[tuple[int, int]]) -> list[Entry]:
         ranges: list[tuple[int, int]] = []
@@ -165,12 +192,44 @@ class RedisLog:
         )
         return [entry for rows in replies for entry in self._entries(stream, rows)]
 
-    async def forget_sequence(self, topic: str, partition: int, sequence: str) -> None:
-        await self._connection.command(
-            "UNLINK",
-            self._keys.sequence(topic, partition, sequence),
-            self._keys.index(topic, partition, sequence),
+    async def scope_state(self, partition: int, scope: str) -> ScopeState:
+        words, batches = await self._connection.pipeline(
+            [
+                ("HGETALL", self._keys.scope(partition, scope)),
+                ("ZCARD", self._keys.index(partition, scope)),
+            ],
+            atomic=True,
         )
+        fields = {name.decode(): value for name, value in zip(words[::2], words[1::2], strict=True)}
+        sequences: dict[tuple[str, str], SequenceState] = {}
+        for name, value in fields.items():
+            topic, colon, rest = name.partition(":")
+            if colon:
+                sequences[topic, scope + rest] = _state_from(value)
+        return ScopeState(sequences, fields.get("archive", b"").decode(), int(batches))
+
+    async def archived(self, partition: int, scope: str) -> str:
+        key = self._keys.scope(partition, scope)
+        return (await self._connection.command("HGET", key, "archive") or b"").decode()
+
+    async def note_archived(
+        self, partition: int, scope: str, expected: str, name: str, below: Mapping[str, int]
+    ) -> bool:
+        return await self._scripts.note_archived(partition, scope, expected, name, below)
+
+    async def forget(self, partition: int, scope: str, *, refuse_s: float = 0.0) -> None:
+        key, index = self._keys.scope(partition, scope), self._keys.index(partition, scope)
+        commands: list[tuple[object, ...]] = [("UNLINK", key, index)]
+        if refuse_s > 0:
+            commands += [
+                ("HSET", key, "forgotten", 1),
+                ("PEXPIRE", key, max(1, int(refuse_s * 1000))),
+            ]
+        await self._connection.pipeline(commands, atomic=True)
+
+    async def stored_bytes(self, topic: str, partition: int) -> int:
+        stream = self._keys.stream(topic, partition)
+        return int(await self._connection.command("MEMORY USAGE", stream) or 0)
 
     # -- offsets
 

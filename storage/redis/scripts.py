@@ -8,13 +8,16 @@ from ..log import (
     ClosedError,
     Fence,
     FencedError,
+    ForgottenError,
     GapError,
     LogError,
     NewEntry,
     OverlapError,
     SequenceBatch,
     Span,
+    TrimmedError,
     UnusableServerError,
+    scope_of,
 )
 from ..names import check_topic
 from .calls import Call, script
@@ -26,6 +29,7 @@ _REFUSALS: dict[bytes, type[LogError]] = {
     b"GAP": GapError,
     b"OVERLAP": OverlapError,
     b"CLOSED": ClosedError,
+    b"FORGOTTEN": ForgottenError,
 }
 SEEK_ENTRIES = 100
 """Entries that one `LogScripts.seek` looks at, each of up to 64 KB."""
@@ -92,23 +96,25 @@ class LogScripts:
         """Append batches at their positions, all or none; True for each that was written.
 
         Raises:
-            FencedError, GapError, OverlapError, ClosedError: as `Log.append_at`.
+            FencedError, GapError, OverlapError, ClosedError, ForgottenError: as `Log.append_at`.
         """
         keys = [self._keys.fence(fence.group if fence else "", partition)]
         arguments: list[Any] = [_generation(fence), int(together)]
         for batch in batches:
-            topic, sequence = batch.topic, batch.sequence
+            topic, scope = batch.topic, scope_of(batch.sequence)
             keys += (
                 self._keys.stream(topic, partition),
-                self._keys.sequence(topic, partition, sequence),
-                self._keys.index(topic, partition, sequence),
+                self._keys.scope(partition, scope),
+                self._keys.index(partition, scope),
                 self._keys.times(topic, partition),
             )
             arguments += (
+                self._keys.name_in_scope(topic, batch.sequence),
                 batch.start,
                 batch.end,
                 int(batch.last),
                 int(batch.by_start),
+                int(batch.continues),
                 batch.key,
                 len(batch.values),
                 *batch.values,
@@ -166,25 +172,43 @@ class LogScripts:
     ) -> tuple[list[tuple[int, int]], list[RawEntry]]:
         """Return the first and last offset of each batch in a range of positions, in order.
 
-        ``positions`` are start and end, as is ``limit``, those of `Log.read_sequence`. Batches
-        with no entry left are left out. The second value is their entries where these are few,
-        which saves a round trip, and empty where they are still to be read.
+        ``positions`` are start and end, as is ``limit``, those of `Log.read_sequence`. The second
+        value is their entries where these are few, which saves a round trip, and empty where they
+        are still to be read.
+
+        Raises:
+            TrimmedError: the first of them was trimmed or archived.
         """
         start, end = positions
+        scope = scope_of(sequence)
         keys = [
             self._keys.stream(topic, partition),
-            self._keys.sequence(topic, partition, sequence),
-            self._keys.index(topic, partition, sequence),
+            self._keys.scope(partition, scope),
+            self._keys.index(partition, scope),
         ]
         arguments = [
+            self._keys.name_in_scope(topic, sequence),
             start,
             "" if end is None else end,
             "" if limit is None else limit,
             FEW_ENTRIES,
         ]
-        found, entries = await self._connection.run(Call(script("find_batches"), keys, arguments))
+        word, *rest = await self._connection.run(Call(script("find_batches"), keys, arguments))
+        if word == b"TRIMMED":
+            raise TrimmedError(f"{topic} of {sequence}", start, int(rest[0]))
+        found, entries = rest
         offsets = (member.split(b"-") for member in found)
         return [(int(first), int(last)) for first, last in offsets], entries
+
+    async def note_archived(
+        self, partition: int, scope: str, expected: str, name: str, below: Mapping[str, int]
+    ) -> bool:
+        """Note what is archived of a scope; False where it is not as expected."""
+        keys = [self._keys.scope(partition, scope), self._keys.index(partition, scope)]
+        arguments: list[Any] = [expected, name]
+        for topic, offset in below.items():
+            arguments += (check_topic(topic), offset)
+        return bool(await self._connection.run(Call(script("archived"), keys, arguments)))
 
     # -- offsets and fences
 

@@ -30,7 +30,7 @@ from rhapsode.codecs.records import (
     text_items,
 )
 from rhapsode.codecs.session import Form, VoiceSettings
-from rhapsode.storage.log import Entry, GapError, SequenceBatch, SequenceState, partition_of
+from rhapsode.storage.log import Entry, ForgottenError, GapError, SequenceBatch, SequenceState, partition_of
 from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.topologies.testing import PARTITIONS
 
@@ -77,6 +77,7 @@ async def test_a_sequence_that_does_not_exist_has_nothing_on_it() -> None:
 
 async def test_records_come_back_as_they_were_appended() -> None:
     system = System()
+    await system.describe()
     records = [passage(0, "one"), passage(1, "two"), passage(2, "three", last=True)]
     assert await system.journal.append(*records) == [True, True, True]
     assert await system.journal.append(*records) == [False, False, False]
@@ -91,9 +92,18 @@ async def test_records_come_back_as_they_were_appended() -> None:
 
 async def test_what_does_not_continue_its_sequence_is_refused() -> None:
     system = System()
+    await system.describe()
     with pytest.raises(GapError):
         await system.journal.append(passage(1))
     assert await passages_in(system).records("s", 0) == []
+
+
+async def test_what_belongs_to_no_session_is_refused() -> None:
+    system = System()
+    with pytest.raises(ForgottenError):
+        await system.journal.append(passage(0))
+    chunk = Chunk(session="s", seq=0, index=0, text="x")  # may lie in a partition of its own
+    assert await system.journal.append(chunk) == [True]
 
 
 @pytest.mark.parametrize(
@@ -109,6 +119,7 @@ async def test_what_does_not_continue_its_sequence_is_refused() -> None:
 )
 async def test_the_last_record_may_be_a_bare_end_mark(marked: tuple[AudioFrame, ...]) -> None:
     system = System()
+    await system.describe()
     await system.append(marked)
     frames = system.journal.of(AudioFrame)
     assert await frames.last("s") == marked[-1]
@@ -117,6 +128,7 @@ async def test_the_last_record_may_be_a_bare_end_mark(marked: tuple[AudioFrame, 
 
 async def test_all_parts_of_a_position_come_together() -> None:
     system = System()
+    await system.describe()
     parts = [Speech(session="s", seq=0, index=0, part=n, parts=3) for n in range(3)]
     after = Speech(session="s", seq=1, index=1)
     assert len(batches([*parts, after])) == 2
@@ -128,6 +140,7 @@ async def test_all_parts_of_a_position_come_together() -> None:
 
 async def test_parts_of_the_last_position_close_their_sequence() -> None:
     system = System()
+    await system.describe()
     items = text_items("s", 0, "x" * 40_000, last=True)
     (batch,) = batches(items)
     assert batch.last
@@ -139,6 +152,7 @@ async def test_parts_of_the_last_position_close_their_sequence() -> None:
 async def test_a_stream_reads_everything_in_bounded_steps(count: int) -> None:
     log = CountingLog()
     system = System(log=log)
+    await system.describe()
     records = [passage(seq) for seq in range(count)]
     await system.append(records)
     assert [record async for record in passages_in(system).stream("s")] == records
@@ -149,6 +163,7 @@ async def test_a_stream_reads_everything_in_bounded_steps(count: int) -> None:
 
 async def test_a_stream_ends_at_what_is_stored_and_does_not_wait() -> None:
     system = System()
+    await system.describe()
     await system.append([passage(0), passage(1)])
     async with asyncio.timeout(5):
         assert len([record async for record in passages_in(system).stream("s")]) == 2
@@ -157,6 +172,7 @@ async def test_a_stream_ends_at_what_is_stored_and_does_not_wait() -> None:
 async def test_a_sequences_last_record_costs_one_read_of_its_end() -> None:
     log = CountingLog()
     system = System(log=log)
+    await system.describe()
     await system.append([passage(seq) for seq in range(500)])
     log.reads.clear()
     assert await passages_in(system).last("s") == passage(499)

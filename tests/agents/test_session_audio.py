@@ -34,6 +34,7 @@ def frames_of(lengths: list[int]) -> tuple[list[AudioFrame], bytes]:
 
 async def audio_with(frames: list[AudioFrame]) -> SessionAudio:
     system = System()
+    await system.describe()
     await system.append(frames)
     return SessionAudio(system.journal.of(AudioFrame), "s")
 
@@ -101,6 +102,7 @@ async def test_what_is_not_there_yet_is_no_silence() -> None:
 
 async def test_loading_tells_how_far_a_session_goes_and_why_it_ended() -> None:
     system = System()
+    await system.describe()
     frames = system.journal.of(AudioFrame)
     await system.append([AudioFrame(session="s", first_sample=0, samples=3, pcm=bytes(6))])
     audio = SessionAudio(frames, "s")
@@ -114,6 +116,7 @@ async def test_loading_tells_how_far_a_session_goes_and_why_it_ended() -> None:
 
 async def test_trimmed_samples_are_said_to_be_missing() -> None:
     system = System()
+    await system.describe()
     frames, _ = frames_of([30, 30, 30])
     await system.append(frames)
     audio = SessionAudio(system.journal.of(AudioFrame), "s")

@@ -26,7 +26,8 @@ from rhapsode.storage.redis.log import RedisLog
 
 TOPICS = st.sampled_from(["t", "u"])
 PARTITIONS = st.integers(0, 1)
-SEQUENCES = st.sampled_from(["a", "b"])
+SEQUENCES = st.sampled_from(["a", "b", "a/0", "a/1"])
+REFUSALS = st.sampled_from([0.0, 0.0, 600.0])
 POSITIONS = st.integers(0, 12)
 FENCES = st.none() | st.builds(Fence, st.just("g"), st.integers(1, 4))
 MAYBE_BYTES = st.none() | st.binary(max_size=4)
@@ -47,9 +48,10 @@ def batches(draw: st.DrawFn) -> SequenceBatch:
     end = start + draw(st.integers(0 if last else 1, 4))
     values = tuple(draw(st.lists(st.binary(max_size=4), min_size=1, max_size=3)))
     sequence = draw(SEQUENCES)
-    by_start = draw(st.booleans())
+    by_start, continues = draw(st.booleans()), draw(st.booleans())
     key = sequence.encode()
-    return SequenceBatch(draw(TOPICS), sequence, start, end, key, values, last, by_start)
+    topic = draw(TOPICS)
+    return SequenceBatch(topic, sequence, start, end, key, values, last, by_start, continues)
 
 
 class LogsAgree(RuleBasedStateMachine):
@@ -150,9 +152,21 @@ class LogsAgree(RuleBasedStateMachine):
     def trim(self, topic: str, partition: int, before: int) -> None:
         self.both(lambda log, _: log.trim(topic, partition, before))
 
-    @rule(topic=TOPICS, partition=PARTITIONS, sequence=SEQUENCES)
-    def forget(self, topic: str, partition: int, sequence: str) -> None:
-        self.both(lambda log, _: log.forget_sequence(topic, partition, sequence))
+    @rule(partition=PARTITIONS, scope=st.sampled_from(["a", "b"]), refuse_s=REFUSALS)
+    def forget(self, partition: int, scope: str, refuse_s: float) -> None:
+        self.both(lambda log, _: log.forget(partition, scope, refuse_s=refuse_s))
+
+    @rule(
+        partition=PARTITIONS,
+        scope=st.sampled_from(["a", "b"]),
+        expected=st.sampled_from(["", "1", "2"]),
+        name=st.sampled_from(["1", "2"]),
+        below=st.dictionaries(TOPICS, st.integers(0, 40)),
+    )
+    def archive(
+        self, partition: int, scope: str, expected: str, name: str, below: dict[str, int]
+    ) -> None:
+        self.both(lambda log, _: log.note_archived(partition, scope, expected, name, below))
 
     @rule(partition=PARTITIONS, topic=TOPICS, offset=st.integers(0, 40), fence=FENCES)
     def commit(self, partition: int, topic: str, offset: int, fence: Fence | None) -> None:
@@ -199,6 +213,11 @@ class LogsAgree(RuleBasedStateMachine):
                 where = (topic, partition)
                 self.both(lambda log, _, where=where: log.span(*where))
                 self.both(lambda log, _, where=where: _read(log, {where: 0}, 1000))
+        for partition in (0, 1):
+            for scope in ("a", "b"):
+                place = (partition, scope)
+                self.both(lambda log, _, place=place: log.scope_state(*place))
+                self.both(lambda log, _, place=place: log.archived(*place))
 
 
 @pytest.mark.timeout(300)

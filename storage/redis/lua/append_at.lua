@@ -1,12 +1,30 @@
 -- Append at positions within one slot: every batch is judged, in order, before the first is written.
--- KEYS: fence (or any key of the slot), then per batch: stream, sequence, index, time index
--- ARGV: generation or '', together (0/1), then per batch: start, end, last (0/1), by start (0/1), key, count, values...
+-- KEYS: fence (or any key of the slot), then per batch: stream, scope, index, time index
+-- ARGV: generation or '', together (0/1), then per batch: name in its scope, start, end, last (0/1),
+--   by start (0/1), continues (0/1), key, count, values...
 -- Reply: OK and 1 (written) or 0 (already stored) for each | FENCED and the owner | FOREIGN and the
---   stream | GAP, OVERLAP or CLOSED, the batch's number from 0, and where its sequence ends
-local FIELDS = 6 -- of a batch in ARGV, before its values
+--   stream | GAP, OVERLAP, CLOSED or FORGOTTEN, the batch's number from 0, and where its sequence ends
+local FIELDS = 8 -- of a batch in ARGV, before its values
 if ARGV[1] ~= '' then
   local owner = redis.call('GET', KEYS[1])
   if owner and tonumber(owner) > tonumber(ARGV[1]) then return { 'FENCED', owner } end
+end
+
+local ends, begun = {}, {}
+
+local function ending_of(scope, name)
+  local which = scope .. '|' .. name
+  if not ends[which] then
+    local stored = redis.call('HMGET', scope, name, 'forgotten')
+    local state = stored[1] or '0' -- '12', or '12.' once closed
+    ends[which] = {
+      next = tonumber(string.match(state, '%d+')),
+      closed = string.sub(state, -1) == '.',
+      known = stored[1] and true or false,
+      forgotten = stored[2] and true or false,
+    }
+  end
+  return ends[which]
 end
 
 local function is_stored(first, last, by_start, ending)
@@ -18,26 +36,29 @@ local function is_stored(first, last, by_start, ending)
   return last <= ending.next
 end
 
-local ends, plan = {}, {}
+local function refusal_of(scope, ending, first, continues)
+  if ending.forgotten then return 'FORGOTTEN' end
+  if continues and not ending.known and not begun[scope] and redis.call('EXISTS', scope) == 0 then
+    return 'FORGOTTEN'
+  end
+  if ending.closed then return 'CLOSED' end
+  if first > ending.next then return 'GAP' end
+  if first < ending.next then return 'OVERLAP' end
+end
+
+local plan = {}
 local at, key = 3, 2
 while at <= #ARGV do
-  local sequence = KEYS[key + 1]
-  local ending = ends[sequence]
-  if not ending then
-    local stored = redis.call('HMGET', sequence, 'next', 'closed')
-    ending = { next = tonumber(stored[1] or '0'), closed = stored[2] == '1' }
-    ends[sequence] = ending
-  end
-  local first, last, count = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 5])
-  local stored = is_stored(first, last, ARGV[at + 3] == '1', ending)
+  local scope = KEYS[key + 1]
+  local ending = ending_of(scope, ARGV[at])
+  local first, last, count = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 7])
+  local stored = is_stored(first, last, ARGV[at + 4] == '1', ending)
   if not stored then
-    local refusal
-    if ending.closed then refusal = 'CLOSED'
-    elseif first > ending.next then refusal = 'GAP'
-    elseif first < ending.next then refusal = 'OVERLAP' end
+    local refusal = refusal_of(scope, ending, first, ARGV[at + 5] == '1')
     if refusal then return { refusal, #plan, string.format('%.0f', ending.next) } end
     ending.next = last
-    ending.closed = ARGV[at + 2] == '1'
+    ending.closed = ARGV[at + 3] == '1'
+    begun[scope] = true
   end
   plan[#plan + 1] = { key = key, at = at, new = not stored, count = count }
   at = at + FIELDS + count
@@ -47,9 +68,9 @@ end
 if ARGV[2] == '1' then -- new ones beside stored ones were made from a state that is past
   for i, step in ipairs(plan) do
     if step.new ~= plan[1].new then
-      local old = step.new and 1 or i
-      local stored = redis.call('HGET', KEYS[plan[old].key + 1], 'next')
-      return { 'OVERLAP', old - 1, stored }
+      local old = plan[step.new and 1 or i]
+      local stored = redis.call('HGET', KEYS[old.key + 1], ARGV[old.at])
+      return { 'OVERLAP', (step.new and 1 or i) - 1, string.match(stored, '%d+') }
     end
   end
 end
@@ -70,7 +91,7 @@ end
 local function write(step)
   local stream, at = KEYS[step.key], step.at
   for v = at + FIELDS, at + FIELDS - 1 + step.count do
-    local id = redis.pcall('XADD', stream, '0-*', 't', now, 'k', ARGV[at + 4], 'v', ARGV[v])
+    local id = redis.pcall('XADD', stream, '0-*', 't', now, 'k', ARGV[at + 6], 'v', ARGV[v])
     if type(id) == 'table' then return id end
     step.last = tonumber(string.sub(id, 3))
     step.first = step.first or step.last
@@ -97,9 +118,11 @@ end
 local reply, indexed = { 'OK' }, {}
 for i, step in ipairs(plan) do
   if step.new then
-    local sequence, index, times = KEYS[step.key + 1], KEYS[step.key + 2], KEYS[step.key + 3]
-    redis.call('HSET', sequence, 'next', ARGV[step.at + 1], 'closed', ARGV[step.at + 2])
-    redis.call('ZADD', index, ARGV[step.at], string.format('%.0f-%.0f', step.first - 1, step.last - 1))
+    local scope, index, times = KEYS[step.key + 1], KEYS[step.key + 2], KEYS[step.key + 3]
+    local name = ARGV[step.at]
+    redis.call('HSET', scope, name, ARGV[step.at + 2] .. (ARGV[step.at + 3] == '1' and '.' or ''))
+    redis.call('ZADD', index, 0, string.format(
+      '%s|%016.0f|%.0f-%.0f', name, tonumber(ARGV[step.at + 1]), step.first - 1, step.last - 1))
     if not indexed[times] then -- all entries of one call have one time: the first one is enough
       indexed[times] = true
       local newest = redis.call('ZREVRANGE', times, 0, 0, 'WITHSCORES')

@@ -14,6 +14,7 @@ from rhapsode.storage.log import (
     SequenceBatch,
     SequenceState,
     Span,
+    TrimmedError,
     UnusableServerError,
 )
 from rhapsode.storage.redis.connection import RedisConnection, RedisSettings
@@ -41,14 +42,14 @@ async def test_everything_of_a_partition_number_shares_a_slot(
         tag + rest
         for rest in (
             b":fence:g",
-            b":index:t:a",
-            b":index:u:b",
+            b":index:a",
+            b":index:b",
             b":log:t",
             b":log:u",
             b":log:v",
             b":offsets:g",
-            b":sequence:t:a",
-            b":sequence:u:b",
+            b":scope:a",
+            b":scope:b",
             b":time:t",
             b":time:u",
             b":time:v",
@@ -66,8 +67,9 @@ async def test_a_groups_state_shares_a_slot_and_topics_have_one_registry(
     await redis_log.declare("t", 1)
     space = redis_settings.namespace.encode()
     keys = {key async for key in foreign.scan_iter(f"*{redis_settings.namespace}*")}
-    assert b"{%s}:topics" % space in keys
-    state = keys - {b"{%s}:topics" % space}
+    registry = {b"{%s}:topics" % space, b"{%s}:layout" % space}
+    assert registry <= keys
+    state = keys - registry
     assert {key.rpartition(b":")[2] for key in state} == {
         b"state",
         b"leases",
@@ -111,16 +113,17 @@ class TrimmedMeanwhile(RedisConnection):
         return await super().pipeline(commands, atomic=atomic)
 
 
-@pytest.mark.parametrize(("before", "left"), [(4, 4), (9, 9), (20, 20), (30, None)])
-async def test_entries_trimmed_while_they_are_read_do_not_hide_what_follows(
-    redis_settings: RedisSettings, before: int, left: int | None
+@pytest.mark.parametrize("before", [1, 4, 9, 20, 30])
+async def test_entries_trimmed_while_they_are_read_are_said_to_be(
+    redis_settings: RedisSettings, before: int
 ):
     connection = TrimmedMeanwhile(redis_settings)
     log = RedisLog(connection)
     await log.append_at(0, [batch("t", "s", n, b"%d" % n) for n in range(30)])
     connection.before = before
-    read = await log.read_sequence("t", 0, "s", 0, limit=FEW_ENTRIES + 1)
-    assert [entry.value for entry in read[:1]] == ([] if left is None else [b"%d" % left])
+    with pytest.raises(TrimmedError) as refused:
+        await log.read_sequence("t", 0, "s", 0, limit=FEW_ENTRIES + 1)
+    assert refused.value.first == before
     await connection.close()
 
 
@@ -183,3 +186,22 @@ async def test_the_ingress_key_takes_entries_of_foreign_programs(
     await redis_log.drop_ingress("text", [])
     await redis_log.drop_ingress("text", ids[:2])
     assert [entry.id for entry in await redis_log.read_ingress("text")] == ids[2:]
+
+
+async def test_a_log_of_another_layout_of_keys_is_refused_and_says_what_to_do(
+    redis_settings: RedisSettings, foreign: Any
+):
+    keys = Keys(redis_settings.namespace)
+    await foreign.hset(keys.topics(), "t", 1)
+    log = RedisLog(RedisConnection(redis_settings))
+    with pytest.raises(UnusableServerError, match="RHAPSODE_NAMESPACE"):
+        await log.declare("t", 1)
+    assert await foreign.get(keys.layout()) is None
+    await foreign.delete(keys.topics())
+    assert await log.declare("t", 1) == 1
+    await log.close()
+    await foreign.set(keys.layout(), "3")
+    again = RedisLog(RedisConnection(redis_settings))
+    with pytest.raises(UnusableServerError, match="another version"):
+        await again.declare("t", 1)
+    await again.close()
