@@ -1,16 +1,16 @@
 """The archive: where a session's records are once the log has let go of them.
 
-An object ``archive/<session>/<partition>-<number>-<digest>.piece`` is written before the log notes
+An object ``archive/<session>/<partition>-<number>-<random>.piece`` is written before the log notes
 its name, and never changes: whoever finds a name finds the piece. Of two who write the same piece
 the log takes one; the other's is removed. Once the log forgets a session, an object
 ``archive/<session>/head`` has the names that the log had.
 """
 
 import asyncio
-import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from secrets import token_hex
 
 import msgspec
 
@@ -125,8 +125,8 @@ class Archive:
             below={**lies_below, **below},
             entries=entries,
         )
-        digest = hashlib.sha256(data).hexdigest()[:16]
-        name = f"{FOLDER}/{session}/{partition}-{number:06}-{digest}.piece"
+        # of its own, for the loser of two who archive the same removes what it stored
+        name = f"{FOLDER}/{session}/{partition}-{number:06}-{token_hex(8)}.piece"
         await self._objects.put(name, data, CONTENT_TYPE)
         return name, len(data)
 

@@ -103,7 +103,7 @@ class Sequences(Generic[R]):
         state = await self.log.sequence_state(topic, partition, sequence)
         if self.past is None or state.next or state.closed:
             return state
-        head = await self.past.head(scope_of(sequence))
+        head = await self.past.head(scope_of(sequence), surely=state.forgotten)
         return head.state(topic, sequence) if head else state
 
     async def entries(
@@ -128,11 +128,9 @@ class Sequences(Generic[R]):
                     return []
                 return await self.past.entries(self.kind, sequence, start, end, limit)
             if self.past is not None:
-                until = first if end is None or first < end else end
-                # a bare end mark takes no position
-                found += await self.past.entries(
-                    self.kind, sequence, start, max(until, start + 1), limit
-                )
+                in_log = first > start and (end is None or first < end)
+                until = first if in_log else end
+                found += await self.past.entries(self.kind, sequence, start, until, limit)
             if first <= start or (limit is not None and found):
                 break
             start = first

@@ -35,13 +35,16 @@ class Past:
         if len(self._alive) > KEPT_ALIVE:
             self._alive.popitem(last=False)
 
-    async def head(self, session: str) -> Head | None:
-        """Return what the log knew of a session that it has forgotten; None where it knows it."""
+    async def head(self, session: str, *, surely: bool = False) -> Head | None:
+        """Return what the log knew of a session that it has forgotten; None where it knows it.
+
+        ``surely`` where the log has just said that it does not know the session.
+        """
         known = self._heads.get(session)
         if known is not None:
             self._heads.move_to_end(session)
             return known
-        if monotonic() - self._alive.get(session, -ALIVE_S) < ALIVE_S:
+        if not surely and monotonic() - self._alive.get(session, -ALIVE_S) < ALIVE_S:
             return None
         partition = partition_of(session.encode(), self._partitions)
         if (await self._log.sequence_state(Session.TOPIC, partition, session)).closed:
@@ -67,7 +70,7 @@ class Past:
         partition = partition_of(key_of_sequence(kind, sequence).encode(), self._partitions)
         newest = await self._log.archived(partition, session)
         if not newest:
-            head = await self.head(session)
+            head = await self.head(session, surely=True)
             newest = head.pieces.get(partition, "") if head else ""
         if not newest:
             return []

@@ -1,14 +1,16 @@
 """The one place that builds things: from settings to log, store, voices, model and parts."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
+from ..agents.archive import Archive
 from ..agents.decoders.isolated import Decoders
 from ..agents.journal import Journal
 from ..agents.models.model import Model
 from ..agents.models.openai import OpenAIModel
 from ..agents.models.smollm2 import SmolLM2Model
+from ..agents.retention import Retention
 from ..agents.turns import Turns
 from ..agents.voices.chain import Chain
 from ..agents.voices.voice import VoiceFailedError
@@ -22,8 +24,16 @@ from ..storage.objects.s3 import S3Objects, S3Settings
 from ..storage.objects.s3_source import S3Source
 from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import Objects
-from ..storage.opening import open_access_keys, open_admissions, open_log
+from ..storage.opening import (
+    open_access_keys,
+    open_admissions,
+    open_log,
+    open_session_index,
+)
+from ..storage.session_index import SessionIndex
 from ..topologies.in_memory import declare_topics
+from ..topologies.registry import STAGES
+from ..topologies.stage import group_id
 from .quotas import Quotas
 from .sessions import Sessions
 from .settings import Settings
@@ -31,7 +41,17 @@ from .voices import voice_from
 
 T = TypeVar("T")
 
-CLOSED = ("voice", "decoders", "model", "store", "objects", "admissions", "access_keys")
+CLOSED = (
+    "voice",
+    "decoders",
+    "model",
+    "store",
+    "objects",
+    "archive_store",
+    "admissions",
+    "access_keys",
+    "session_index",
+)
 """What has a `close` of its own; the log is closed with them."""
 
 
@@ -86,7 +106,57 @@ class Services:
     @property
     def journal(self) -> Journal:
         """Typed access to the log."""
-        return self._once("journal", lambda: Journal(self.log, self.settings.partitions))
+        return self._once(
+            "journal", lambda: Journal(self.log, self.settings.partitions, archive=self.archive)
+        )
+
+    @property
+    def session_index(self) -> SessionIndex:
+        """Which sessions there are."""
+        settings = self.settings
+        return self._once(
+            "session_index", lambda: open_session_index(settings.redis_url, settings.namespace)
+        )
+
+    @property
+    def retention(self) -> Retention:
+        """How much of what is kept, and how long."""
+        settings = self.settings
+        return Retention(
+            log_bytes=settings.keep_log_mb * 1_000_000,
+            log_age_s=settings.keep_log_hours * 3600,
+            media_bytes=settings.keep_media_mb * 1_000_000,
+            media_age_s=settings.keep_media_days * 86_400,
+            archive_bytes=settings.keep_archive_mb * 1_000_000,
+            archive_age_s=settings.keep_archive_days * 86_400,
+            sessions=settings.keep_sessions,
+        )
+
+    @property
+    def readers(self) -> Mapping[str, Sequence[str]]:
+        """By topic, the consumer groups that read it."""
+        groups: dict[str, list[str]] = {}
+        for stage in STAGES:
+            for topic in stage.sources:
+                groups.setdefault(topic, []).append(group_id(self.settings.namespace, stage.name))
+        return groups
+
+    @property
+    def archive(self) -> Archive:
+        """Where records are that the log has let go of."""
+        return self._once("archive", lambda: Archive(self.archive_store))
+
+    @property
+    def archive_store(self) -> Objects:
+        """Where the archive's objects are."""
+        return self._once("archive_store", self._open_archive)
+
+    def _open_archive(self) -> Objects:
+        settings = self.settings
+        bucket = settings.archive_bucket or settings.s3_bucket
+        if bucket:
+            return S3Objects(self._s3(bucket))
+        return FolderObjects(settings.archive_folder, synced=True)
 
     @property
     def store(self) -> Objects:
@@ -189,6 +259,7 @@ class Services:
         """
         await declare_topics(self.log, self.settings.partitions)
         await self.store.prepare()
+        await self.archive_store.prepare()
 
     async def close(self) -> None:
         """Close what was built."""

@@ -80,6 +80,11 @@ class Settings(BaseSettings):
     """Folder of audio files that sessions may play; empty is ``objects`` below the state folder."""
     objects_bucket: str = ""
     """Bucket of audio files that sessions may play, instead of a folder."""
+    archive: Path | None = None
+    """Folder for what the log has let go of; empty is ``archive`` below the state folder."""
+    archive_bucket: str = ""
+    """Bucket for what the log has let go of; empty takes the one for segments, if there is one,
+    under ``archive/``. It holds what was said: give it no public access."""
     s3_bucket: str = ""
     """Bucket for segments and playlists; empty keeps them in the media folder."""
     s3_endpoint_url: str = ""
@@ -124,6 +129,21 @@ class Settings(BaseSettings):
     most_sessions: int = Field(default_factory=_sessions_of_this_machine, ge=1, le=10_000)
     """Sessions in production at the same time, over all workers; others wait in line. It is fewer
     where the workers keep fewer at real time. Each takes about 5 MB; 16 a core of this machine."""
+    keep_log_mb: int = Field(default=512, ge=0, le=1_000_000)
+    """Megabytes of records in the log, which are memory; older ones are archived. 0: no bound."""
+    keep_log_hours: float = Field(default=24.0, ge=0.0, le=87_600.0)
+    """Hours after which records are archived, however few they are. 0: no bound."""
+    keep_media_mb: int = Field(default=0, ge=0, le=1_000_000_000)
+    """Megabytes of segments; those of the oldest sessions go first. 0: no bound."""
+    keep_media_days: float = Field(default=30.0, ge=0.0, le=36_500.0)
+    """Days for which a session's segments and playlists are kept after its end. 0: no bound."""
+    keep_archive_mb: int = Field(default=0, ge=0, le=1_000_000_000)
+    """Megabytes of archive; the oldest sessions go first, with their media. 0: no bound."""
+    keep_archive_days: float = Field(default=30.0, ge=0.0, le=36_500.0)
+    """Days after its end for which a session can be replayed; then it is removed, with its media.
+    0: no bound."""
+    keep_sessions: int = Field(default=0, ge=0, le=100_000_000)
+    """Sessions that are kept; the oldest are removed first. 0: no bound."""
     openai_speech_url: str = ""
     """Base URL of an OpenAI-compatible ``/audio/speech``, such as ``https://api.openai.com/v1``."""
     openai_speech_key: Secret = ""
@@ -170,6 +190,11 @@ class Settings(BaseSettings):
     def media_folder(self) -> Path:
         """Where media are kept without S3."""
         return self.media or self.state / "media"
+
+    @property
+    def archive_folder(self) -> Path:
+        """Where the archive is without S3."""
+        return self.archive or self.state / "archive"
 
     def environment(self) -> dict[str, str]:
         """Return the settings, secrets included, as environment variables for child processes."""

@@ -235,7 +235,8 @@ class Log(Protocol):
         means, with a limit as without, that nothing more is stored in the range.
 
         Raises:
-            TrimmedError: the first batch of the range was trimmed or archived.
+            TrimmedError: the first batch of the range was trimmed or archived, or the scope was
+                forgotten, for as long as that is known.
         """
         ...
 

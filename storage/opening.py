@@ -1,4 +1,4 @@
-"""From a URL to a log, its consumer groups, admission, and API keys."""
+"""From a URL to a log, its consumer groups, admission, API keys and the index of sessions."""
 
 from .access_keys import AccessKeys
 from .admissions import Admissions
@@ -7,11 +7,14 @@ from .memory.access_keys import MemoryAccessKeys
 from .memory.admissions import MemoryAdmissions
 from .memory.groups import MemoryGroups
 from .memory.log import MemoryLog
+from .memory.session_index import MemorySessionIndex
 from .redis.access_keys import RedisAccessKeys
 from .redis.admissions import RedisAdmissions
 from .redis.connection import RedisConnection, RedisSettings
 from .redis.groups import RedisGroups
 from .redis.log import RedisLog
+from .redis.session_index import RedisSessionIndex
+from .session_index import SessionIndex
 
 
 def open_log(url: str, namespace: str) -> tuple[Log, Groups]:
@@ -42,3 +45,10 @@ def open_access_keys(url: str, namespace: str) -> AccessKeys:
     if url.startswith("memory://"):
         return MemoryAccessKeys()
     return RedisAccessKeys(RedisConnection(RedisSettings(url, namespace)))
+
+
+def open_session_index(url: str, namespace: str) -> SessionIndex:
+    """Return the index of a namespace's sessions; raises as `open_log`."""
+    if url.startswith("memory://"):
+        return MemorySessionIndex()
+    return RedisSessionIndex(RedisConnection(RedisSettings(url, namespace)))

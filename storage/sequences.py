@@ -72,6 +72,8 @@ class SequenceState:
     """Position after the last one taken; 0 for an unknown sequence."""
     closed: bool = False
     """True once a last batch was appended."""
+    forgotten: bool = False
+    """True where the scope was forgotten, for as long as that is known."""
 
 
 @dataclass(frozen=True, slots=True)

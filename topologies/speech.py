@@ -9,10 +9,14 @@ from ..agents.journal import Journal
 from ..agents.master import ANYWAY_S, RUN_OUT_S, Master
 from ..agents.pack import Pack
 from ..agents.publish import Publish
+from ..agents.removing import Remover
+from ..agents.retaining import Retainer
 from ..agents.speak import Speak
 from ..agents.split import Split
 from ..agents.splitting import ALL_IDLE_S, SENTENCE_IDLE_S
+from ..agents.trimming import Trimmer
 from ..codecs.records import (
+    TOPICS,
     Admission,
     AudioFrame,
     Chunk,
@@ -103,6 +107,21 @@ _ADMIT = Companion(
 )
 """Beside the first stage of each session."""
 
+
+async def _retain(resources: Resources, journal: Journal) -> None:
+    archive, index = resources.archive, resources.session_index
+    await Retainer(
+        journal,
+        index,
+        Trimmer(journal, archive, index, resources.readers),
+        Remover(journal, resources.store, archive, index),
+        resources.retention,
+    ).run()
+
+
+_RETAIN = Companion("retain", reads=tuple(TOPICS), sinks=(), run=_retain)
+"""Beside the last stage of each session; it writes nothing, and lets go of everything."""
+
 SPEECH = Topology(
     "speech",
     (
@@ -147,7 +166,7 @@ SPEECH = Topology(
             idle=IdleTicks(every_s=RUN_OUT_S, settled_s=ANYWAY_S + 2 * RUN_OUT_S),
         ),
         Stage("pack", sources=("audio-frame",), sinks=("segment",), build=_pack),
-        Stage("publish", sources=("segment",), sinks=("event",), build=_publish),
+        Stage("publish", sources=("segment",), sinks=("event",), build=_publish, beside=_RETAIN),
         Stage("frame", sources=("audio-frame",), sinks=("device",), build=_frame),
     ),
 )

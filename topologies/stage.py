@@ -1,18 +1,30 @@
 """What a topology is made of: stages, and the topics they read and write."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from ..agents.archive import Archive
 from ..agents.decoders.isolated import Decoders
 from ..agents.journal import Description, Journal
 from ..agents.models.model import Model
+from ..agents.retention import Retention
 from ..agents.turns import Turns
 from ..agents.voices.voice import Voice
 from ..codecs.records import TOPICS, SequenceRecord
 from ..storage.admissions import Admissions
 from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import Objects
+from ..storage.session_index import SessionIndex
 
 Outputs = AsyncGenerator[tuple[SequenceRecord, ...]]
 Agent = Callable[[Description, AsyncIterator[Any]], Outputs]
@@ -74,6 +86,26 @@ class Resources(Protocol):
     @property
     def most_sessions(self) -> int:
         """Sessions in production at the same time, whatever the speed."""
+        ...
+
+    @property
+    def archive(self) -> Archive:
+        """Where records are that the log has let go of."""
+        ...
+
+    @property
+    def session_index(self) -> SessionIndex:
+        """Which sessions there are."""
+        ...
+
+    @property
+    def retention(self) -> Retention:
+        """How much of what is kept, and how long."""
+        ...
+
+    @property
+    def readers(self) -> Mapping[str, Sequence[str]]:
+        """By topic, the consumer groups that read it."""
         ...
 
     @property

@@ -13,11 +13,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..agents.archive import Archive
 from ..agents.decoders.in_process import in_process_decoders
 from ..agents.decoders.isolated import Decoders
 from ..agents.journal import Journal, R, batches
 from ..agents.models.model import Model
 from ..agents.models.reciter import Reciter
+from ..agents.retention import Retention
 from ..agents.turns import Turns
 from ..agents.voices.tone import ToneVoice
 from ..agents.voices.voice import Voice
@@ -27,8 +29,10 @@ from ..storage.admissions import Admissions
 from ..storage.log import Log, partition_of
 from ..storage.memory.admissions import MemoryAdmissions
 from ..storage.memory.log import MemoryLog
+from ..storage.memory.session_index import MemorySessionIndex
 from ..storage.objects.memory import MemoryObjects, MemorySource
 from ..storage.objects.source import ObjectSource
+from ..storage.session_index import SessionIndex
 from .in_memory import declare_topics, running
 from .registry import STAGES
 from .stage import Agent, Stage
@@ -72,10 +76,14 @@ class InMemorySystem:
     admissions: Admissions = field(default_factory=lambda: MemoryAdmissions(free=1_000))
     most_sessions: int = 64
     codec_turns: Turns = field(default_factory=lambda: Turns(2))
+    archive: Archive = field(default_factory=lambda: Archive(MemoryObjects()))
+    session_index: SessionIndex = field(default_factory=MemorySessionIndex)
+    retention: Retention = field(default_factory=Retention)
+    readers: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     counts: Counts = field(default_factory=Counts)
 
     def __post_init__(self) -> None:
-        self.journal = Journal(self.log, PARTITIONS)
+        self.journal = Journal(self.log, PARTITIONS, archive=self.archive)
 
     async def declare(self) -> None:
         """Create the topics."""

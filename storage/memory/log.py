@@ -17,9 +17,14 @@ from ..log import (
     SequenceState,
     Span,
     TopicPartition,
+    TrimmedError,
+    scope_of,
 )
 from ..names import check_partitions, check_topic
 from .scopes import Scopes
+
+ENTRY_BYTES = 100
+"""About what an entry takes beside its value."""
 
 
 def _wall_clock_ms() -> int:
@@ -180,7 +185,9 @@ class MemoryLog:
 
     async def sequence_state(self, topic: str, partition: int, sequence: str) -> SequenceState:
         known = self._scopes.sequence(partition, check_topic(topic), sequence)
-        return SequenceState(known.next, known.closed) if known else SequenceState()
+        if known is not None:
+            return SequenceState(known.next, known.closed)
+        return SequenceState(forgotten=self._scopes.is_forgotten(partition, scope_of(sequence)))
 
     async def read_sequence(
         self,
@@ -193,7 +200,11 @@ class MemoryLog:
         limit: int | None = None,
     ) -> list[Entry]:
         known = self._scopes.sequence(partition, check_topic(topic), sequence)
-        if known is None or (end is not None and end <= start):
+        if end is not None and end <= start:
+            return []
+        if known is None:
+            if self._scopes.is_forgotten(partition, scope_of(sequence)):
+                raise TrimmedError(f"{topic} of {sequence}", start, 0)
             return []
         stream = self._stream(topic, partition)
         name = f"{topic} of {sequence}"
@@ -219,7 +230,7 @@ class MemoryLog:
 
     async def stored_bytes(self, topic: str, partition: int) -> int:
         entries = self._stream(topic, partition).entries
-        return sum(len(entry.key or b"") + len(entry.value or b"") for entry in entries)
+        return sum(ENTRY_BYTES + len(entry.value or b"") for entry in entries)
 
     async def trim(self, topic: str, partition: int, before: int) -> int:
         stream = self._stream(topic, partition)

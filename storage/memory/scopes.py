@@ -40,6 +40,11 @@ class Scopes:
         known = self._get(partition, scope_of(sequence))
         return known.sequences.get((topic, sequence)) if known else None
 
+    def is_forgotten(self, partition: int, scope: str) -> bool:
+        """Return whether appends to the scope are refused."""
+        known = self._get(partition, scope)
+        return known is not None and known.refused_until_ms is not None
+
     def judge(
         self, partition: int, batches: Sequence[SequenceBatch], *, together: bool
     ) -> list[bool]:

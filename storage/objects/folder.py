@@ -19,10 +19,15 @@ class FolderObjects:
     """`storage.objects.store.Objects` as files below one folder.
 
     A put is a rename, so no reader sees half of an object.
+
+    Args:
+        folder: Where they are.
+        synced: True survives a power cut, once a put has returned, and costs a sync of the disk.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, synced: bool = False) -> None:
         self._folder = folder
+        self._synced = synced
 
     async def prepare(self) -> None:
         def make() -> None:
@@ -35,13 +40,13 @@ class FolderObjects:
         except OSError as error:
             raise ObjectsRefusedError(
                 f"cannot write to the folder {self._folder}: {error.strerror}; "
-                "choose another with RHAPSODE_MEDIA"
+                "choose another with RHAPSODE_MEDIA, or RHAPSODE_ARCHIVE for the archive"
             ) from None
 
     async def put(self, name: str, data: bytes, content_type: str) -> None:
         path = self._folder / check_name(name)
         try:
-            await asyncio.to_thread(_replace, path, data)
+            await asyncio.to_thread(_replace, path, data, synced=self._synced)
         except OSError as error:
             raise _explained(error, "write", path) from error
 
@@ -103,14 +108,24 @@ def _explained(error: OSError, what: str, path: Path) -> Exception:
     return ObjectsUnreachableError(message)
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _replace(path: Path, data: bytes, *, synced: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+    if synced:
+        for folder in (path.parent, path.parent.parent):  # the name, and that of a new folder
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)

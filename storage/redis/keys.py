@@ -74,6 +74,10 @@ class Keys:
         """Part of what admission keeps; all parts share a slot."""
         return f"{{{self.namespace}:admission}}:{part}"
 
+    def sessions(self, part: str) -> str:
+        """Part of the index of sessions; all parts share a slot."""
+        return f"{{{self.namespace}:sessions}}:{part}"
+
     def access(self, part: str) -> str:
         """Part of what is known of API keys; all parts share a slot."""
         return f"{{{self.namespace}:access}}:{part}"

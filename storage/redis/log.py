@@ -155,7 +155,8 @@ class RedisLog:
     async def sequence_state(self, topic: str, partition: int, sequence: str) -> SequenceState:
         key = self._keys.scope(partition, scope_of(sequence))
         name = self._keys.name_in_scope(topic, sequence)
-        return _state_from(await self._connection.command("HGET", key, name))
+        state, forgotten = await self._connection.command("HMGET", key, name, "forgotten")
+        return _state_from(state) if forgotten is None else SequenceState(forgotten=True)
 
     async def read_sequence(
         self,

@@ -30,7 +30,14 @@ from rhapsode.codecs.records import (
     text_items,
 )
 from rhapsode.codecs.session import Form, VoiceSettings
-from rhapsode.storage.log import Entry, ForgottenError, GapError, SequenceBatch, SequenceState, partition_of
+from rhapsode.storage.log import (
+    Entry,
+    ForgottenError,
+    GapError,
+    SequenceBatch,
+    SequenceState,
+    partition_of,
+)
 from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.topologies.testing import PARTITIONS
 

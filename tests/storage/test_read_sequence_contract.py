@@ -141,6 +141,8 @@ async def test_what_is_appended_to_a_forgotten_scope_is_refused_for_a_while(log:
             await log.append_at(0, [late])
     assert not await log.note_archived(0, "s", "", "one", {})
     assert (await log.scope_state(0, "s")).sequences == {}
+    assert await log.sequence_state("t", 0, "s") == SequenceState(forgotten=True)
+    assert await first_stored(log, 0) == 0
     await log.append_at(0, [batch(0, 1, sequence="other")])
     await log.forget(0, "s", refuse_s=0.001)
     async with asyncio.timeout(10):

@@ -1,6 +1,7 @@
 -- Find a sequence's batches in a range of positions, and send their entries where they are few.
 -- KEYS: stream, scope, index   ARGV: name in its scope, start, end or '', most entries or '', few
--- Reply: OK, batches, entries | TRIMMED and the first position stored, or where the sequence ends.
+-- Reply: OK, batches, entries | TRIMMED and the first position stored, or where the sequence ends; 0
+--   of a forgotten scope.
 --   Per batch, in order, its offsets as 'first-last'. With a limit: whole batches while they have no
 --   more entries than that, and at least one. Entries are theirs, as XRANGE replies, or none where
 --   they are more than few.
@@ -24,7 +25,9 @@ local function id_of(offset)
   return '0-' .. string.format('%.0f', tonumber(offset) + 1)
 end
 
-local state = redis.call('HGET', scope, name) or '0'
+local stored = redis.call('HMGET', scope, name, 'forgotten')
+if stored[2] then return { 'TRIMMED', '0' } end
+local state = stored[1] or '0'
 local ending, closed = string.match(state, '%d+'), string.sub(state, -1) == '.'
 local low = redis.call('ZLEXCOUNT', index, '-', '(' .. name .. '|')
 local high = redis.call('ZLEXCOUNT', index, '-', '(' .. name .. '}') -- the character after '|'

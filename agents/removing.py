@@ -1,0 +1,105 @@
+"""Forgetting sessions that are over, and removing what is kept of them."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from ..codecs.records import DeviceFrames, Event, Segment
+from ..storage.log import ScopeState
+from ..storage.objects.store import Objects
+from ..storage.session_index import SessionIndex
+from .archive import Archive, Head
+from .journal import Journal, UnknownSessionError
+
+REFUSED_S = 86_400.0
+"""For so long a late writer cannot begin a forgotten session again."""
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Remover:
+    """Takes sessions out of the log, the store and the archive."""
+
+    journal: Journal
+    store: Objects
+    archive: Archive
+    index: SessionIndex
+
+    async def forget_if_over(self, session: str) -> bool:
+        """Let the log forget a session that has ended and is archived to its end.
+
+        From then on it is read from the archive. Doing this again does no harm.
+        """
+        states = await self._states(session)
+        if any(state.batches for state in states) or not await self._has_ended(session, states):
+            return False
+        events = self.journal.of(Event)
+        last = await events.entries(
+            f"{session}/publish", max(0, (await events.state(f"{session}/publish")).next - 1)
+        )
+        described = await self.journal.describe(session)
+        head = Head(
+            session=session,
+            created_ms=described.created_ms,
+            ended_ms=last[-1].timestamp_ms if last else described.created_ms,
+            pieces={number: state.archive for number, state in enumerate(states) if state.archive},
+            states={
+                f"{topic} {sequence}": (one.next, one.closed)
+                for state in states
+                for (topic, sequence), one in state.sequences.items()
+            },
+        )
+        await self.archive.put_head(head)
+        await self._forget(session, states)
+        await self.index.end(session, head.ended_ms)
+        return True
+
+    async def remove_media(self, session: str) -> int:
+        """Remove segments and playlists; return how many objects that were."""
+        names = await self.store.names(f"{session}/")
+        # playlists first: no player is to be led to segments that are gone
+        for name in sorted(names, key=lambda name: not name.endswith(".m3u8")):
+            await self.store.delete(name)
+        known = await self.index.get(session)
+        if known is not None and known.media_bytes:
+            await self.index.count(session, "media_bytes", -known.media_bytes)
+        return len(names)
+
+    async def remove(self, session: str) -> None:
+        """Remove all of a session; whoever asks for it is told that there is none."""
+        await self._forget(session, await self._states(session))
+        await self.remove_media(session)
+        await self.archive.remove(session)
+        await self.index.remove([session])
+        log.info("removed", session=session)
+
+    async def has_ended(self, session: str) -> bool:
+        """Return whether nothing of the session is made any more."""
+        return await self._has_ended(session, await self._states(session))
+
+    async def _states(self, session: str) -> list[ScopeState]:
+        numbers = range(self.journal.partitions)
+        state = self.journal.log.scope_state
+        return list(await asyncio.gather(*(state(number, session) for number in numbers)))
+
+    async def _has_ended(self, session: str, states: Sequence[ScopeState]) -> bool:
+        home = states[self.journal.of(Segment).partition(session)].sequences
+        if not home:
+            return True
+        try:
+            form = (await self.journal.describe(session)).form
+        except UnknownSessionError:
+            return True
+        wanted = [(Segment.TOPIC, session), (Event.TOPIC, f"{session}/publish")]
+        if form.device is not None:
+            wanted.append((DeviceFrames.TOPIC, session))
+        return all(one in home and home[one].closed for one in wanted)
+
+    async def _forget(self, session: str, states: Sequence[ScopeState]) -> None:
+        home = self.journal.of(Segment).partition(session)
+        known = {number for number, state in enumerate(states) if state.sequences}
+        # the one that says whether the session is known goes last
+        for number in sorted(known | {home}, key=lambda number: number == home):
+            await self.journal.log.forget(number, session, refuse_s=REFUSED_S)

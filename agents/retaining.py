@@ -1,0 +1,196 @@
+"""Who keeps log, media and archive within their bounds: one process for all."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from secrets import token_hex
+from time import monotonic
+
+import structlog
+
+from ..codecs.archive import DamagedPieceError
+from ..codecs.encoding import MalformedError, decode
+from ..codecs.records import Session
+from ..storage.log import LogError
+from ..storage.objects.store import ObjectsRefusedError
+from ..storage.session_index import SessionIndex
+from .journal import STEP_ENTRIES, Journal
+from .removing import Remover
+from .retention import Removal, Retention, what_is_to_go
+from .trimming import SupersededError, Trimmer
+
+GROUP = "retention"
+"""Offsets of the sessions that the index knows are committed under this name."""
+LEASE_S = 30.0
+TICK_S = 2.0
+SWEEP_S = 60.0
+TRY_AGAIN_S = 5.0
+LOW = 0.9
+"""Where the log is over its bound, it is brought down to this share of it."""
+HELD_UP = 2.0
+"""From so many times its bound on, the log lets go of what a stage has not read."""
+SPARED_S = 2.0
+"""What is younger stays, however full the log is: it is being read."""
+CHECKS_A_TICK = 100
+"""Sessions that are asked in a tick whether they are over."""
+REMOVALS_A_TICK = 100
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Retainer:
+    """Archives and trims what is beyond the bounds; forgets and removes sessions."""
+
+    journal: Journal
+    index: SessionIndex
+    trimmer: Trimmer
+    remover: Remover
+    retention: Retention
+    member: str = field(default_factory=lambda: token_hex(8))
+    _positions: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
+    _to_check: dict[str, None] = field(default_factory=dict[str, None])
+    _swept_at_s: float = float("-inf")
+
+    async def run(self) -> None:
+        """Clean up whenever nobody else does, until cancelled; a failure is logged."""
+        leads = False
+        try:
+            while True:
+                try:
+                    leads = await self.tick(leads)
+                    await asyncio.sleep(TICK_S)
+                except (OSError, LogError, ObjectsRefusedError, DamagedPieceError) as error:
+                    log.warning("nothing is cleaned up for now", error=str(error))
+                    await asyncio.sleep(TRY_AGAIN_S)
+                except Exception:
+                    leads = False
+                    log.exception("a bug in cleaning up, beginning anew")
+                    await asyncio.sleep(TRY_AGAIN_S)
+        finally:
+            await self._resign()
+
+    async def tick(self, led: bool = False) -> bool:
+        """Do what is to be done now, where nobody else does; return whether it was done."""
+        if not await self.index.lead(self.member, LEASE_S):
+            return False
+        if not led:
+            await self._begin()
+        await self._learn()
+        try:
+            await self.trim()
+        except SupersededError as superseded:
+            log.warning("another process cleans up, too", why=str(superseded))
+            return False
+        await self._forget()
+        await self._remove_asked()
+        if monotonic() - self._swept_at_s >= SWEEP_S:
+            self._swept_at_s = monotonic()
+            await self.sweep()
+        return True
+
+    async def _resign(self) -> None:
+        try:
+            await self.index.resign(self.member)
+        except (OSError, LogError) as error:
+            log.info("not resigned, the lease will lapse", error=str(error))
+
+    async def _begin(self) -> None:
+        """Look at every session that may be over, and find those that the index lost."""
+        self._to_check.clear()
+        lost = not (await self.index.totals()).sessions
+        for number in range(self.journal.partitions):
+            place = (Session.TOPIC, number)
+            committed = 0 if lost else await self.journal.log.committed(GROUP, *place) or 0
+            self._positions[place] = max(committed, (await self.journal.log.span(*place)).first)
+        if lost:
+            await self._find_archived()
+        after = ""
+        while page := await self.index.oldest(CHECKS_A_TICK, after=after):
+            after = page[-1].session
+            self._to_check |= {one.session: None for one in page if not one.ended_ms}
+
+    async def _find_archived(self) -> None:
+        for session in await self.remover.archive.sessions():
+            head = await self.remover.archive.head(session)
+            if head is None:
+                continue  # the log knows it
+            owner = (await self.journal.describe(session)).record.owner
+            await self.index.add(session, owner, head.created_ms)
+            await self.index.end(session, head.ended_ms)
+
+    async def _learn(self) -> None:
+        """Take in sessions that nobody put into the index when they were accepted."""
+        while found := await self.journal.log.read(self._positions, limit=STEP_ENTRIES):
+            for place, entries in found.items():
+                for entry in entries:
+                    try:
+                        record = decode(entry.value or b"", Session)
+                    except MalformedError:
+                        continue  # whoever reads it as a session says so
+                    await self.index.add(record.session, record.owner, entry.timestamp_ms)
+                self._positions[place] = entries[-1].offset + 1
+                await self.journal.log.commit(GROUP, place[1], {place[0]: self._positions[place]})
+
+    async def trim(self) -> None:
+        """Bring the log within its bounds."""
+        sizes = await self.trimmer.sizes()
+        now_ms = time.time() * 1000
+        if self.retention.log_age_s:
+            for number in sizes:
+                before_ms = now_ms - 1000 * self.retention.log_age_s
+                while cut := await self._cut(number, before_ms, hold=True):
+                    sizes[number] -= cut
+        bound = self.retention.log_bytes
+        if 0 < bound < sum(sizes.values()):
+            await self._trim_to(sizes, now_ms, LOW * bound, hold=True)
+        if 0 < HELD_UP * bound < sum(sizes.values()):
+            log.error("a stage does not read what it should: its records are let go of")
+            await self._trim_to(sizes, now_ms, HELD_UP * bound, hold=False)
+        for number in sizes:
+            await self.trimmer.drop_old_dead_letters(number)
+
+    async def _trim_to(
+        self, sizes: dict[int, int], now_ms: float, wanted: float, *, hold: bool
+    ) -> None:
+        left = dict(sizes)
+        while left and sum(sizes.values()) > wanted:
+            fullest = max(left, key=lambda number: left[number])
+            cut = await self._cut(fullest, now_ms - 1000 * SPARED_S, hold=hold)
+            if not cut:
+                del left[fullest]
+                continue
+            left[fullest] -= cut
+            sizes[fullest] -= cut
+
+    async def _cut(self, number: int, before_ms: float, *, hold: bool) -> int:
+        cut = await self.trimmer.cut(number, before_ms, hold=hold)
+        if cut is None:
+            return 0
+        self._to_check |= dict.fromkeys(cut.sessions)
+        # one cut takes long where thousands of sessions are in it
+        await self.index.lead(self.member, LEASE_S)
+        return cut.size_bytes
+
+    async def _forget(self) -> None:
+        for session in list(self._to_check)[:CHECKS_A_TICK]:
+            await self.remover.forget_if_over(session)
+            del self._to_check[session]  # it comes again when more of it is archived
+
+    async def _remove_asked(self) -> None:
+        for session in await self.index.to_remove(REMOVALS_A_TICK):
+            if await self.remover.has_ended(session):
+                await self.remover.remove(session)
+
+    async def sweep(self) -> Sequence[Removal]:
+        """Remove sessions and media that are beyond the bounds; return what that was."""
+        done: list[Removal] = []
+        async for removal in what_is_to_go(self.index, self.retention, int(time.time() * 1000)):
+            if removal.what == "session":
+                await self.remover.remove(removal.session)
+            else:
+                await self.remover.remove_media(removal.session)
+            log.info("went", session=removal.session, what=removal.what, why=removal.reason)
+            done.append(removal)
+            await self.index.lead(self.member, LEASE_S)
+        return done

@@ -1,0 +1,117 @@
+"""The index of sessions on the server."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..session_index import Kept, KnownSession, Totals
+from .calls import Call, script
+from .connection import RedisConnection
+
+
+class RedisSessionIndex:
+    """`storage.session_index.SessionIndex` on a server; all of it shares a slot of its own."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._connection = connection
+        self._place = connection.keys.sessions
+        self._all = self._place("all")
+
+    async def _run(self, verb: str, name: str, *arguments: Any, owner: str = "") -> bool:
+        keys = [
+            self._all,
+            self._place(f"of:{owner}"),
+            self._place(f"facts:{name}"),
+            *map(self._place, ("totals", "removing", "leader")),
+        ]
+        call = Call(script("sessions"), keys, [verb, name, *arguments])
+        return bool(await self._connection.run(call))
+
+    async def add(self, session: str, owner: str = "", created_ms: int | None = None) -> None:
+        created = "" if created_ms is None else created_ms
+        await self._run("add", session, created, owner, owner=owner)
+
+    async def get(self, session: str) -> KnownSession | None:
+        (found,) = await self._known([session])
+        return found
+
+    async def _known(self, sessions: Sequence[str]) -> list[KnownSession | None]:
+        replies = await self._connection.pipeline(
+            [("HGETALL", self._place(f"facts:{session}")) for session in sessions]
+        )
+        return [_known_from(*pair) for pair in zip(sessions, replies, strict=True)]
+
+    async def newest(
+        self, limit: int, *, after: str = "", owner: str | None = None
+    ) -> list[KnownSession]:
+        ordered = self._all if owner is None else self._place(f"of:{owner}")
+        return await self._range(ordered, "ZREVRANGE", "ZREVRANK", limit, after)
+
+    async def oldest(self, limit: int, *, after: str = "") -> list[KnownSession]:
+        return await self._range(self._all, "ZRANGE", "ZRANK", limit, after)
+
+    async def _range(
+        self, ordered: str, read: str, rank: str, limit: int, after: str
+    ) -> list[KnownSession]:
+        first = 0
+        if after:
+            found = await self._connection.command(rank, ordered, after)
+            if found is None:
+                return []
+            first = int(found) + 1
+        names = await self._connection.command(read, ordered, first, first + limit - 1)
+        known = await self._known([name.decode() for name in names])
+        return [one for one in known if one is not None]
+
+    async def count(self, session: str, kind: Kept, size_bytes: int) -> None:
+        await self._run("count", session, kind, size_bytes)
+
+    async def end(self, session: str, ended_ms: int) -> None:
+        await self._run("end", session, ended_ms)
+
+    async def ask_removal(self, session: str) -> None:
+        await self._run("ask_removal", session)
+
+    async def to_remove(self, limit: int) -> list[str]:
+        found = await self._connection.command("SRANDMEMBER", self._place("removing"), limit)
+        return sorted(name.decode() for name in found)
+
+    async def remove(self, sessions: Sequence[str]) -> None:
+        for session in sessions:
+            known = await self.get(session)
+            if known is not None:
+                await self._run("remove", session, owner=known.owner)
+
+    async def totals(self) -> Totals:
+        words = await self._connection.command("HGETALL", self._place("totals"))
+        fields = _fields(words)
+        return Totals(**{name: int(value) for name, value in fields.items()})
+
+    async def lead(self, member: str, lease_s: float) -> bool:
+        return await self._run("lead", member, round(lease_s * 1000))
+
+    async def resign(self, member: str) -> None:
+        await self._run("resign", member)
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+
+def _fields(words: Sequence[bytes]) -> dict[str, str]:
+    return {
+        name.decode(): value.decode() for name, value in zip(words[::2], words[1::2], strict=True)
+    }
+
+
+def _known_from(session: str, words: Sequence[bytes]) -> KnownSession | None:
+    fields = _fields(words)
+    if not fields:
+        return None
+    return KnownSession(
+        session,
+        int(fields["created_ms"]),
+        fields["owner"],
+        int(fields.get("ended_ms", 0)),
+        int(fields.get("media_bytes", 0)),
+        int(fields.get("archive_bytes", 0)),
+        "removing" in fields,
+    )
