@@ -232,6 +232,16 @@ class Journal:
                 self._descriptions.popitem(last=False)
         return known
 
+    async def still_has(self, session: str) -> bool:
+        """Return whether a session that was described once is in the log or the archive."""
+        sequences = Sequences(self.log, Session, self.partitions)
+        if (await sequences.state(session)).closed:
+            return True
+        if self._past is not None and await self._past.archive.head(session) is not None:
+            return True
+        self._descriptions.pop(session, None)
+        return False
+
     async def append(self, *records: SequenceRecord) -> list[bool]:
         """Append records of one key at their positions, all or none; tell which were new.
 

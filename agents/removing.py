@@ -33,6 +33,8 @@ class Remover:
         From then on it is read from the archive. Doing this again does no harm.
         """
         states = await self._states(session)
+        if not any(state.sequences for state in states):
+            return await self._end_unknown(session)
         if any(state.batches for state in states) or not await self._has_ended(session, states):
             return False
         events = self.journal.of(Event)
@@ -53,6 +55,15 @@ class Remover:
         )
         await self.archive.put_head(head)
         await self._forget(session, states)
+        await self.index.end(session, head.ended_ms)
+        return True
+
+    async def _end_unknown(self, session: str) -> bool:
+        """Make the index right for a session that the log does not know."""
+        head = await self.archive.head(session)
+        if head is None:
+            await self.index.remove([session])
+            return False
         await self.index.end(session, head.ended_ms)
         return True
 

@@ -45,7 +45,9 @@ class _Token(msgspec.Struct, frozen=True):
     session: str
 
 
-def new_key(name: str, *, chars_a_day: int = 0, sessions_at_once: int = 0) -> tuple[AccessKey, str]:
+def new_key(
+    name: str, *, chars_a_day: int = 0, sessions_at_once: int = 0, kept_mb: int = 0
+) -> tuple[AccessKey, str]:
     """Return a key as it is stored, and the text that is shown once and never again."""
     key_id = secrets.token_hex(6)
     text = f"{KEY_MARK}{key_id}_{secrets.token_urlsafe(KEY_BYTES)}"
@@ -56,6 +58,7 @@ def new_key(name: str, *, chars_a_day: int = 0, sessions_at_once: int = 0) -> tu
         created_ms=round(time() * 1000),
         chars_a_day=chars_a_day,
         sessions_at_once=sessions_at_once,
+        kept_mb=kept_mb,
     ), text
 
 

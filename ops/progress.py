@@ -1,15 +1,14 @@
 """How far a session is: folded from its events, live or from the log."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from ..agents.journal import Journal, UnknownSessionError
 from ..agents.pack import grid_of
-from ..codecs.encoding import MalformedError, decode
-from ..codecs.records import Event, Session
-from ..storage.log import Entry
+from ..codecs.encoding import decode
+from ..codecs.records import Event
+from ..storage.session_index import SessionIndex
 
 State = Literal["PENDING", "PROGRESS", "SUCCESS", "FAILURE"]
 
@@ -137,28 +136,15 @@ async def load_progress(journal: Journal, session: str) -> Progress | None:
     return progress
 
 
-def _owner_of(entry: Entry) -> str:
-    try:
-        return decode(entry.value or b"", Session).owner
-    except MalformedError:
-        return ""
-
-
 async def recent_sessions(
-    journal: Journal, limit: int = 50, owned: Callable[[str], bool] = lambda _: True
+    journal: Journal,
+    index: SessionIndex,
+    limit: int = 50,
+    *,
+    after: str = "",
+    owner: str | None = None,
 ) -> list[Progress]:
-    """Return those of the newest sessions whose owner is wanted, newest first."""
-    found: list[tuple[int, str]] = []
-    for number in range(journal.partitions):
-        span = await journal.log.span(Session.TOPIC, number)
-        first = max(span.first, span.next - limit)
-        read = await journal.log.read({(Session.TOPIC, number): first}, limit=limit)
-        found += [
-            (entry.timestamp_ms, (entry.key or b"").decode(errors="replace"))
-            for entries in read.values()
-            for entry in entries
-            if owned(_owner_of(entry))
-        ]
-    newest = sorted(found, reverse=True)[:limit]
-    loaded = await asyncio.gather(*(load_progress(journal, session) for _, session in newest))
+    """Return sessions, newest first, that come after one; with an owner, only those of it."""
+    found = await index.newest(limit, after=after, owner=owner)
+    loaded = await asyncio.gather(*(load_progress(journal, one.session) for one in found))
     return [progress for progress in loaded if progress is not None]

@@ -1,4 +1,4 @@
-"""What a key may use: characters a day, and sessions at once."""
+"""What a key may use: characters a day, sessions at once, and what is kept of it."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from ..agents.journal import Journal
 from ..codecs.records import Event
 from ..storage.access_keys import AccessKey, AccessKeys
+from ..storage.session_index import SessionIndex
 from .refusals import QuotaError
 
 
@@ -18,6 +19,7 @@ class Quotas:
 
     keys: AccessKeys
     journal: Journal
+    index: SessionIndex
 
     async def spend(self, owner: str, chars: int) -> None:
         """Count characters of text."""
@@ -35,12 +37,25 @@ class Quotas:
 
     async def start(self, owner: str, session: str, chars: int = 0) -> None:
         """Count a session that begins, with the characters of its first text."""
+        await self._check_kept(owner)
         await self.spend(owner, chars)
         try:
             await self._begin(owner, session)
         except QuotaError:
             await self.spend(owner, -chars)
             raise
+
+    async def _check_kept(self, owner: str) -> None:
+        key = await self._key(owner)
+        if key is None or not key.kept_mb:
+            return
+        totals = await self.index.totals(owner)
+        kept_mb = (totals.media_bytes + totals.archive_bytes) / 1_000_000
+        if kept_mb >= key.kept_mb:
+            raise QuotaError(
+                f"{kept_mb:,.1f} MB are kept of this key's sessions, and {key.kept_mb} is its "
+                "limit: remove some with DELETE /v1/sessions/<id>"
+            )
 
     async def _begin(self, owner: str, session: str) -> None:
         key = await self._key(owner)

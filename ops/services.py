@@ -240,7 +240,8 @@ class Services:
                 self.objects,
                 self.form,
                 self._check_voice,
-                Quotas(self.access_keys, self.journal),
+                Quotas(self.access_keys, self.journal, self.session_index),
+                self.session_index,
             ),
         )
 

@@ -11,9 +11,11 @@ from ..codecs.build import codec_build
 from ..codecs.encoding import MalformedError
 from ..codecs.records import Control, Item, Session, check_session, text_items
 from ..codecs.session import Form, Mode, VoiceSettings, not_made_yet, pauses_for
-from ..storage.errors import ClosedError, GapError, OverlapError
+from ..storage.errors import ClosedError, ForgottenError, GapError, OverlapError
+from ..storage.memory.session_index import MemorySessionIndex
 from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import ObjectsRefusedError
+from ..storage.session_index import SessionIndex
 from .quotas import Quotas
 from .refusals import ConflictError, SessionClosedError, check_new, checked_text
 
@@ -43,6 +45,8 @@ class Sessions:
     """Raises ValueError for a voice or language that nobody here can speak."""
     quotas: Quotas | None = None
     """Counts what the owners of sessions use; None counts nothing."""
+    index: SessionIndex = field(default_factory=MemorySessionIndex)
+    """Which sessions there are."""
 
     def described(
         self,
@@ -106,15 +110,22 @@ class Sessions:
         """
         if self.quotas is not None:
             await self.quotas.start(described.owner, described.session)
-        if not all(await self.journal.append(described)):
+        if not all(await self._append_new(described)):
             stored = await self.journal.describe(described.session)
             if not stored.record.open:
                 raise ConflictError(f"session {described.session} exists and is not open")
         return described
 
+    async def _append_new(self, session: Session, *items: Item) -> list[bool]:
+        # at the same time: should only one of them succeed, who cleans up makes the index right
+        written, _ = await asyncio.gather(
+            self.journal.append(session, *items), self.index.add(session.session, session.owner)
+        )
+        return written
+
     async def _begin(self, session: Session, items: Sequence[Item]) -> None:
         try:
-            if all(await self.journal.append(session, *items)):
+            if all(await self._append_new(session, *items)):
                 return
         except (ClosedError, OverlapError, GapError):
             pass  # it exists, and is longer or shorter
@@ -227,6 +238,19 @@ class Sessions:
         """
         await self.control(session, "cancel")
 
+    async def remove(self, session: str) -> None:
+        """Ask for a session, with all that is kept of it, to be removed once it has ended.
+
+        It is cancelled, if it has not ended yet.
+
+        Raises:
+            UnknownSessionError: there is no such session.
+        """
+        await self.cancel(session)
+        record = (await self.journal.describe(session)).record
+        await self.index.add(session, record.owner)  # it may have been lost
+        await self.index.ask_removal(session)
+
     async def control(self, session: str, verb: str) -> None:
         """Append to a session's control sequence, unless it is cancelled already.
 
@@ -245,8 +269,11 @@ class Sessions:
                 verb="cancel" if verb == "cancel" else "listening",
                 last=verb == "cancel",
             )
-            if all(await self.journal.append(record)):
-                return
+            try:
+                if all(await self.journal.append(record)):
+                    return
+            except ForgottenError:
+                return  # it ended long ago
 
     async def _open_session(self, session: str) -> Description:
         try:

@@ -23,6 +23,8 @@ class AccessKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Characters of text it may send in a day (UTC); 0 for any number."""
     sessions_at_once: int = 0
     """Sessions of it that may be unfinished at the same time; 0 for any number."""
+    kept_mb: int = 0
+    """Megabytes of media and archive that are kept of it; 0 for any number."""
 
 
 class AccessKeys(Protocol):

@@ -80,8 +80,8 @@ class SessionIndex(Protocol):
         """Forget sessions."""
         ...
 
-    async def totals(self) -> Totals:
-        """Return what is kept of all sessions together."""
+    async def totals(self, owner: str | None = None) -> Totals:
+        """Return what is kept of all sessions together, or of all of an owner."""
         ...
 
     async def lead(self, member: str, lease_s: float) -> bool:

@@ -45,7 +45,7 @@ def sessions(
 
 async def _sessions(settings: Settings, limit: int, *, as_json: bool) -> int:
     async with services_of(settings) as services:
-        found = await recent_sessions(services.journal, limit)
+        found = await recent_sessions(services.journal, services.session_index, limit)
     if as_json:
         show_json([progress.as_json() for progress in found])
         return 0

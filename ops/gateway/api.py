@@ -50,6 +50,7 @@ class Api:
         router.add_api_route("/v1/sessions", self.create, methods=["POST"], status_code=201)
         router.add_api_route("/v1/sessions", self.recent, methods=["GET"])
         router.add_api_route(session, self.show, methods=["GET"])
+        router.add_api_route(session, self.remove, methods=["DELETE"], status_code=202)
         router.add_api_route(f"{session}/items", self.add_item, methods=["POST"])
         router.add_api_route(f"{session}/text", self.add_text, methods=["POST"])
         router.add_api_route(f"{session}/finish", self.finish, methods=["POST"])
@@ -146,12 +147,31 @@ class Api:
             return refusal(error)
         return JSONResponse({"session_id": session})
 
+    async def remove(self, session: str) -> Response:
+        """Remove a session and all that is kept of it, within seconds of its end."""
+        try:
+            await self.sessions.remove(session)
+        except (UnknownSessionError, ValueError) as error:
+            return refusal(error)
+        return JSONResponse({"session_id": session}, status_code=202)
+
     async def recent(
-        self, request: Request, limit: Annotated[int, Field(ge=1, le=200)] = 50
+        self,
+        request: Request,
+        limit: Annotated[int, Field(ge=1, le=200)] = 50,
+        after: Annotated[str, Field(max_length=64)] = "",
     ) -> Response:
-        """List the newest sessions; who has a key, those of that key among them."""
-        found = await recent_sessions(self.sessions.journal, limit, caller_of(request).owns)
-        return JSONResponse({"sessions": [self.summary(progress) for progress in found]})
+        """List sessions, newest first; who has a key, those of that key.
+
+        ``after`` in the answer, if there is more, asks for the next page.
+        """
+        owner = caller_of(request).owner or None
+        journal, index = self.sessions.journal, self.sessions.index
+        found = await recent_sessions(journal, index, limit, after=after, owner=owner)
+        following = found[-1].session if len(found) == limit else None
+        return JSONResponse(
+            {"sessions": [self.summary(progress) for progress in found], "after": following}
+        )
 
     async def show(self, session: str) -> Response:
         """Describe one session."""

@@ -87,6 +87,10 @@ class Follower:
     async def progress(self, session: str) -> Progress | None:
         """Return how far the session is, None if it was never accepted."""
         known = self._looked_at.get(session)
+        if known is not None and known.done and not await self.journal.still_has(session):
+            self._looked_at.pop(session, None)  # it was removed
+            self._progress.pop(session, None)
+            return None
         if known is None:
             loaded = await load_progress(self.journal, session)
             if loaded is None:

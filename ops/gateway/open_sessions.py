@@ -69,7 +69,8 @@ class OpenSessions:
         while True:
             try:
                 if not known:
-                    for progress in await recent_sessions(self._sessions.journal, RECENT_SESSIONS):
+                    journal, index = self._sessions.journal, self._sessions.index
+                    for progress in await recent_sessions(journal, index, RECENT_SESSIONS):
                         if progress.open and not progress.done:
                             self.watch(progress.session)
                     known = True

@@ -1,6 +1,5 @@
 """Scopes in memory: the sequences of each, what of them is archived, and what is forgotten."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -30,10 +29,12 @@ class Scopes:
 
     def _get(self, partition: int, scope: str) -> _Scope | None:
         known = self._scopes.get((partition, scope))
-        if known and (known.refused_until_ms or math.inf) <= self._clock_ms():
-            del self._scopes[partition, scope]
-            return None
-        return known
+        if known is None or known.refused_until_ms is None:
+            return known
+        if known.refused_until_ms > self._clock_ms():
+            return known
+        del self._scopes[partition, scope]
+        return None
 
     def sequence(self, partition: int, topic: str, sequence: str) -> StoredSequence | None:
         """Return a sequence, None if nothing was appended to it."""

@@ -57,8 +57,8 @@ class MemorySessionIndex:
         for session in sessions:
             self._known.pop(session, None)
 
-    async def totals(self) -> Totals:
-        known = self._known.values()
+    async def totals(self, owner: str | None = None) -> Totals:
+        known = [one for one in self._known.values() if owner in (None, one.owner)]
         return Totals(
             len(known),
             sum(one.media_bytes for one in known),

@@ -1,11 +1,10 @@
 """The index of sessions on the server."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..session_index import Kept, KnownSession, Totals
-from .calls import Call, script
 from .connection import RedisConnection
+from .session_scripts import SessionScripts
 
 
 class RedisSessionIndex:
@@ -15,20 +14,10 @@ class RedisSessionIndex:
         self._connection = connection
         self._place = connection.keys.sessions
         self._all = self._place("all")
-
-    async def _run(self, verb: str, name: str, *arguments: Any, owner: str = "") -> bool:
-        keys = [
-            self._all,
-            self._place(f"of:{owner}"),
-            self._place(f"facts:{name}"),
-            *map(self._place, ("totals", "removing", "leader")),
-        ]
-        call = Call(script("sessions"), keys, [verb, name, *arguments])
-        return bool(await self._connection.run(call))
+        self._scripts = SessionScripts(connection)
 
     async def add(self, session: str, owner: str = "", created_ms: int | None = None) -> None:
-        created = "" if created_ms is None else created_ms
-        await self._run("add", session, created, owner, owner=owner)
+        await self._scripts.add(session, owner, created_ms)
 
     async def get(self, session: str) -> KnownSession | None:
         (found,) = await self._known([session])
@@ -63,13 +52,15 @@ class RedisSessionIndex:
         return [one for one in known if one is not None]
 
     async def count(self, session: str, kind: Kept, size_bytes: int) -> None:
-        await self._run("count", session, kind, size_bytes)
+        known = await self.get(session)
+        if known is not None:
+            await self._scripts.count(session, kind, size_bytes, owner=known.owner)
 
     async def end(self, session: str, ended_ms: int) -> None:
-        await self._run("end", session, ended_ms)
+        await self._scripts.end(session, ended_ms)
 
     async def ask_removal(self, session: str) -> None:
-        await self._run("ask_removal", session)
+        await self._scripts.ask_removal(session)
 
     async def to_remove(self, limit: int) -> list[str]:
         found = await self._connection.command("SRANDMEMBER", self._place("removing"), limit)
@@ -79,18 +70,19 @@ class RedisSessionIndex:
         for session in sessions:
             known = await self.get(session)
             if known is not None:
-                await self._run("remove", session, owner=known.owner)
+                await self._scripts.remove(session, owner=known.owner)
 
-    async def totals(self) -> Totals:
-        words = await self._connection.command("HGETALL", self._place("totals"))
+    async def totals(self, owner: str | None = None) -> Totals:
+        name = "totals" if owner is None else f"totals:{owner}"
+        words = await self._connection.command("HGETALL", self._place(name))
         fields = _fields(words)
         return Totals(**{name: int(value) for name, value in fields.items()})
 
     async def lead(self, member: str, lease_s: float) -> bool:
-        return await self._run("lead", member, round(lease_s * 1000))
+        return await self._scripts.lead(member, lease_s)
 
     async def resign(self, member: str) -> None:
-        await self._run("resign", member)
+        await self._scripts.resign(member)
 
     async def close(self) -> None:
         await self._connection.close()

@@ -17,7 +17,8 @@ async def door(**limits: int) -> tuple[Sessions, System, str]:
     await system.declare()
     key, _ = new_key("a client", **limits)
     await keys.add(key)
-    return Sessions(system.journal, quotas=Quotas(keys, system.journal)), system, key.id
+    quotas = Quotas(keys, system.journal, system.session_index)
+    return Sessions(system.journal, quotas=quotas, index=system.session_index), system, key.id
 
 
 async def test_characters_are_counted_over_sessions_and_items() -> None:
@@ -41,6 +42,18 @@ async def test_a_session_that_ended_makes_room_for_another() -> None:
     done = Event(session=first.session, stage="publish", seq=0, kind="done", last=True)
     await system.append([done])
     await sessions.start("x" * 900, sessions.described(owner=owner))  # nothing was used up
+
+
+async def test_who_keeps_too_much_starts_nothing_until_something_is_removed() -> None:
+    sessions, system, owner = await door(kept_mb=2)
+    first = await sessions.start("one", sessions.described(owner=owner))
+    await system.session_index.count(first.session, "media_bytes", 1_500_000)
+    await sessions.start("two", sessions.described(owner=owner))
+    await system.session_index.count(first.session, "archive_bytes", 600_000)
+    with pytest.raises(QuotaError, match="2.1 MB are kept .* and 2 is its limit: remove some"):
+        await sessions.start("three", sessions.described(owner=owner))
+    await system.session_index.remove([first.session])
+    await sessions.start("three", sessions.described(owner=owner))
 
 
 async def test_what_belongs_to_nobody_is_not_counted() -> None:

@@ -170,7 +170,7 @@ async def test_another_text_for_the_same_id_is_a_conflict_and_the_first_one_stay
     with pytest.raises(ConflictError, match="session s has another item"):
         await sessions.start(second, sessions.described(session="s"))
     assert "".join(item.text for item in await items(sessions, "s")) == first
-    assert len(await recent_sessions(sessions.journal)) == 1
+    assert len(await recent_sessions(sessions.journal, sessions.index)) == 1
 
 
 async def test_many_who_start_one_id_at_once_start_it_once() -> None:
@@ -187,18 +187,20 @@ async def test_many_who_start_one_id_at_once_start_it_once() -> None:
 
 async def test_the_newest_sessions_come_first_from_all_partitions() -> None:
     sessions = await door()
-    names = [f"session-{number}" for number in range(20)]
+    names = [f"session-{number:02}" for number in range(20)]
     assert {partition_of(name.encode(), PARTITIONS) for name in names} == {0, 1}
     for name in names:
         await sessions.start("words", sessions.described(session=name))
-    listed = [progress.session for progress in await recent_sessions(sessions.journal, 7)]
+    listed = [
+        progress.session for progress in await recent_sessions(sessions.journal, sessions.index, 7)
+    ]
     assert listed == names[::-1][:7]
-    assert len(await recent_sessions(sessions.journal, 1_000)) == 20
+    assert len(await recent_sessions(sessions.journal, sessions.index, 1_000)) == 20
 
 
 async def test_an_empty_log_lists_nothing_and_knows_nobody() -> None:
     sessions = await door()
-    assert await recent_sessions(sessions.journal) == []
+    assert await recent_sessions(sessions.journal, sessions.index) == []
     for ask in (sessions.finish("nobody"), sessions.cancel("nobody")):
         with pytest.raises(UnknownSessionError):
             await ask

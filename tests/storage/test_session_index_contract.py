@@ -93,6 +93,18 @@ async def test_what_is_kept_is_summed_and_given_back(index: SessionIndex) -> Non
     assert await index.newest(9, owner="") == []
 
 
+async def test_what_is_kept_of_an_owner_is_summed_apart(index: SessionIndex) -> None:
+    await index.add("a", "me", 1)
+    await index.add("b", "you", 2)
+    await index.count("a", "media_bytes", 10)
+    await index.count("b", "archive_bytes", 5)
+    assert await index.totals("me") == Totals(1, 10, 0)
+    assert await index.totals("you") == Totals(1, 0, 5)
+    await index.remove(["a"])
+    assert await index.totals("me") == await index.totals("nobody") == Totals()
+    assert await index.totals() == Totals(1, 0, 5)
+
+
 async def test_what_is_to_be_removed_is_found_until_it_is(index: SessionIndex) -> None:
     await index.add("a", created_ms=1)
     await index.add("b", created_ms=2)

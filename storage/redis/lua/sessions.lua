@@ -1,11 +1,17 @@
 -- The index of sessions: by time, by owner, what is kept of each, and who cleans up.
 -- KEYS: all (sorted set by creation), of the owner (the same), facts of the session (hash), totals
---   (hash), to be removed (set), leader (string); the caller names the owner that it found before
+--   (hash), totals of the owner (the same), to be removed (set), leader (string); the caller names the
+--   owner that it found before
 -- ARGV: verb, session or member, then  add: creation ms or '', owner | count: field, bytes
 --   | end: ms | ask_removal, remove, resign: nothing | lead: lease ms
 -- Reply: 1 if something changed, or the member leads; else 0
-local ALL, OWNED, FACTS, TOTALS, REMOVING, LEADER = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local ALL, OWNED, FACTS, REMOVING, LEADER = KEYS[1], KEYS[2], KEYS[3], KEYS[6], KEYS[7]
 local verb, name = ARGV[1], ARGV[2]
+
+local function total(field, change)
+  redis.call('HINCRBY', KEYS[4], field, change)
+  if redis.call('HINCRBY', KEYS[5], field, change) == 0 and field == 'sessions' then redis.call('DEL', KEYS[5]) end
+end
 
 if verb == 'add' then
   if redis.call('EXISTS', FACTS) == 1 then return 0 end
@@ -17,7 +23,7 @@ if verb == 'add' then
   redis.call('ZADD', ALL, created, name)
   redis.call('ZADD', OWNED, created, name)
   redis.call('HSET', FACTS, 'created_ms', created, 'owner', ARGV[4])
-  redis.call('HINCRBY', TOTALS, 'sessions', 1)
+  total('sessions', 1)
   return 1
 elseif verb == 'lead' then
   local leader = redis.call('GET', LEADER)
@@ -33,7 +39,7 @@ end
 if redis.call('EXISTS', FACTS) == 0 then return 0 end
 if verb == 'count' then
   redis.call('HINCRBY', FACTS, ARGV[3], ARGV[4])
-  redis.call('HINCRBY', TOTALS, ARGV[3], ARGV[4])
+  total(ARGV[3], ARGV[4])
 elseif verb == 'end' then
   redis.call('HSET', FACTS, 'ended_ms', ARGV[3])
 elseif verb == 'ask_removal' then
@@ -41,9 +47,9 @@ elseif verb == 'ask_removal' then
   redis.call('SADD', REMOVING, name)
 elseif verb == 'remove' then
   for _, kind in ipairs({ 'media_bytes', 'archive_bytes' }) do
-    redis.call('HINCRBY', TOTALS, kind, -tonumber(redis.call('HGET', FACTS, kind) or '0'))
+    total(kind, -tonumber(redis.call('HGET', FACTS, kind) or '0'))
   end
-  redis.call('HINCRBY', TOTALS, 'sessions', -1)
+  total('sessions', -1)
   redis.call('ZREM', ALL, name)
   redis.call('ZREM', OWNED, name)
   redis.call('SREM', REMOVING, name)
