@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
 from time import monotonic
+from typing import Protocol
 
 import structlog
 
@@ -13,8 +14,9 @@ from ..codecs.archive import DamagedPieceError
 from ..codecs.encoding import MalformedError, decode
 from ..codecs.records import Session
 from ..storage.log import LogError
-from ..storage.objects.store import ObjectsRefusedError
+from ..storage.objects.store import Objects, ObjectsRefusedError
 from ..storage.session_index import SessionIndex
+from .archive import Archive
 from .journal import STEP_ENTRIES, Journal
 from .removing import Remover
 from .retention import Removal, Retention, what_is_to_go
@@ -38,6 +40,40 @@ REMOVALS_A_TICK = 100
 log = structlog.get_logger()
 
 
+class Kept(Protocol):
+    """What a `Retainer` works on."""
+
+    @property
+    def journal(self) -> Journal:
+        """The log."""
+        ...
+
+    @property
+    def store(self) -> Objects:
+        """Segments and playlists."""
+        ...
+
+    @property
+    def archive(self) -> Archive:
+        """What the log has let go of."""
+        ...
+
+    @property
+    def session_index(self) -> SessionIndex:
+        """Which sessions there are."""
+        ...
+
+    @property
+    def retention(self) -> Retention:
+        """The bounds."""
+        ...
+
+    @property
+    def readers(self) -> Mapping[str, Sequence[str]]:
+        """By topic, the consumer groups that read it."""
+        ...
+
+
 @dataclass(slots=True)
 class Retainer:
     """Archives and trims what is beyond the bounds; forgets and removes sessions."""
@@ -51,6 +87,32 @@ class Retainer:
     _positions: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
     _to_check: dict[str, None] = field(default_factory=dict[str, None])
     _swept_at_s: float = float("-inf")
+
+    @classmethod
+    def on(cls, resources: Kept, journal: Journal | None = None) -> "Retainer":
+        """Return one for what resources keep, over their journal or a more limited one."""
+        journal, archive, index = (
+            journal or resources.journal,
+            resources.archive,
+            resources.session_index,
+        )
+        return cls(
+            journal,
+            index,
+            Trimmer(journal, archive, index, resources.readers),
+            Remover(journal, resources.store, archive, index),
+            resources.retention,
+        )
+
+    async def once(self) -> list[Removal] | None:
+        """Do all there is to do; return what went, or None where another does it."""
+        if not await self.tick():
+            return None
+        while self._to_check:
+            await self._forget()
+        went = await self.sweep()
+        await self._resign()
+        return went
 
     async def run(self) -> None:
         """Clean up whenever nobody else does, until cancelled; a failure is logged."""
@@ -84,8 +146,7 @@ class Retainer:
             return False
         await self._forget()
         await self._remove_asked()
-        if monotonic() - self._swept_at_s >= SWEEP_S:
-            self._swept_at_s = monotonic()
+        if led and monotonic() - self._swept_at_s >= SWEEP_S:
             await self.sweep()
         return True
 
@@ -182,8 +243,9 @@ class Retainer:
             if await self.remover.has_ended(session):
                 await self.remover.remove(session)
 
-    async def sweep(self) -> Sequence[Removal]:
+    async def sweep(self) -> list[Removal]:
         """Remove sessions and media that are beyond the bounds; return what that was."""
+        self._swept_at_s = monotonic()
         done: list[Removal] = []
         async for removal in what_is_to_go(self.index, self.retention, int(time.time() * 1000)):
             if removal.what == "session":

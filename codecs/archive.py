@@ -10,22 +10,19 @@ back byte for byte: it is tried when the piece is made, and what would not is ke
 """
 
 import hashlib
-import io
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-import av
 import msgspec
-import numpy as np
 from av.error import FFmpegError
+
+from .audio.flac import from_flac, to_flac
 
 MAGIC = b"rhaparc1"
 LENGTH_BYTES = 4
 SAMPLE_BYTES = 2
-FLAC_RATE_HZ = 48_000
-"""Written into every FLAC file; the records know the rate of their samples."""
 DEFLATE_LEVEL = 3
 
 
@@ -178,7 +175,7 @@ def decode_section(data: bytes, begin: int, section: Section) -> list[ArchivedEn
     rows_end = at + section.rows_bytes
     try:
         rows = _rows_from.decode(zlib.decompress(data[at:rows_end]))
-        pcm = _from_flac(data[rows_end : rows_end + section.flac_bytes])
+        pcm = from_flac(data[rows_end : rows_end + section.flac_bytes])
         values = list(_values(rows, pcm))
     except (zlib.error, msgspec.DecodeError, FFmpegError, ValueError) as error:
         raise DamagedPieceError(f"{section.topic} cannot be read: {error}") from None
@@ -221,7 +218,7 @@ def _encode_section(entries: Sequence[ArchivedEntry]) -> tuple[bytes, bytes]:
                 pcm_bytes,
             )
         )
-    flac = _to_flac(b"".join(samples), channels)
+    flac = to_flac(b"".join(samples), channels)
     return zlib.compress(_pack.encode(rows), DEFLATE_LEVEL), flac
 
 
@@ -266,36 +263,3 @@ def _digest(values: Iterable[bytes]) -> str:
     for value in values:
         digest.update(value)
     return digest.hexdigest()
-
-
-def _to_flac(pcm: bytes, channels: int) -> bytes:
-    if not pcm:
-        return b""
-    file = io.BytesIO()
-    layout = "stereo" if channels == 2 else "mono"
-    with av.open(file, "w", format="flac", options={"metadata_header_padding": "0"}) as container:
-        stream = container.add_stream("flac", rate=FLAC_RATE_HZ)
-        stream.codec_context.format = "s16"
-        stream.codec_context.layout = layout
-        stream.codec_context.open()
-        samples = np.frombuffer(pcm, "<i2").reshape(1, -1)
-        step = (stream.codec_context.frame_size or 4_096) * channels
-        for at in range(0, samples.shape[1], step):
-            frame = av.AudioFrame.from_ndarray(
-                np.ascontiguousarray(samples[:, at : at + step]), format="s16", layout=layout
-            )
-            frame.sample_rate = FLAC_RATE_HZ
-            frame.pts = at // channels
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return file.getvalue()
-
-
-def _from_flac(data: bytes) -> bytes:
-    if not data:
-        return b""
-    with av.open(io.BytesIO(data), "r", format="flac") as container:
-        return b"".join(
-            frame.to_ndarray().astype("<i2").tobytes()
-            for frame in container.decode(container.streams.audio[0])
-        )

@@ -2,7 +2,9 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from ..agents.trimming import Trimmer
 from ..storage.admissions import Admissions
+from ..storage.session_index import SessionIndex
 
 REGISTRY = CollectorRegistry()
 
@@ -69,6 +71,25 @@ SPEED = Gauge(
     "Seconds of audio made in a second by all workers together, 0 until measured",
     registry=REGISTRY,
 )
+
+LOG_BYTES = Gauge("rhapsode_log_bytes", "Memory that the log's records take", registry=REGISTRY)
+SESSIONS = Gauge("rhapsode_sessions_kept", "Sessions that are kept", registry=REGISTRY)
+MEDIA_BYTES = Gauge(
+    "rhapsode_media_bytes", "Segments of the sessions that are archived", registry=REGISTRY
+)
+ARCHIVE_BYTES = Gauge("rhapsode_archive_bytes", "Bytes of archive", registry=REGISTRY)
+
+
+async def measure_what_is_kept(trimmer: Trimmer, index: SessionIndex) -> None:
+    """Set the gauges of what is kept, which are the same in every process."""
+    try:
+        sizes, totals = await trimmer.sizes(), await index.totals()
+    except OSError:
+        return  # the other metrics are worth having where the log is out of reach
+    LOG_BYTES.set(sum(sizes.values()))
+    SESSIONS.set(totals.sessions)
+    MEDIA_BYTES.set(totals.media_bytes)
+    ARCHIVE_BYTES.set(totals.archive_bytes)
 
 
 async def measure_admission(admissions: Admissions) -> None:

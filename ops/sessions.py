@@ -11,11 +11,12 @@ from ..codecs.build import codec_build
 from ..codecs.encoding import MalformedError
 from ..codecs.records import Control, Item, Session, check_session, text_items
 from ..codecs.session import Form, Mode, VoiceSettings, not_made_yet, pauses_for
-from ..storage.errors import ClosedError, ForgottenError, GapError, OverlapError
+from ..storage.errors import ClosedError, GapError, OverlapError
 from ..storage.memory.session_index import MemorySessionIndex
 from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import ObjectsRefusedError
 from ..storage.session_index import SessionIndex
+from .controls import append_control
 from .quotas import Quotas
 from .refusals import ConflictError, SessionClosedError, check_new, checked_text
 
@@ -231,11 +232,7 @@ class Sessions:
             return  # another has finished it meanwhile
 
     async def cancel(self, session: str) -> None:
-        """End a session where its audio is. Cancelling again, or after its end, is harmless.
-
-        Raises:
-            UnknownSessionError: there is no such session.
-        """
+        """End a session where its audio is; raises as `control`."""
         await self.control(session, "cancel")
 
     async def remove(self, session: str) -> None:
@@ -257,23 +254,7 @@ class Sessions:
         Raises:
             UnknownSessionError: there is no such session.
         """
-        check_session(session)
-        await self.journal.describe(session)
-        for _ in range(APPEND_TRIES):
-            state = await self.journal.of(Control).state(session)
-            if state.closed:
-                return
-            record = Control(
-                session=session,
-                seq=state.next,
-                verb="cancel" if verb == "cancel" else "listening",
-                last=verb == "cancel",
-            )
-            try:
-                if all(await self.journal.append(record)):
-                    return
-            except ForgottenError:
-                return  # it ended long ago
+        await append_control(self.journal, session, verb)
 
     async def _open_session(self, session: str) -> Description:
         try:

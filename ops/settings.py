@@ -2,9 +2,7 @@
 
 import difflib
 import os
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
@@ -28,11 +26,7 @@ from .setting_kinds import (
     url_path,
     web_origins,
 )
-
-PREFIX = "RHAPSODE_"
-MASK = "********"
-
-_user_and_password = re.compile(r"(?<=://)\S*@")
+from .setting_rows import PREFIX, describe, shown, variable_of
 
 
 class SettingsError(ValueError):
@@ -198,8 +192,8 @@ class Settings(BaseSettings):
 
     def environment(self) -> dict[str, str]:
         """Return the settings, secrets included, as environment variables for child processes."""
-        values = {name: getattr(self, name) for name in Settings.model_fields}
-        return {_variable(name): str(value) for name, value in values.items() if value is not None}
+        values = {variable_of(name): getattr(self, name) for name in Settings.model_fields}
+        return {name: str(value) for name, value in values.items() if value is not None}
 
 
 class _Environment(EnvSettingsSource):
@@ -233,10 +227,6 @@ def read_settings(environment: Mapping[str, str] | None = None, **chosen: Any) -
     return settings
 
 
-def _variable(name: str) -> str:
-    return PREFIX + name.upper()
-
-
 def _unknown(variables: Mapping[str, str]) -> Iterator[str]:
     for variable in sorted(variables):
         name = variable.removeprefix(PREFIX).lower()
@@ -244,7 +234,7 @@ def _unknown(variables: Mapping[str, str]) -> Iterator[str]:
             continue
         if name not in Settings.model_fields:
             near = difflib.get_close_matches(name, Settings.model_fields, 1)
-            hint = f" (is {_variable(near[0])} meant?)" if near else ""
+            hint = f" (is {variable_of(near[0])} meant?)" if near else ""
             yield f"{variable} is not a setting{hint}: 'rhapsode settings' lists them"
 
 
@@ -259,10 +249,10 @@ def _half_of_a_pair(values: Mapping[str, Any]) -> Iterator[str]:
 
 def _fault(name: str, values: Mapping[str, Any], error: Any) -> str:
     field = Settings.model_fields[name]
-    value = _shown(field, values[name])
+    value = shown(field, values[name])
     if error["type"] == "value_error":
-        return f"{_variable(name)}={value[:80]!r}: {error['ctx']['error']}"
-    return f"{_variable(name)}={value[:80]!r} is not {_allowed(field)}"
+        return f"{variable_of(name)}={value[:80]!r}: {error['ctx']['error']}"
+    return f"{variable_of(name)}={value[:80]!r} is not {_allowed(field)}"
 
 
 def _allowed(field: FieldInfo) -> str:
@@ -275,36 +265,3 @@ def _allowed(field: FieldInfo) -> str:
     low = [mark.ge for mark in field.metadata if isinstance(mark, annotated_types.Ge)]
     high = [mark.le for mark in field.metadata if isinstance(mark, annotated_types.Le)]
     return f"{kind} between {low[0]} and {high[0]}" if low and high else kind
-
-
-@dataclass(frozen=True, slots=True)
-class SettingRow:
-    """One setting as it is shown; secrets are masked."""
-
-    name: str
-    variable: str
-    value: str
-    """Empty where nothing is set."""
-    default: str
-    help: str
-
-
-def describe(settings: Settings) -> list[SettingRow]:
-    """Return every setting with its value and what it means, fit to be shown to anybody."""
-    return [
-        SettingRow(
-            name=name,
-            variable=_variable(name),
-            value=_shown(field, getattr(settings, name)),
-            default=_shown(field, field.get_default(call_default_factory=True)),
-            help=" ".join((field.description or "").replace("``", "").split()),
-        )
-        for name, field in Settings.model_fields.items()
-    ]
-
-
-def _shown(field: FieldInfo, value: Any) -> str:
-    text = "" if value is None else str(value)
-    if not field.repr:
-        return MASK if text else ""
-    return _user_and_password.sub(MASK + "@", text)

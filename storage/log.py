@@ -11,13 +11,9 @@ A writer that owns a partition for a consumer group may pass a *fence*: the gene
 claimed the partition. A call whose generation is older than the newest claim changes nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
-
-from aiokafka.partitioner import (
-    murmur2,  # pyright: ignore[reportUnknownVariableType]  # its author left it untyped
-)
+from typing import Protocol
 
 from .errors import (
     ClosedError,
@@ -32,6 +28,7 @@ from .errors import (
     UnusableServerError,
 )
 from .groups import Beat, Groups, GroupTimings, Heartbeat, Members
+from .names import partition_of
 from .sequences import MOST_POSITION, ScopeState, SequenceBatch, SequenceState, scope_of
 
 __all__ = [
@@ -64,8 +61,6 @@ __all__ = [
     "partition_of",
     "scope_of",
 ]
-
-_murmur2 = cast("Callable[[bytes], int]", murmur2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +114,6 @@ class IngressEntry:
 
 
 TopicPartition = tuple[str, int]
-
-
-def partition_of(key: bytes, partitions: int) -> int:
-    """Return the partition of a key, ``0 <= p < partitions``, as Kafka's default partitioner."""
-    return (_murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 class Log(Protocol):
@@ -270,10 +260,7 @@ class Log(Protocol):
         ...
 
     async def trim(self, topic: str, partition: int, before: int) -> int:
-        """Remove entries below the offset ``before``; return the first offset still stored.
-
-        A batch of which entries are left is not found any more.
-        """
+        """Remove entries below the offset ``before``; return the first one still stored."""
         ...
 
     async def commit(

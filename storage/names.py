@@ -1,7 +1,15 @@
-"""Names of namespaces and topics, and how many partitions a topic may have."""
+"""Names of namespaces and topics, how many partitions a topic may have, and which is a key's."""
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
+from typing import cast
+
+from aiokafka.partitioner import (
+    murmur2,  # pyright: ignore[reportUnknownVariableType]  # its author left it untyped
+)
+
+_murmur2 = cast("Callable[[bytes], int]", murmur2)
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _TOPIC = re.compile(r"[A-Za-z0-9_.-]{1,249}")
@@ -42,3 +50,8 @@ def check_partitions(partitions: int) -> int:
     if not 1 <= partitions <= MOST_PARTITIONS:
         raise ValueError(f"a topic has 1 to {MOST_PARTITIONS:,} partitions, not {partitions}")
     return partitions
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Return the partition of a key, ``0 <= p < partitions``, as Kafka's default partitioner."""
+    return (_murmur2(key) & 0x7FFFFFFF) % partitions

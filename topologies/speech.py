@@ -9,12 +9,10 @@ from ..agents.journal import Journal
 from ..agents.master import ANYWAY_S, RUN_OUT_S, Master
 from ..agents.pack import Pack
 from ..agents.publish import Publish
-from ..agents.removing import Remover
 from ..agents.retaining import Retainer
 from ..agents.speak import Speak
 from ..agents.split import Split
 from ..agents.splitting import ALL_IDLE_S, SENTENCE_IDLE_S
-from ..agents.trimming import Trimmer
 from ..codecs.records import (
     TOPICS,
     Admission,
@@ -109,14 +107,7 @@ _ADMIT = Companion(
 
 
 async def _retain(resources: Resources, journal: Journal) -> None:
-    archive, index = resources.archive, resources.session_index
-    await Retainer(
-        journal,
-        index,
-        Trimmer(journal, archive, index, resources.readers),
-        Remover(journal, resources.store, archive, index),
-        resources.retention,
-    ).run()
+    await Retainer.on(resources, journal).run()
 
 
 _RETAIN = Companion("retain", reads=tuple(TOPICS), sinks=(), run=_retain)

@@ -8,7 +8,7 @@ import structlog
 import typer
 
 from ... import __version__
-from . import dead, inspect, keys, listen, records, run
+from . import cleaning, dead, inspect, keys, listen, records, run
 from .running import show
 
 app = typer.Typer(
@@ -29,6 +29,8 @@ for _command in (
     inspect.topics,
     records.records,
     inspect.topology,
+    cleaning.gc,
+    cleaning.remove,
     run.worker,
     run.gateway,
     run.demo,

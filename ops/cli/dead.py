@@ -8,11 +8,11 @@ from rich.table import Table
 
 from ...agents.journal import UnknownSessionError
 from ..settings import Settings
-from ..tools.dead import find, newest, say_again
+from ..tools.dead import drop, find, newest, say_again
 from .options import Json, RedisUrl, State
 from .running import UsageError, run, services_of, settings_of, show, show_json, wide_console
 
-app = typer.Typer(help="Records that were given up: list them, show one, say its session again.")
+app = typer.Typer(help="Records that were given up: list, show, say again, drop.")
 Name = Annotated[str, typer.Argument(metavar="LETTER", help="As 'dead ls' names it: 3/17.")]
 
 
@@ -87,4 +87,18 @@ async def _retry(settings: Settings, name: str, *, as_json: bool) -> int:
         show_json({"session_id": again, "of": letter.record.session})
     else:
         show(f"session {letter.record.session} is said again as {again}")
+    return 0
+
+
+@app.command("drop")
+def drop_letters(name: Name, redis: RedisUrl = None, state: State = None) -> None:
+    """Remove a letter and those of its partition that are older: a log is cut at its beginning."""
+    settings = settings_of(redis_url=redis, state=state)
+    run(lambda: _drop(settings, name))
+
+
+async def _drop(settings: Settings, name: str) -> int:
+    async with services_of(settings) as services:
+        count = await drop(services.journal, await find(services.journal, name))
+    show(f"removed: {count}")
     return 0

@@ -11,6 +11,7 @@ import typer
 import uvloop
 from rich.console import Console
 
+from ...codecs.archive import DamagedPieceError
 from ...codecs.encoding import MalformedError
 from ...codecs.records import check_session
 from ...storage.log import LogError, UnreachableError
@@ -43,6 +44,7 @@ USERS_MISTAKES = (
     EmbeddedValkeyError,
     ObjectsRefusedError,
     ObjectsUnreachableError,
+    DamagedPieceError,
     LogError,
     UsageError,
 )

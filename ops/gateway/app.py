@@ -13,12 +13,21 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from ... import __version__
+from ...agents.retaining import Retainer
+from ...codecs.archive import DamagedPieceError
 from ...codecs.records import Event
 from ...storage.log import UnreachableError
 from ...storage.objects.store import ObjectsUnreachableError
 from ..callers import Callers
 from ..devices.server import DeviceServer
-from ..metrics import FINISHED, FIRST_AUDIO, REGISTRY, SECONDS_AHEAD, measure_admission
+from ..metrics import (
+    FINISHED,
+    FIRST_AUDIO,
+    REGISTRY,
+    SECONDS_AHEAD,
+    measure_admission,
+    measure_what_is_kept,
+)
 from ..progress import Progress
 from ..refusals import QuotaError
 from ..run.collecting import exempt_what_is_loaded
@@ -68,6 +77,7 @@ def gateway(services: Services) -> FastAPI:
     app.add_exception_handler(UnreachableError, _unreachable)
     app.add_exception_handler(ObjectsUnreachableError, _unreachable)
     app.add_exception_handler(QuotaError, _over_quota)
+    app.add_exception_handler(DamagedPieceError, _damaged)
     api = Api(sessions, follower, services.admissions, settings.media_prefix)
     origin = Origin(services.store, follower, open_sessions.heard)
     for part in (
@@ -95,6 +105,7 @@ def gateway(services: Services) -> FastAPI:
     async def metrics() -> Response:
         """Give every metric of this process in Prometheus' text format."""
         await measure_admission(services.admissions)
+        await measure_what_is_kept(Retainer.on(services).trimmer, services.session_index)
         return Response(generate_latest(REGISTRY), media_type="text/plain; version=0.0.4")
 
     app.add_api_route("/metrics", metrics, methods=["GET"], response_class=Response)
@@ -154,6 +165,10 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 async def _over_quota(_: Request, error: Exception) -> Response:
     return refused(429, str(error))
+
+
+async def _damaged(_: Request, error: Exception) -> Response:
+    return refused(500, f"the archive of this session cannot be read: {error}")
 
 
 async def _unreachable(_: Request, error: Exception) -> Response:

@@ -106,3 +106,10 @@ async def say_again(journal: Journal, session: str) -> str:
     if not last:
         await journal.append(Item(session=again, seq=position, kind="end", last=True))
     return again
+
+
+async def drop(journal: Journal, letter: Letter) -> int:
+    """Remove a letter and those of its partition that are older; return how many that were."""
+    before = (await journal.log.span(DeadLetter.TOPIC, letter.partition)).first
+    first = await journal.log.trim(DeadLetter.TOPIC, letter.partition, letter.offset + 1)
+    return first - before

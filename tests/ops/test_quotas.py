@@ -50,7 +50,7 @@ async def test_who_keeps_too_much_starts_nothing_until_something_is_removed() ->
     await system.session_index.count(first.session, "media_bytes", 1_500_000)
     await sessions.start("two", sessions.described(owner=owner))
     await system.session_index.count(first.session, "archive_bytes", 600_000)
-    with pytest.raises(QuotaError, match="2.1 MB are kept .* and 2 is its limit: remove some"):
+    with pytest.raises(QuotaError, match=r"2\.1 MB are kept .* and 2 is its limit: remove some"):
         await sessions.start("three", sessions.described(owner=owner))
     await system.session_index.remove([first.session])
     await sessions.start("three", sessions.described(owner=owner))

@@ -1,106 +1,41 @@
 """What the log lets go of is still there: archived first, read as if nothing had happened."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pytest
 from standins.in_memory import System, contents
+from standins.retention import (
+    FAR_MS,
+    SEQUENCED,
+    TEXT,
+    Clocked,
+    everything,
+    let_go,
+    remover_of,
+    spans,
+    told,
+    trimmer_of,
+)
+from standins.waiting import until
 
 from rhapsode.agents.archive import Archive
-from rhapsode.agents.journal import Journal, UnknownSessionError
-from rhapsode.agents.removing import Remover
-from rhapsode.agents.retaining import Retainer
-from rhapsode.agents.retention import Retention
-from rhapsode.agents.trimming import SupersededError, Trimmer
+from rhapsode.agents.journal import Journal
+from rhapsode.agents.trimming import SupersededError
 from rhapsode.codecs.archive import DamagedPieceError
 from rhapsode.codecs.records import (
-    TOPICS,
     AudioFrame,
     Control,
     DeviceFrames,
     Item,
-    SequenceRecord,
     Session,
 )
 from rhapsode.ops.progress import load_progress
 from rhapsode.ops.tools.replay import derive
 from rhapsode.storage.log import ForgottenError, Span
-from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.storage.objects.memory import MemoryObjects
 from rhapsode.storage.objects.store import ObjectsUnreachableError
 from rhapsode.topologies.testing import PARTITIONS
-
-FAR_MS = 10**15
-UNBOUNDED = Retention()
-SEQUENCED = [topic for topic, kind in TOPICS.items() if issubclass(kind, SequenceRecord)]
-TEXT = "One sentence is here. Another one follows it, and is longer.\n\nThen a third. " * 3
-
-
-class Clocked(MemoryLog):
-    """A log whose every write has a time of its own."""
-
-    def __init__(self) -> None:
-        self.now_ms = 1_700_000_000_000
-
-        def tick() -> int:
-            self.now_ms += 10
-            return self.now_ms
-
-        super().__init__(tick)
-
-
-def trimmer_of(system: System, **fields: Any) -> Trimmer:
-    return Trimmer(system.journal, system.archive, system.session_index, **fields)
-
-
-def remover_of(system: System) -> Remover:
-    return Remover(system.journal, system.store, system.archive, system.session_index)
-
-
-def retainer_of(system: System, retention: Retention = UNBOUNDED, **fields: Any) -> Retainer:
-    trimmer, remover = trimmer_of(system, **fields), remover_of(system)
-    return Retainer(system.journal, system.session_index, trimmer, remover, retention)
-
-
-async def told(*sessions: str) -> System:
-    """Return a system that has told sessions to their end, with what an index knows of them."""
-    system = System(log=Clocked())
-    async with system.running():
-        for session in sessions:
-            await system.narrate(TEXT, session)
-        await system.finished(*sessions)
-    for session in sessions:
-        await system.session_index.add(session, created_ms=1)
-    return system
-
-
-async def let_go(system: System, before_ms: float = FAR_MS) -> None:
-    """Archive and trim everything."""
-    trimmer = trimmer_of(system)
-    for number in range(PARTITIONS):
-        while await trimmer.cut(number, before_ms):
-            pass
-
-
-async def everything(journal: Journal, whole: Mapping[tuple[str, str], Any]) -> dict[Any, Any]:
-    """Return what is read of the sequences, as their entries' values."""
-    return {
-        (topic, sequence): [
-            entry.value
-            for entry in await journal.of(TOPICS[topic]).entries(sequence, 0)  # type: ignore[type-var]
-        ]
-        for topic, sequence in whole
-    }
-
-
-async def spans(system: System) -> set[int]:
-    """Return how many entries the partitions hold."""
-    found = [
-        await system.log.span(topic, number) for topic in SEQUENCED for number in range(PARTITIONS)
-    ]
-    return {span.next - span.first for span in found}
 
 
 async def test_what_is_trimmed_is_read_from_the_archive_as_it_was() -> None:
@@ -201,9 +136,7 @@ async def test_a_session_that_goes_on_is_not_forgotten() -> None:
     async with system.running():
         await system.describe("s", open=True)
         await system.text(0, "A few words. ", item_end=True)
-        async with asyncio.timeout(20):
-            while not await system.records(AudioFrame, "s"):
-                await asyncio.sleep(0.01)
+        await until(lambda: system.records(AudioFrame, "s"))
     await let_go(system)
     assert not await remover_of(system).forget_if_over("s")
     assert (await system.journal.of(Item).state("s")).next == 1
@@ -342,116 +275,6 @@ async def test_a_damaged_piece_is_said_and_not_taken_for_silence() -> None:
     fresh = Journal(system.log, PARTITIONS, archive=Archive(objects))
     with pytest.raises(DamagedPieceError):
         await fresh.of(AudioFrame).records("s", 0, limit=100)
-
-
-# -- the one who cleans up
-
-
-async def test_a_log_over_its_bound_is_brought_below_it_and_its_sessions_forgotten() -> None:
-    system = await told("s", "t")
-    before = await contents(system.log, *SEQUENCED)
-    retainer = retainer_of(system, Retention(log_bytes=1))
-    assert await retainer.tick()
-    assert await spans(system) == {0}
-    known = await system.session_index.newest(9)
-    assert [one.ended_ms > 0 for one in known] == [True, True]
-    fresh = Journal(system.log, PARTITIONS, archive=system.archive)
-    assert await everything(fresh, before) == before
-
-
-async def test_records_older_than_their_bound_go_and_younger_ones_stay() -> None:
-    system = await told("s")
-    await retainer_of(system, Retention(log_age_s=3600.0)).tick()
-    assert await spans(system) == {0}  # they are of 2023
-    young = System()
-    await young.narrated(TEXT)
-    await retainer_of(young, Retention(log_age_s=3600.0)).tick()
-    assert await young.records(AudioFrame, "s")
-    assert max(await spans(young)) > 0
-
-
-async def test_sessions_that_nobody_put_into_the_index_are_found() -> None:
-    system = System(log=Clocked())
-    await system.narrated(TEXT, "a")
-    await system.narrated(TEXT, "b", owner="me")
-    retainer = retainer_of(system)
-    await retainer.tick()
-    assert {one.session for one in await system.session_index.newest(9)} == {"a", "b"}
-    assert [one.session for one in await system.session_index.newest(9, owner="me")] == ["b"]
-
-
-async def test_an_index_that_was_lost_is_made_again_from_log_and_archive() -> None:
-    system = await told("gone", "kept")
-    await let_go(system)
-    await remover_of(system).forget_if_over("gone")
-    await system.session_index.remove(["gone", "kept"])
-    fresh = System(log=system.log, archive=system.archive)
-    await retainer_of(fresh).tick()
-    known = await fresh.session_index.get("gone")
-    assert known is not None
-    assert known.ended_ms
-
-
-async def test_two_do_not_clean_up_at_once() -> None:
-    system = await told("s")
-    one, other = retainer_of(system), retainer_of(system)
-    assert await one.tick()
-    assert not await other.tick()
-    await one._resign()
-    assert await other.tick()
-
-
-async def test_a_session_beyond_its_bound_is_gone_with_all_that_is_kept_of_it() -> None:
-    system = await told("s", "t")
-    retainer = retainer_of(system, Retention(log_bytes=1, sessions=1))
-    await retainer.tick()
-    (left,) = await system.session_index.newest(9)
-    (gone,) = {"s", "t"} - {left.session}
-    assert await system.store.names(f"{gone}/") == []
-    assert gone not in await system.archive.sessions()
-    fresh = Journal(system.log, PARTITIONS, archive=system.archive)
-    with pytest.raises(UnknownSessionError):
-        await fresh.describe(gone)
-    assert (await derive(fresh, left.session, store=system.store)).differences == []
-
-
-async def test_media_beyond_their_bound_go_and_the_session_can_be_made_again() -> None:
-    system = await told("s")
-    await retainer_of(system, Retention(log_bytes=1, media_bytes=1)).tick()
-    assert await system.store.names("s/") == []
-    assert (await system.session_index.totals()).media_bytes == 0
-    again: dict[str, bytes] = {}
-
-    async def keep(name: str, data: bytes) -> None:
-        again[name] = data
-
-    await derive(system.journal, "s", keep)
-    assert len(again) > 3
-
-
-async def test_a_session_that_is_to_be_removed_is_once_it_has_ended() -> None:
-    system = System(log=Clocked())
-    retainer = retainer_of(system)
-    async with system.running():
-        await system.describe("s", open=True)
-        await system.session_index.add("s")
-        await system.text(0, "A few words. ", item_end=True)
-        async with asyncio.timeout(20):
-            while not await system.records(AudioFrame, "s"):
-                await asyncio.sleep(0.01)
-        await system.session_index.ask_removal("s")
-        await retainer._remove_asked()
-        assert await system.journal.describe("s")
-        await system.journal.append(Control(session="s", seq=0, verb="cancel", last=True))
-        await system.finished("s")
-    await retainer._remove_asked()
-    with pytest.raises(UnknownSessionError):
-        await Journal(system.log, PARTITIONS, archive=system.archive).describe("s")
-    assert await system.store.names("s/") == []
-    assert await system.session_index.newest(9) == []
-    await let_go(system)  # what was left in the log goes without being archived
-    assert await spans(system) == {0}
-    assert await system.archive.sessions() == []
 
 
 async def test_devices_hear_an_archived_session() -> None:
