@@ -118,7 +118,7 @@ class Sessions:
         return described
 
     async def _append_new(self, session: Session, *items: Item) -> list[bool]:
-        # at the same time: should only one of them succeed, who cleans up makes the index right
+        # should only one of them succeed, who cleans up makes the index right
         written, _ = await asyncio.gather(
             self.journal.append(session, *items), self.index.add(session.session, session.owner)
         )
@@ -236,13 +236,13 @@ class Sessions:
         await self.control(session, "cancel")
 
     async def remove(self, session: str) -> None:
-        """Ask for a session, with all that is kept of it, to be removed once it has ended.
-
-        It is cancelled, if it has not ended yet.
+        """Cancel a session, and ask for all that is kept of it to be removed once it has ended.
 
         Raises:
             UnknownSessionError: there is no such session.
         """
+        if not await self.journal.still_has(check_session(session)):
+            raise UnknownSessionError(f"there is no session {session}")
         await self.cancel(session)
         record = (await self.journal.describe(session)).record
         await self.index.add(session, record.owner)  # it may have been lost

@@ -53,7 +53,7 @@ def test_a_key_opens_what_is_its_own_and_nothing_else(locked: Running) -> None:
         assert him.get(f"/v1/sessions/{session}").status_code == 404
         assert him.post(f"/v1/sessions/{session}/cancel").status_code == 404
         assert session in {one["session_id"] for one in her.get("/v1/sessions").json()["sessions"]}
-        assert him.get("/v1/sessions").json() == {"sessions": []}
+        assert him.get("/v1/sessions").json() == {"sessions": [], "after": None}
 
 
 def test_a_token_opens_an_event_stream_and_a_socket(locked: Running) -> None:

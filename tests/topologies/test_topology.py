@@ -102,7 +102,8 @@ def test_everything_the_stages_look_up_is_drawn() -> None:
     beside = companions_of(STAGES)
     assert text.count("reads") == sum(bool(one.reads) for one in (*STAGES, *beside))
     for companion in beside:
-        assert f"{companion.name} --- split" in drawn
+        stages = [stage.name for stage in STAGES if stage.beside is companion]
+        assert all(f"{companion.name} --- {stage}" in drawn for stage in stages)
         for topic in companion.reads:
             assert f"topic_{topic.replace('-', '_')} -.-> {companion.name}" in drawn
 
