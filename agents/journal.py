@@ -282,7 +282,8 @@ def batches(records: Sequence[SequenceRecord]) -> list[SequenceBatch]:
                 values=(value,),
                 last=record.last,
                 by_start=record.JUDGED_BY_START,
-                continues=record.CONTINUES,
+                # where a session's sequences are spread, their partitions do not know it yet
+                continues=not (record.KEYED_BY_SEQUENCE or isinstance(record, Session)),
             )
         )
     return made

@@ -18,7 +18,6 @@ class Session(SequenceRecord, tag="session/1", frozen=True, kw_only=True, omit_d
     """
 
     TOPIC: ClassVar[str] = "session"
-    CONTINUES: ClassVar[bool] = False
 
     kind: Literal["speech"] = "speech"
     mode: Mode = "narrate"

@@ -60,9 +60,6 @@ class SequenceRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
     """True where writers are not deterministic: of two that begin at one position the first stays,
     whatever their lengths."""
 
-    CONTINUES: ClassVar[bool] = True
-    """True where a session must be known, in the record's partition, before it is written."""
-
     last: bool = False
     """True for the last record of its sequence."""
 

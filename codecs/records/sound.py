@@ -20,7 +20,6 @@ class Chunk(SequenceRecord, tag="chunk/2", frozen=True, kw_only=True, omit_defau
 
     TOPIC: ClassVar[str] = "chunk"
     KEYED_BY_SEQUENCE: ClassVar[bool] = True
-    CONTINUES: ClassVar[bool] = False
 
     seq: int
     """Number in the whole session, marks included."""
