@@ -12,8 +12,10 @@ from ..codecs.encoding import MalformedError, decode
 from ..codecs.records import Admission, AudioFrame, Control, Event, Item, Segment, Session
 from ..storage.admissions import Admissions, Places
 from ..storage.log import LogError
+from ..storage.session_index import SessionIndex
 from .admission import Speed
-from .journal import STEP_ENTRIES, Journal, UnknownSessionError
+from .journal import STEP_ENTRIES, Description, Journal, UnknownSessionError
+from .pace import Pacer
 
 GROUP = "admission"
 """Offsets are committed under this name, so that the next leader need not begin at the first."""
@@ -30,6 +32,9 @@ ASLEEP_A_TICK = 32
 """Of those that sleep so many are looked at in a tick: they may have woken, or ended."""
 LOST_S = 900.0
 """A session that makes nothing for so long, and does not end, is not counted any more."""
+PAGE = 100
+NOWHERE = (-1, -1)
+"""Where an admission is that the log has let go of."""
 log = structlog.get_logger()
 
 
@@ -45,6 +50,8 @@ class _Admitted:
     rate_hz: int
     since_s: float
     moved_at_s: float
+    pacer: Pacer | None
+    """Of a session with a pace."""
     samples: int = 0
     inputs: int = 0
 
@@ -65,6 +72,7 @@ class Admitter:
     admissions: Admissions
     most: int
     """Sessions in production at the same time, whatever the speed."""
+    index: SessionIndex
     member: str = field(default_factory=lambda: token_hex(8))
     _speed: Speed = field(init=False)
     _admitted: dict[str, _Admitted] = field(default_factory=dict[str, _Admitted])
@@ -121,6 +129,7 @@ class Admitter:
             )
         while await self._learn(0.0):
             pass
+        await self._find_those_trimmed()
         if await self.admissions.places() is None:
             await self._line_up_again()
 
@@ -174,16 +183,37 @@ class Admitter:
                     continue
                 finally:
                     self._positions[place] = entry.offset + 1
-                now_s = monotonic()
-                self._admitted[session] = _Admitted(
-                    session,
-                    (place[1], entry.offset),
-                    not description.record.open and not description.record.pace.ahead_s,
-                    description.form.sample_rate_hz,
-                    now_s,
-                    now_s,
-                )
+                self._admitted[session] = self._new(description, (place[1], entry.offset))
         return bool(found)
+
+    def _new(self, description: Description, place: tuple[int, int]) -> _Admitted:
+        now_s, paced = monotonic(), description.record.pace.ahead_s > 0
+        control, frames = self.journal.of(Control), self.journal.of(AudioFrame)
+        return _Admitted(
+            description.session,
+            place,
+            not description.record.open and not paced,
+            description.form.sample_rate_hz,
+            now_s,
+            now_s,
+            Pacer(description, control, frames) if paced else None,
+        )
+
+    async def _find_those_trimmed(self) -> None:
+        """Find sessions that go on, and whose admission the log has let go of."""
+        after = ""
+        admitted, segments = self.journal.of(Admission), self.journal.of(Segment)
+        while page := await self.index.oldest(PAGE, after=after):
+            after = page[-1].session
+            for known in page:
+                session = known.session
+                if known.ended_ms or session in self._admitted:
+                    continue
+                if (await segments.state(session)).closed:
+                    continue
+                if (await admitted.state(session)).closed:
+                    description = await self.journal.describe(session)
+                    self._admitted[session] = self._new(description, NOWHERE)
 
     async def _look(self) -> int:
         """See how far the admitted sessions are; return how many of them need a place."""
@@ -229,6 +259,8 @@ class Admitter:
             inputs += (await self.journal.of(Event).state(f"{one.session}/master")).next
             moved, one.inputs = inputs > one.inputs, inputs
         one.samples = samples
+        if one.pacer is not None:
+            await one.pacer.look(samples)
         if moved:
             one.moved_at_s = monotonic()
         return False
@@ -250,7 +282,7 @@ class Admitter:
         self._committed_at_s = now_s
         offsets = {number: offset for (_, number), offset in self._positions.items()}
         for one in self._admitted.values():
-            if one.works(now_s):
+            if one.place != NOWHERE and (one.works(now_s) or one.pacer is not None):
                 number, offset = one.place
                 offsets[number] = min(offsets[number], offset)
         for number, offset in offsets.items():

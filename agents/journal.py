@@ -15,6 +15,7 @@ from ..codecs.session import Form, Mastering, Mode, PausePolicy, VoiceSettings
 from ..storage.log import (
     Entry,
     Log,
+    OverlapError,
     SequenceBatch,
     SequenceState,
     TrimmedError,
@@ -156,6 +157,14 @@ class Sequences(Generic[R]):
             return None
         records = await self.records(sequence, max(0, state.next - 1))
         return records[-1] if records else None
+
+    async def append(self, record: R) -> bool:
+        """Append a record at its position; False where another is there."""
+        try:
+            (new,) = await self.log.append_at(self.partition(record.sequence), batches([record]))
+        except OverlapError:
+            return False
+        return new
 
     async def stream(
         self, sequence: str, start: int = 0, end: int | None = None

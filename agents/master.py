@@ -218,7 +218,11 @@ class Master:
         """
         lead_s = run.lead_s(session.form.sample_rate_hz)
         if not run.silent:
-            near = lead_s <= session.form.segment_s + NEAR_S or idle.seconds >= ANYWAY_S
+            ahead_s = session.record.pace.ahead_s
+            if ahead_s:  # else a pause for its pace would be taken for the end of its items
+                near = lead_s <= min(session.form.segment_s + NEAR_S, ahead_s / 2)
+            else:
+                near = lead_s <= session.form.segment_s + NEAR_S or idle.seconds >= ANYWAY_S
             if not run.at.sample or not near or not await self._has_run_out(session, run, idle):
                 return ()
             run.silent = True

@@ -41,7 +41,7 @@ class MasterRun:
         """Take a request of the session's owner, or a report of a listener."""
         if record.verb == "cancel":
             self.cancelled = True
-        else:
+        elif record.verb == "listening":
             self.heard_until_s = monotonic() + LISTENING_S
 
     def collect(self, part: Speech | ObjectAudio) -> bool:

@@ -24,7 +24,7 @@ from .trimming import SupersededError, Trimmer
 
 GROUP = "retention"
 """Offsets of the sessions that the index knows are committed under this name."""
-LEASE_S = 30.0
+LEASE_S = 10.0
 TICK_S = 2.0
 SWEEP_S = 60.0
 TRY_AGAIN_S = 5.0

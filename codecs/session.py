@@ -187,7 +187,11 @@ class Pace(Description, frozen=True, kw_only=True, omit_defaults=True):
     """How far production runs ahead of listeners."""
 
     ahead_s: float = 0.0
-    """Seconds ahead of the listener furthest along; 0 for everything at once."""
+    """Seconds ahead of the listener furthest along, 5 to 3,600; 0 for everything at once."""
+
+    def __post_init__(self) -> None:
+        if self.ahead_s and not 5.0 <= self.ahead_s <= 3_600.0:
+            raise ValueError(f"ahead_s is {self.ahead_s:g}: choose 5 to 3600 seconds, or 0 for all")
 
 
 @dataclass(frozen=True, slots=True)

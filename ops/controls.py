@@ -8,7 +8,9 @@ APPEND_TRIES = 20
 """Several may ask at once; each try loses to one of them."""
 
 
-async def append_control(journal: Journal, session: str, verb: str) -> None:
+async def append_control(
+    journal: Journal, session: str, verb: str, position_s: float = -1.0
+) -> None:
     """Append to a session's control sequence, unless it is cancelled already or ended long ago.
 
     Raises:
@@ -24,6 +26,7 @@ async def append_control(journal: Journal, session: str, verb: str) -> None:
             session=session,
             seq=state.next,
             verb="cancel" if verb == "cancel" else "listening",
+            position_s=position_s,
             last=verb == "cancel",
         )
         try:

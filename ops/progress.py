@@ -23,6 +23,8 @@ class Progress:
     """Of its playlists."""
     open: bool = False
     """True where the session was accepted open; it may be finished by now."""
+    paced: bool = False
+    """True where production follows the listeners."""
     chars: int = 0
     chars_total: int = 0
     chunks: int = 0
@@ -124,6 +126,7 @@ async def load_progress(journal: Journal, session: str) -> Progress | None:
         created_ms=description.created_ms,
         target_duration_s=grid_of(description.form).target_duration_s,
         open=description.record.open,
+        paced=description.record.pace.ahead_s > 0,
     )
     events = journal.of(Event)
     for stage in ("split", "master", "publish"):

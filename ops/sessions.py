@@ -10,7 +10,7 @@ from ..agents.journal import Description, Journal, UnknownSessionError
 from ..codecs.build import codec_build
 from ..codecs.encoding import MalformedError
 from ..codecs.records import Control, Item, Session, check_session, text_items
-from ..codecs.session import Form, Mode, VoiceSettings, not_made_yet, pauses_for
+from ..codecs.session import Form, Mode, Pace, VoiceSettings, not_made_yet, pauses_for
 from ..storage.errors import ClosedError, GapError, OverlapError
 from ..storage.memory.session_index import MemorySessionIndex
 from ..storage.objects.source import ObjectSource
@@ -58,6 +58,7 @@ class Sessions:
         form: Form | None = None,
         open_: bool = False,
         idle_close_s: float = 600.0,
+        ahead_s: float = 0.0,
         owner: str = "",
     ) -> Session:
         """Return the record of a session that could be accepted now.
@@ -80,6 +81,7 @@ class Sessions:
                 pauses=pauses_for(voice.language),
                 open=open_,
                 idle_close_s=idle_close_s,
+                pace=Pace(ahead_s=ahead_s),
                 owner=owner,
                 codec_build=codec_build(),
                 last=True,
@@ -248,13 +250,13 @@ class Sessions:
         await self.index.add(session, record.owner)  # it may have been lost
         await self.index.ask_removal(session)
 
-    async def control(self, session: str, verb: str) -> None:
+    async def control(self, session: str, verb: str, position_s: float = -1.0) -> None:
         """Append to a session's control sequence, unless it is cancelled already.
 
         Raises:
             UnknownSessionError: there is no such session.
         """
-        await append_control(self.journal, session, verb)
+        await append_control(self.journal, session, verb, position_s)
 
     async def _open_session(self, session: str) -> Description:
         try:

@@ -42,11 +42,14 @@ def _split(resources: Resources, journal: Journal) -> Split:
         journal.of(Chunk),
         journal.of(Event),
         Gate(resources.admissions, journal.of(Admission)),
+        journal.of(AudioFrame),
+        journal.of(Control),
     )
 
 
 async def _admit(resources: Resources, journal: Journal) -> None:
-    await Admitter(journal, resources.admissions, resources.most_sessions).run()
+    index = resources.session_index
+    await Admitter(journal, resources.admissions, resources.most_sessions, index).run()
 
 
 def _speak(resources: Resources, journal: Journal) -> Speak:
@@ -99,8 +102,8 @@ def _frame(resources: Resources, journal: Journal) -> Frame:
 
 _ADMIT = Companion(
     "admit",
-    reads=("audio-frame", "control", "event", "segment", "text"),
-    sinks=("admission",),
+    reads=("audio-frame", "event", "segment", "text"),
+    sinks=("admission", "control"),
     run=_admit,
 )
 """Beside the first stage of each session."""
@@ -125,8 +128,9 @@ SPEECH = Topology(
         ),
         Stage(
             "split",
-            sources=("text", "passage", "admission"),
+            sources=("text", "passage", "admission", "control"),
             sinks=("chunk", "event", "admission"),
+            reads=("audio-frame",),
             build=_split,
             beside=_ADMIT,
             idle=IdleTicks(every_s=SENTENCE_IDLE_S, settled_s=ALL_IDLE_S + SENTENCE_IDLE_S),

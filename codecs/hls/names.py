@@ -18,6 +18,9 @@ SEGMENT_TYPE = "audio/mp4"
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 """Content type of playlists (RFC 8216, 10)."""
 
+MOST_DIGITS = 9
+"""Of a segment's number: a billion segments are decades."""
+
 
 def segment_name(number: int) -> str:
     """Return a media segment's name, such as ``audio_000.m4s``; it grows past 999.
@@ -28,6 +31,14 @@ def segment_name(number: int) -> str:
     if number < 0:
         raise ValueError(f"there is no segment {number}")
     return f"audio_{number:03d}.m4s"
+
+
+def segment_number(name: str) -> int | None:
+    """Return the number of a media segment, None for the name of something else."""
+    digits = name.removeprefix("audio_").removesuffix(".m4s")
+    if not (digits.isascii() and digits.isdecimal()) or len(digits) > MOST_DIGITS:
+        return None
+    return int(digits) if name == segment_name(int(digits)) else None
 
 
 def content_type(name: str) -> str:

@@ -130,9 +130,14 @@ class Control(SequenceRecord, tag="control/1", frozen=True, kw_only=True, omit_d
     TOPIC: ClassVar[str] = "control"
 
     seq: int
-    verb: Literal["cancel", "listening"]
+    verb: Literal["cancel", "listening", "produce"]
     """``cancel`` ends the session where its audio is; ``listening`` reports that somebody hears
-    it, so that an open session without items goes on with silence."""
+    it, so that an open session without items goes on with silence; ``produce`` lets a session that
+    has a pace go on."""
+    position_s: float = -1.0
+    """Seconds of the session that a listener is at; negative where nobody knows."""
+    until_s: float = 0.0
+    """Up to where there may be sound, in seconds of the session."""
 
     @property
     def start(self) -> int:

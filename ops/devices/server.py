@@ -78,7 +78,7 @@ class DeviceServer:
         self,
         sessions: Sessions,
         follower: Follower,
-        heard: Callable[[str], Awaitable[None]],
+        heard: Callable[[str, float], Awaitable[None]],
     ) -> None:
         self._sessions = sessions
         self._follower = follower
@@ -162,7 +162,9 @@ class DeviceServer:
             return
         await self._stop(device)
         device.generation += 1
-        playing = self._stream(device, session, open_=description.record.open)
+        record = description.record
+        reports = record.open or record.pace.ahead_s > 0
+        playing = self._stream(device, session, open_=record.open, reports=reports)
         device.playing = asyncio.create_task(playing)
 
     async def _stop(self, device: _Device) -> bool:
@@ -175,12 +177,12 @@ class DeviceServer:
         await asyncio.gather(task, return_exceptions=True)
         return True
 
-    async def _stream(self, device: _Device, session: str, *, open_: bool) -> None:
+    async def _stream(self, device: _Device, session: str, *, open_: bool, reports: bool) -> None:
         generation = device.generation
         try:
             await device.tell(device.messages.tts_start())
             await asyncio.sleep(START_DELAY_S)
-            await self._send_session(device, session, open_=open_)
+            await self._send_session(device, session, open_=open_, reports=reports)
             await asyncio.sleep(DRAIN_S)
             if generation == device.generation:
                 await device.tell(device.messages.tts_stop())
@@ -188,13 +190,15 @@ class DeviceServer:
             # starlette raises RuntimeError for a send on a socket that is closing
             log.info("device gone", session=session, error=str(error))
 
-    async def _send_session(self, device: _Device, session: str, *, open_: bool) -> None:
+    async def _send_session(
+        self, device: _Device, session: str, *, open_: bool, reports: bool
+    ) -> None:
         pacer = Pacer()
         cursor = 0
         stalled_s = 0.0
         async for run in self._follower.follow(DeviceFrames, session, patience_s=PATIENCE_S):
-            if open_:
-                await self._heard(session)
+            if reports:
+                await self._heard(session, cursor * DEVICE.frame_ms / 1000)
             if run is None:
                 if not cursor and not await self._is_admitted(session):
                     continue  # it waits in line

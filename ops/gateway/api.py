@@ -1,6 +1,6 @@
 """The HTTP API: sessions, their items and their progress."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -23,7 +23,7 @@ from ..waiting import in_line
 from .answers import api_router, refused
 from .authentication import caller_of
 from .follower import Follower
-from .requests import NewItem, NewSession, NewText, SessionRequest
+from .requests import Listening, NewItem, NewSession, NewText, SessionRequest
 
 KEEP_ALIVE_S = 15.0
 LOOK_AGAIN_S = 1.0
@@ -42,6 +42,8 @@ class Api:
     follower: Follower
     admissions: Admissions
     media_prefix: str
+    heard: Callable[[str, float], Awaitable[None]]
+    """Called with a session and the second that a player is at."""
 
     def router(self) -> APIRouter:
         """Return the routes."""
@@ -55,6 +57,7 @@ class Api:
         router.add_api_route(f"{session}/text", self.add_text, methods=["POST"])
         router.add_api_route(f"{session}/finish", self.finish, methods=["POST"])
         router.add_api_route(f"{session}/cancel", self.cancel, methods=["POST"])
+        router.add_api_route(f"{session}/listening", self.listening, methods=["POST"])
         # not with EventSourceResponse, which is for functions that yield: this one may refuse
         router.add_api_route(
             f"{session}/events", self.events, methods=["GET"], response_class=Response
@@ -78,6 +81,7 @@ class Api:
                 form=request.form.applied_to(self.sessions.form),
                 open_=open_,
                 idle_close_s=request.idle_close_s,
+                ahead_s=request.ahead_s,
                 owner=owner,
             )
         except ValueError as error:
@@ -145,6 +149,15 @@ class Api:
             await self.sessions.cancel(session)
         except (UnknownSessionError, ValueError) as error:
             return refusal(error)
+        return JSONResponse({"session_id": session})
+
+    async def listening(self, session: str, body: Listening) -> Response:
+        """Take a player's report of where it is: production of a paced session goes on from it."""
+        progress = await self.known(session)
+        if isinstance(progress, Response):
+            return progress
+        if not progress.done:
+            await self.heard(session, min(body.position_s, progress.audio_s))
         return JSONResponse({"session_id": session})
 
     async def remove(self, session: str) -> Response:

@@ -78,7 +78,7 @@ def gateway(services: Services) -> FastAPI:
     app.add_exception_handler(ObjectsUnreachableError, _unreachable)
     app.add_exception_handler(QuotaError, _over_quota)
     app.add_exception_handler(DamagedPieceError, _damaged)
-    api = Api(sessions, follower, services.admissions, settings.media_prefix)
+    api = Api(sessions, follower, services.admissions, settings.media_prefix, open_sessions.heard)
     origin = Origin(services.store, follower, open_sessions.heard)
     for part in (
         api.router(),

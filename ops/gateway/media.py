@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 
-from ...codecs.hls.names import MASTER_NAME, MEDIA_NAME
+from ...agents.pack import grid_of
+from ...codecs.hls.names import MASTER_NAME, MEDIA_NAME, segment_number
 from ...codecs.records import check_session
 from ...storage.objects.names import cache_control_of, check_name
 from ...storage.objects.store import Objects, StoredObject
 from .answers import refused
 from .follower import Follower
 
+UNKNOWN_S = -1.0
 FAR_SEGMENTS = 2
 """A request further ahead than this is refused at once (rfc8216bis 6.2.5.2)."""
 HELD_TARGET_DURATIONS = 3
@@ -26,8 +28,9 @@ class Origin:
 
     store: Objects
     follower: Follower
-    heard: Callable[[str], Awaitable[None]]
-    """Called with a session whose playlist is asked for: somebody listens."""
+    heard: Callable[[str, float], Awaitable[None]]
+    """Called with a session that is listened to, and the second it is listened to at; -1 where only
+    its playlist was asked for."""
 
     def router(self, prefix: str) -> APIRouter:
         """Return the routes below the prefix."""
@@ -58,7 +61,18 @@ class Origin:
         stored = await self.store.get(f"{session}/{name}")
         if stored is None:
             return refused(404, f"there is no {name} in session {session}")
+        await self._note_position(session, name)
         return _answer(stored, name, request)
+
+    async def _note_position(self, session: str, name: str) -> None:
+        """Report where a listener of a paced session is, by the segment that was asked for."""
+        number = segment_number(name)
+        progress = None if number is None else await self.follower.progress(session)
+        if number is None or progress is None or progress.done or not progress.paced:
+            return
+        description = await self.follower.journal.describe(session)
+        grid = grid_of(description.form)
+        await self.heard(session, grid.duration_s(grid.start(number)))
 
     async def _wait_for_playlist(
         self, session: str, name: str, request: Request
@@ -74,7 +88,7 @@ class Origin:
                     return asked
                 wanted = asked
             if progress.open and not progress.done:
-                await self.heard(session)
+                await self.heard(session, UNKNOWN_S)
         clock = asyncio.get_running_loop().time
         deadline = clock() + HELD_TARGET_DURATIONS * progress.target_duration_s
         while not progress.done and progress.segments <= wanted:

@@ -37,8 +37,8 @@ class OpenSessions:
         self._watched: OrderedDict[str, tuple[int, float]] = OrderedDict()
         """(items, when that was seen) by session."""
 
-    async def heard(self, session: str) -> None:
-        """Report that somebody listens to an open session."""
+    async def heard(self, session: str, position_s: float = -1.0) -> None:
+        """Report that somebody listens to a session that is open or has a pace, and where."""
         self.watch(session)
         now_s = monotonic()
         if now_s - self._reported_s.get(session, float("-inf")) < REPORT_S:
@@ -47,7 +47,7 @@ class OpenSessions:
         while len(self._reported_s) > MAX_WATCHED:
             self._reported_s.popitem(last=False)
         try:
-            await self._sessions.control(session, "listening")
+            await self._sessions.control(session, "listening", position_s)
         except (UnreachableError, LogError) as error:
             # who listens hears what there is, and is reported again soon
             log.warning("a listener could not be reported", session=session, error=str(error))

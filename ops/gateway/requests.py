@@ -53,6 +53,8 @@ class SessionRequest(BaseModel):
     accent: Annotated[str, Field(max_length=16)] = "com"
     form: FormRequest = FormRequest()
     idle_close_s: Annotated[float, Field(ge=1.0, le=86_400.0)] = 600.0
+    ahead_s: Annotated[float, Field(ge=0.0, le=3_600.0)] = 0.0
+    """Seconds that production is ahead of listeners, at least 5; 0 produces everything at once."""
 
     def voice_settings(self) -> VoiceSettings:
         """Return how texts are to be spoken.
@@ -106,3 +108,11 @@ class Prompt(BaseModel):
     lang: Annotated[str, Field(max_length=40)] = "en"
     mode: Literal["narrate", "expand"] | None = None
     voice: Annotated[str, Field(max_length=64)] = "auto"
+
+
+class Listening(BaseModel):
+    """What ``POST /v1/sessions/{session}/listening`` takes: where a player is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    position_s: Annotated[float, Field(ge=0.0, le=1_000_000.0)]

@@ -98,7 +98,8 @@ async def enter(system: System, session: str) -> bool:
 
 @asynccontextmanager
 async def admitting(system: System, most: int = 100) -> AsyncGenerator[None]:
-    task = asyncio.create_task(Admitter(system.journal, system.admissions, most).run())
+    admitter = Admitter(system.journal, system.admissions, most, system.session_index)
+    task = asyncio.create_task(admitter.run())
     try:
         yield
     finally:

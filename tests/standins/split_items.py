@@ -7,7 +7,7 @@ from typing import Any
 from rhapsode.agents.idle import Idle
 from rhapsode.agents.split import Split
 from rhapsode.agents.splitting import ALL_IDLE_S, SENTENCE_IDLE_S
-from rhapsode.codecs.records import Chunk, Event, Item, Passage, text_items
+from rhapsode.codecs.records import AudioFrame, Chunk, Control, Event, Item, Passage, text_items
 from standins.in_memory import System, accepted
 
 TEXT = """# The fox
@@ -34,7 +34,13 @@ LONG = Idle(ALL_IDLE_S)
 def agent(system: System) -> Split:
     journal = system.journal
     return Split(
-        journal.of(Item), journal.of(Passage), journal.of(Chunk), journal.of(Event), system.gate
+        journal.of(Item),
+        journal.of(Passage),
+        journal.of(Chunk),
+        journal.of(Event),
+        system.gate,
+        journal.of(AudioFrame),
+        journal.of(Control),
     )
 
 

@@ -10,6 +10,7 @@ from rhapsode.codecs.hls.names import (
     SEGMENT_TYPE,
     content_type,
     segment_name,
+    segment_number,
 )
 
 
@@ -25,6 +26,27 @@ def test_segments_have_three_digits_and_more_where_they_need_them():
 @given(st.integers(0, 10**9), st.integers(0, 10**9))
 def test_no_two_segments_share_a_name(one: int, other: int):
     assert (segment_name(one) == segment_name(other)) == (one == other)
+
+
+@given(st.integers(0, 10**8))
+def test_a_segments_number_is_read_from_its_name(number: int):
+    assert segment_number(segment_name(number)) == number
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "audio_1.m4s",
+        "audio_0001.m4s",
+        "audio_.m4s",
+        "init.mp4",
+        "audio_١٢٣.m4s",
+        "audio_-01.m4s",
+        "audio_" + "9" * 30 + ".m4s",
+    ],
+)
+def test_other_names_have_no_number(name: str):
+    assert segment_number(name) is None
 
 
 def test_a_negative_number_is_refused():

@@ -19,7 +19,7 @@ def playlist(segments: int) -> bytes:
     return m3u8.MediaPlaylist(2, "audio_init.mp4", listed).render().encode()
 
 
-async def unheard(_: str) -> None:
+async def unheard(_: str, __: float) -> None:
     """Nobody notes that somebody listens."""
 
 
