@@ -20,13 +20,13 @@ from ..storage.session_index import SessionIndex
 from .archive import Archive
 from .journal import Journal, UnknownSessionError
 
-STEP_ENTRIES = 64
-"""Entries of a topic that one step reads: of audio at most 4 MB."""
+STEP_ENTRIES = 32
+"""Entries of a topic that one step reads: of audio at most 2 MB."""
 MOST_STEP_ENTRIES = 4_096
 """Of one write, which goes as a whole."""
 PIECE_S = 60.0
 """Audio in one piece of the archive."""
-AT_ONCE = 4
+AT_ONCE = 2
 """Pieces made at the same time."""
 KEPT_DEAD_LETTERS = 1_000
 """Of each partition."""
@@ -49,6 +49,18 @@ class Cut:
     entries: int
     sessions: frozenset[str]
     newest_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """An entry that is to be archived, and what its record tells."""
+
+    session: str
+    entry: ArchivedEntry
+    samples: int
+    """Of mastered audio."""
+    media_bytes: int
+    """Of the segment that it names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +152,12 @@ class Trimmer:
     async def _archive_all(
         self, partition: int, chosen: Mapping[str, Sequence[Entry]]
     ) -> list[str]:
-        by_session: dict[str, list[tuple[SequenceRecord, ArchivedEntry]]] = {}
+        by_session: dict[str, list[_Row]] = {}
         for topic, entries in chosen.items():
             for entry in entries:
                 row = _archived(topic, entry)
                 if row is not None:
-                    by_session.setdefault(row[0].session, []).append(row)
+                    by_session.setdefault(row.session, []).append(row)
         turns = asyncio.Semaphore(AT_ONCE)
 
         async def archive(session: str) -> None:
@@ -157,19 +169,17 @@ class Trimmer:
             raise failed
         return list(by_session)
 
-    async def _archive(
-        self, partition: int, session: str, rows: list[tuple[SequenceRecord, ArchivedEntry]]
-    ) -> None:
+    async def _archive(self, partition: int, session: str, rows: list[_Row]) -> None:
         if not (await self.journal.log.scope_state(partition, session)).sequences:
             return  # it was removed
         newest = await self.journal.log.archived(partition, session)
         below = (await self.archive.header(newest)).below if newest else {}
         # what is archived and could not be trimmed then is not archived again
-        fresh = [row for row in rows if row[1].offset >= below.get(row[1].topic, 0)]
+        fresh = [row for row in rows if row.entry.offset >= below.get(row.entry.topic, 0)]
         for piece in _pieces(fresh, await self._rate_hz(session)):
-            entries = [entry for _, entry in piece]
+            entries = [row.entry for row in piece]
             newest = await self._add(partition, session, newest, entries)
-            media = sum(one.size_bytes for one, _ in piece if isinstance(one, Segment))
+            media = sum(row.media_bytes for row in piece)
             if media:
                 await self.index.count(session, "media_bytes", media)
 
@@ -222,13 +232,13 @@ def _oldest(
     return chosen
 
 
-def _archived(topic: str, entry: Entry) -> tuple[SequenceRecord, ArchivedEntry] | None:
+def _archived(topic: str, entry: Entry) -> _Row | None:
     try:
         record = decode(entry.value or b"", SequenceRecord)
     except MalformedError as error:
         log.warning("not a record, not archived", topic=topic, offset=entry.offset, why=str(error))
         return None
-    return record, ArchivedEntry(
+    archived = ArchivedEntry(
         topic,
         record.sequence,
         record.start,
@@ -238,21 +248,28 @@ def _archived(topic: str, entry: Entry) -> tuple[SequenceRecord, ArchivedEntry] 
         entry.key or b"",
         entry.value or b"",
     )
+    # not the record, which has the sound once more
+    return _Row(
+        record.session,
+        archived,
+        record.samples if isinstance(record, AudioFrame) else 0,
+        record.size_bytes if isinstance(record, Segment) else 0,
+    )
 
 
-def _pieces(
-    rows: Iterable[tuple[SequenceRecord, ArchivedEntry]], rate_hz: int
-) -> list[list[tuple[SequenceRecord, ArchivedEntry]]]:
+def _pieces(rows: Iterable[_Row], rate_hz: int) -> list[list[_Row]]:
     """Return rows by pieces of at most a minute of audio; those of one time stay together."""
-    pieces: list[list[tuple[SequenceRecord, ArchivedEntry]]] = []
+    pieces: list[list[_Row]] = []
     audio_s, written_ms = 0.0, -1
-    for row in sorted(rows, key=lambda row: (row[1].timestamp_ms, row[1].topic, row[1].offset)):
-        record, entry = row
-        if not pieces or (audio_s >= PIECE_S and entry.timestamp_ms != written_ms):
+    for row in sorted(rows, key=_by_time):
+        if not pieces or (audio_s >= PIECE_S and row.entry.timestamp_ms != written_ms):
             pieces.append([])
             audio_s = 0.0
-        if isinstance(record, AudioFrame):
-            audio_s += record.samples / rate_hz
-        written_ms = entry.timestamp_ms
+        audio_s += row.samples / rate_hz
+        written_ms = row.entry.timestamp_ms
         pieces[-1].append(row)
     return pieces
+
+
+def _by_time(row: _Row) -> tuple[int, str, int]:
+    return (row.entry.timestamp_ms, row.entry.topic, row.entry.offset)
