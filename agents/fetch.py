@@ -11,6 +11,7 @@ from ..codecs.records import Chunk, Control, ObjectAudio, SequenceRecord
 from ..codecs.session import LIMITS
 from ..storage.objects.source import ObjectChangedError, ObjectInfo, ObjectSource
 from ..storage.objects.store import ObjectsRefusedError
+from .backlog import Backlog
 from .decoders.isolated import DecoderDiedError, Decoders
 from .decoders.messages import Open
 from .journal import Description, Sequences
@@ -59,6 +60,7 @@ class Fetch:
     audio: Sequences[ObjectAudio]
     control: Sequences[Control]
     decoders: Decoders
+    backlog: Backlog
 
     async def __call__(
         self, session: Description, chunks: AsyncIterator[Chunk]
@@ -144,6 +146,7 @@ class Fetch:
                 ]
                 if output:
                     yield tuple(output)
+                    await self.backlog.piece(chunk.session, chunk.chapter, cursor.piece)
                 if some.error:
                     raise AudioFormatError(some.error)
                 if await is_cancelled(self.control, chunk.session):

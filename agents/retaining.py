@@ -30,7 +30,7 @@ SWEEP_S = 60.0
 TRY_AGAIN_S = 5.0
 LOW = 0.9
 """Where the log is over its bound, it is brought down to this share of it."""
-HELD_UP = 2.0
+HELD_UP = 4.0
 """From so many times its bound on, the log lets go of what a stage has not read."""
 SPARED_S = 2.0
 """What is younger stays, however full the log is: it is being read."""

@@ -10,6 +10,7 @@ import structlog
 
 from ..codecs.records import Chunk, Control, SequenceRecord, Speech
 from ..codecs.text.sentences import estimated_s
+from .backlog import Backlog
 from .journal import Description, Sequences
 from .turns import due
 from .voices.voice import Spoken, Utterance, Voice, VoiceFailedError, VoiceUnavailableError
@@ -55,6 +56,7 @@ class Speak:
     chunks: Sequences[Chunk]
     speech: Sequences[Speech]
     control: Sequences[Control]
+    backlog: Backlog
 
     async def __call__(
         self, session: Description, chunks: AsyncIterator[Chunk]
@@ -78,6 +80,7 @@ class Speak:
                     continue
                 if chunk.seq == 1:
                     await asyncio.sleep(HOLD_S)
+                await self.backlog.chunk(session.session, chunk.seq)
                 output = await self._sounded(session, chunk, following, ahead)
                 yield output
                 ahead.heard_from_s = ahead.heard_from_s or time()

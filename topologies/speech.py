@@ -2,6 +2,7 @@
 
 from ..agents.admission import Gate
 from ..agents.admitting import Admitter
+from ..agents.backlog import Backlog
 from ..agents.expand import Expand
 from ..agents.fetch import Fetch
 from ..agents.frame import Frame
@@ -59,6 +60,7 @@ def _speak(resources: Resources, journal: Journal) -> Speak:
         journal.of(Chunk),
         journal.of(Speech),
         journal.of(Control),
+        Backlog(journal.of(Event), journal.of(AudioFrame)),
     )
 
 
@@ -68,7 +70,8 @@ async def _prepare_voice(resources: Resources) -> None:
 
 def _fetch(resources: Resources, journal: Journal) -> Fetch:
     audio, control = journal.of(ObjectAudio), journal.of(Control)
-    return Fetch(resources.objects, audio, control, resources.decoders)
+    backlog = Backlog(journal.of(Event), journal.of(AudioFrame))
+    return Fetch(resources.objects, audio, control, resources.decoders, backlog)
 
 
 async def _prepare_decoders(resources: Resources) -> None:
@@ -139,7 +142,7 @@ SPEECH = Topology(
             "speak",
             sources=("chunk",),
             sinks=("speech",),
-            reads=("control",),
+            reads=("audio-frame", "control", "event"),
             build=_speak,
             prepare=_prepare_voice,
             dedicated=True,
@@ -148,7 +151,7 @@ SPEECH = Topology(
             "fetch",
             sources=("chunk",),
             sinks=("object-audio",),
-            reads=("control",),
+            reads=("audio-frame", "control", "event"),
             build=_fetch,
             prepare=_prepare_decoders,
         ),

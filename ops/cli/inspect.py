@@ -166,6 +166,7 @@ async def _replay(
                 "device_frames": replayed.packets,
                 "audio_s": round(replayed.audio_s, 3),
                 "identical": not differences if verify else None,
+                "media_kept": replayed.media_kept if verify else None,
                 "differences": differences,
                 "files": [str(path) for path in files],
             }
@@ -180,6 +181,8 @@ async def _replay(
             f"identical: {replayed.segments} segments and {replayed.packets} device "
             f"frames, {replayed.audio_s:.1f} s"
         )
+    if verify and not replayed.media_kept:
+        show("its media are not kept any more: compared with the digests in the log")
     return 1 if differences else 0
 
 

@@ -47,6 +47,8 @@ class Replayed:
     audio_s: float = 0.0
     segments: int = 0
     packets: int = 0
+    media_kept: bool = True
+    """False where the store has nothing of the session any more: then the log's digests count."""
     differences: list[str] = field(default_factory=list[str])
 
 
@@ -166,6 +168,7 @@ class _Comparison:
         self._journal = journal
         self._description = description
         self._store = store
+        self._replayed = replayed
         self._found = replayed.differences
         self._session = description.session
 
@@ -175,6 +178,7 @@ class _Comparison:
         Raises:
             ReplayError: one has not within `COMPLETE_WITHIN_S`.
         """
+        self._replayed.media_kept = bool(await self._store.names(f"{self._session}/"))
         deadline_s = monotonic() + COMPLETE_WITHIN_S
         stages: dict[str, Sequences[Any]] = {"segments": self._journal.of(Segment)}
         if self._description.form.device is not None:
@@ -201,6 +205,8 @@ class _Comparison:
             self._found.append(f"{logged} segments in the log, {derived} derived")
 
     async def stored(self, name: str, data: bytes) -> None:
+        if not self._replayed.media_kept:
+            return
         stored = await self._store.get(f"{self._session}/{name}")
         if stored is None:
             self._found.append(f"{name} is not in the store")

@@ -41,7 +41,8 @@ shared: list[Decoders] = []
 
 def agent(system: System) -> Fetch:
     journal = system.journal
-    return Fetch(system.objects, journal.of(ObjectAudio), journal.of(Control), shared[-1])
+    audio, control = journal.of(ObjectAudio), journal.of(Control)
+    return Fetch(system.objects, audio, control, shared[-1], system.no_backlog)
 
 
 def chunk(index: int, name: str = "song", etag: str = "", **fields: object) -> Chunk:

@@ -35,6 +35,7 @@ def agent(system: System) -> Speak:
         journal.of(Chunk),
         journal.of(Speech),
         journal.of(Control),
+        system.no_backlog,
     )
 
 

@@ -27,6 +27,7 @@ def agent(system: System, at_once: int = 1) -> Speak:
         journal.of(Chunk),
         journal.of(Speech),
         journal.of(Control),
+        system.no_backlog,
     )
 
 

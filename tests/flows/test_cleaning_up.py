@@ -105,7 +105,8 @@ async def test_media_beyond_their_bound_go_and_the_session_can_be_made_again() -
     async def keep(name: str, data: bytes) -> None:
         again[name] = data
 
-    await derive(system.journal, "s", keep)
+    replayed = await derive(system.journal, "s", keep, store=system.store)
+    assert (replayed.differences, replayed.media_kept) == ([], False)
     assert len(again) > 3
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rhapsode.agents.admission import Gate
+from rhapsode.agents.backlog import Backlog
 from rhapsode.agents.journal import Journal
 from rhapsode.codecs.encoding import decode
 from rhapsode.codecs.hls import check as hls_check
@@ -57,6 +58,12 @@ class System(InMemorySystem):
     def gate(self) -> Gate:
         """What the first stage of a session asks."""
         return Gate(self.admissions, self.journal.of(Admission))
+
+    @property
+    def no_backlog(self) -> Backlog:
+        """What never has a stage wait, where nothing is mastered behind it."""
+        journal = self.journal
+        return Backlog(journal.of(Event), journal.of(AudioFrame), 10**9, 10**9)
 
     def limited_to(self, stage: Stage) -> Journal:
         """Return the journal that a stage is given."""

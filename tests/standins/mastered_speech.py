@@ -17,7 +17,8 @@ Piece = tuple[str, Boundary]
 async def speech_of(system: System, *chapters: list[Piece]) -> list[Speech]:
     """Have the system's voice speak chapters; return all records, chapter after chapter."""
     journal = system.journal
-    speak = Speak(system.voice, 1, journal.of(Chunk), journal.of(Speech), journal.of(Control))
+    chunks_, speech, control = journal.of(Chunk), journal.of(Speech), journal.of(Control)
+    speak = Speak(system.voice, 1, chunks_, speech, control, system.no_backlog)
     seq = at = 0
     for chapter, pieces in enumerate(chapters):
         chunks: list[Chunk] = []

@@ -1,0 +1,87 @@
+"""What is sounded waits for mastering where it is far ahead, and never for ever."""
+
+import asyncio
+
+from standins.in_memory import System
+from standins.waiting import until
+
+from rhapsode.agents.backlog import MOST_CHUNKS, Backlog
+from rhapsode.codecs.records import AudioFrame, Event, Speech
+from rhapsode.topologies.registry import stages_named
+
+TEXT = "This is a sentence of its own, and it is not a short one. " * 60
+
+
+def backlog_of(system: System, most_pieces: int = 4) -> Backlog:
+    journal = system.journal
+    return Backlog(journal.of(Event), journal.of(AudioFrame), most_pieces=most_pieces)
+
+
+def mastered(seq: int, *, last: bool = False) -> Event:
+    return Event(session="s", stage="master", seq=seq, kind="chunk", last=last)
+
+
+async def test_the_first_chunks_never_wait() -> None:
+    system = System()
+    for seq in range(MOST_CHUNKS):
+        await backlog_of(system).chunk("s", seq)
+
+
+async def test_a_chunk_waits_until_mastering_is_near_and_no_longer() -> None:
+    system = System()
+    await system.describe()
+    waiting = asyncio.create_task(backlog_of(system).chunk("s", MOST_CHUNKS + 1))
+    for seq in range(2):
+        assert not waiting.done()
+        await system.append([mastered(seq)])
+    await until(waiting.done)
+
+
+async def test_nothing_waits_for_a_session_that_has_ended() -> None:
+    system = System()
+    await system.describe()
+    waiting = asyncio.create_task(backlog_of(system).chunk("s", 500))
+    await system.append([mastered(0, last=True)])
+    await until(waiting.done)
+
+
+async def test_a_piece_waits_until_its_chapter_is_mastered_that_far() -> None:
+    system = System()
+    await system.describe()
+    tasks = [
+        asyncio.create_task(backlog_of(system).piece("s", chapter, piece))
+        for chapter, piece in ((0, 5), (1, 5), (0, 3))
+    ]
+    await until(tasks[2].done)
+
+    def frame(number: int, chapter: int, piece: int) -> AudioFrame:
+        return AudioFrame(
+            session="s", first_sample=number, samples=1, pcm=bytes(2), chapter=chapter, piece=piece
+        )
+
+    await system.append([frame(0, 0, 1)])
+    assert not tasks[0].done()
+    await system.append([frame(1, 0, 2)])
+    await until(tasks[0].done)
+    assert not tasks[1].done()
+    await system.append([frame(2, 1, 4)])
+    await until(tasks[1].done)
+
+
+async def test_a_voice_is_never_many_chunks_ahead_of_what_is_mastered() -> None:
+    system = System()
+    async with system.running(stages_named(("split", "speak"))):
+        await system.narrate(TEXT)
+
+        async def spoken() -> int:
+            return (await system.journal.of(Speech).state("s/0")).next
+
+        async def enough() -> bool:
+            return await spoken() >= MOST_CHUNKS
+
+        await until(enough, 20)
+        assert await spoken() == MOST_CHUNKS
+    async with system.running():
+        await system.finished("s")
+    await system.check("s")
+    assert await spoken() > 2 * MOST_CHUNKS
