@@ -81,6 +81,7 @@ class Master:
                 continue
             async for output in self._ready(session, run):
                 yield output
+            run.caught_up = True
 
     async def given_up(
         self, session: Description, record: Speech | ObjectAudio | Control, reason: str
@@ -114,12 +115,15 @@ class Master:
     async def _ready(
         self, session: Description, run: MasterRun
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        """Yield all that can be mastered now, in order."""
+        """Yield all that could be mastered when this was called."""
+        # what comes meanwhile is handed over by itself: else a voice that is always a little ahead
+        # would keep this record in hand for as long as the session goes on
+        bounds: dict[int, int] = {}
         while not run.closed:
             if run.cancelled:
                 yield self._ended(session, run, "cancelled")
                 return
-            parts = await self._next(session, run)
+            parts = await self._next(session, run, bounds)
             if not parts:
                 return
             head = parts[0]
@@ -170,12 +174,18 @@ class Master:
                 event = self._event(session, run, head, start=start, words=words, error=head.error)
                 yield (*frames, event)
 
-    async def _next(self, session: Description, run: MasterRun) -> list[Speech]:
+    async def _next(
+        self, session: Description, run: MasterRun, bounds: dict[int, int]
+    ) -> list[Speech]:
         if run.parts:
             parts, run.parts = run.parts, []
             return parts
         at = run.at
         sequence = f"{session.session}/{at.chapter}"
+        if at.chapter not in bounds:
+            bounds[at.chapter] = (await self.speech.state(sequence)).next
+        if at.index >= bounds[at.chapter]:
+            return []
         return await self.speech.records(sequence, at.index, at.index + 1)
 
     async def _object(
@@ -187,7 +197,8 @@ class Master:
         """
         sequence = f"{session.session}/{run.at.chapter}"
         window: list[ObjectAudio] = []
-        async for piece in self.objects.stream(sequence, max(0, run.at.piece - 1)):
+        end = (await self.objects.state(sequence)).next
+        async for piece in self.objects.stream(sequence, max(0, run.at.piece - 1), end):
             if piece.index < head.index:
                 continue
             window = [*window[-2:], piece]

@@ -29,6 +29,8 @@ class MasterRun:
     """Why, of the last one that is known."""
     parts: list[Speech] = field(default_factory=list[Speech])
     """Delivered parts of the next chunk's speech, so far."""
+    caught_up: bool = False
+    """True once all was mastered that was there when the run began."""
     cancelled: bool = False
     heard_until_s: float = 0.0
     """Somebody listens until then, as far as was reported."""
@@ -45,10 +47,16 @@ class MasterRun:
             self.heard_until_s = monotonic() + LISTENING_S
 
     def collect(self, part: Speech | ObjectAudio) -> bool:
-        """Keep a delivered part; tell whether its chunk is whole (if not here, the log has it)."""
+        """Keep a delivered part; tell whether there may be something to master.
+
+        There is where the chunk is whole (if not here, the log has it), unless it was mastered with
+        those before it: then the next record follows at once, or acknowledging would stay behind.
+        """
         if isinstance(part, ObjectAudio):
             # one that was mastered with those before it asks for nothing
             return (part.chapter, part.piece) >= (self.at.chapter, self.at.piece)
+        if self.caught_up and (part.chapter, part.index) < (self.at.chapter, self.at.index):
+            return False
         in_turn = (part.chapter, part.index) == (self.at.chapter, self.at.index)
         if in_turn and part.part == len(self.parts):
             self.parts.append(part)

@@ -1,8 +1,11 @@
 """What is sounded waits for mastering where it is far ahead, and never for ever."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
-from standins.in_memory import System
+from standins.in_memory import System, accepted
+from standins.master_items import agent
+from standins.mastered_speech import Piece, speech_of
 from standins.waiting import until
 
 from rhapsode.agents.backlog import MOST_CHUNKS, Backlog
@@ -66,6 +69,31 @@ async def test_a_piece_waits_until_its_chapter_is_mastered_that_far() -> None:
     assert not tasks[1].done()
     await system.append([frame(2, 1, 4)])
     await until(tasks[1].done)
+
+
+async def test_a_record_is_done_though_a_voice_is_always_a_little_ahead() -> None:
+    """Else it would be in hand, and in memory, for as long as the session goes on."""
+    full = await accepted()
+    story: list[Piece] = [(f"Number {number}.", "sentence") for number in range(30)]
+    spoken = await speech_of(full, [*story, ("", "end")])
+    system = await accepted()
+    await system.append(spoken[:2])
+    asked: list[int] = []
+
+    async def delivered() -> AsyncIterator[Speech]:
+        for record in spoken:
+            asked.append((await system.journal.of(Event).state("s/master")).next)
+            yield record
+
+    coming = iter(spoken[2:])
+    outputs = agent(system)(await system.journal.describe("s"), delivered())
+    async for output in outputs:
+        await system.append(output)
+        if any(isinstance(record, Event) for record in output):  # one chunk for each
+            await system.append([record for record in [next(coming, None)] if record is not None])
+    ahead = [mastered - number for number, mastered in enumerate(asked)]
+    assert max(ahead) <= 3
+    assert (await system.journal.of(AudioFrame).state("s")).closed
 
 
 async def test_a_voice_is_never_many_chunks_ahead_of_what_is_mastered() -> None:

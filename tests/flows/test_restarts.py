@@ -55,7 +55,7 @@ async def rerun(
     system = system_that_crashes(gate)
     assert isinstance(system.log, CrashingLog)
     await system.declare()
-    for batch in was.sessions:
+    for batch in was.given(stage):
         await append_unharmed(system.log, batch)
     upstream = Upstream(system.log, stage.sources, coming, step)
     writes = await run_through(stage, system, gate, upstream, crashes)

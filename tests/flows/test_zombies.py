@@ -33,9 +33,9 @@ async def test_two_workers_that_race_over_a_session_write_what_one_would(
     log = UnevenLog(seed)
     system = new_system(log=log, store=UnevenObjects(log))
     await system.declare()
-    for batch in undisturbed.sessions:
-        await append_unharmed(log, batch)
     stage = STAGES[name]
+    for batch in undisturbed.given(stage):
+        await append_unharmed(log, batch)
     workers = [Worker(stage, system), Worker(stage, system)]
     coming = undisturbed.coming(stage, seed)
     await deliver(log, coming[:late], workers[0])
@@ -58,9 +58,9 @@ async def test_a_worker_thought_dead_that_wakes_up_changes_nothing(
     assert isinstance(system.log, MemoryLog)
     groups = MemoryGroups(system.log)
     await system.declare()
-    for batch in undisturbed.sessions:
-        await append_unharmed(system.log, batch)
     stage = STAGES[name]
+    for batch in undisturbed.given(stage):
+        await append_unharmed(system.log, batch)
     await groups.claim(name, 1, range(PARTITIONS))
     asleep = Worker(stage, system, generation=1)
     gate.set_to(Crash(writes))

@@ -94,6 +94,15 @@ class Undisturbed:
             merged.append(chance.choice(queues).pop(0))
         return merged
 
+    def given(self, stage: Stage) -> list[SequenceBatch]:
+        """Return what is in the log before a stage is run alone.
+
+        Those who sound what is to be heard wait for mastering, so all of that has been done.
+        """
+        downstream = ("event", "audio-frame") if stage.name in ("speak", "fetch") else ()
+        done = [batch for topic in downstream for batch in self.sources[topic]]
+        return [*self.sessions, *(one for one in done if not one.sequence.endswith("/split"))]
+
 
 def is_idle_session(sequence: str) -> bool:
     """Tell whether a sequence is of the session that was cut after idle time."""
