@@ -14,6 +14,7 @@ from ..storage.admissions import Admissions, Places
 from ..storage.log import LogError
 from ..storage.session_index import SessionIndex
 from .admission import Speed
+from .admitted import Admitted
 from .journal import STEP_ENTRIES, Description, Journal, UnknownSessionError
 from .pace import Pacer
 
@@ -21,43 +22,26 @@ GROUP = "admission"
 """Offsets are committed under this name, so that the next leader need not begin at the first."""
 LEASE_S = 3.0
 TICK_S = 0.25
+BUSY_TICK_S = 0.1
+"""While sessions wait."""
+STARTING_SHARE = 1 / 16
+"""Of the sessions in production, those that have no sound yet, but one at least: more would only
+wait for each other, and who is in line can be told so."""
+AT_ONCE_IDLE = 4
+"""Sessions that may start at once where nothing is in production."""
+STARTS_S = 2.0
+"""A session that has none for so long waits for something else, such as a model."""
 IDLE_TICK_S = 1.0
 COMMIT_S = 5.0
 TRY_AGAIN_S = 1.0
 FIRST_LIMIT = 8
 """Sessions admitted before anything was measured."""
-ASLEEP_S = 10.0
-"""An open session that gets nothing and makes nothing for so long needs no place."""
 ASLEEP_A_TICK = 32
 """Of those that sleep so many are looked at in a tick: they may have woken, or ended."""
-LOST_S = 900.0
-"""A session that makes nothing for so long, and does not end, is not counted any more."""
 PAGE = 100
 NOWHERE = (-1, -1)
 """Where an admission is that the log has let go of."""
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _Admitted:
-    """A session that was admitted and has not ended, as the leader last saw it."""
-
-    session: str
-    place: tuple[int, int]
-    """Partition and offset of its admission."""
-    steady: bool
-    """True where it has work until it ends; others may sleep."""
-    rate_hz: int
-    since_s: float
-    moved_at_s: float
-    pacer: Pacer | None
-    """Of a session with a pace."""
-    samples: int = 0
-    inputs: int = 0
-
-    def works(self, now_s: float) -> bool:
-        """Tell whether it needs a place: a session that sleeps needs none."""
-        return now_s - self.moved_at_s < (LOST_S if self.steady else ASLEEP_S)
 
 
 @dataclass(slots=True)
@@ -75,7 +59,7 @@ class Admitter:
     index: SessionIndex
     member: str = field(default_factory=lambda: token_hex(8))
     _speed: Speed = field(init=False)
-    _admitted: dict[str, _Admitted] = field(default_factory=dict[str, _Admitted])
+    _admitted: dict[str, Admitted] = field(default_factory=dict[str, Admitted])
     _positions: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
     _production_s: float = 0.0
     _committed_at_s: float = 0.0
@@ -156,7 +140,7 @@ class Admitter:
 
     async def _tick(self) -> None:
         at_work = await self._look()
-        free = self._speed.limit - at_work
+        free = min(self._speed.limit - at_work, self._may_start(at_work))
         in_line = await self.admissions.first_in_line(max(0, free))
         if in_line:
             await asyncio.gather(*(self._admit(session) for session in in_line))
@@ -167,7 +151,19 @@ class Admitter:
             self.member, places, 0 if waiting else max(0, free - len(in_line))
         )
         await self._commit()
-        await self._learn(TICK_S if self._admitted or waiting else IDLE_TICK_S)
+        pause_s = BUSY_TICK_S if waiting else TICK_S
+        await self._learn(pause_s if self._admitted or waiting else IDLE_TICK_S)
+
+    def _may_start(self, at_work: int) -> int:
+        """Return how many more sessions may be about to sound for the first time."""
+        if not at_work:
+            return AT_ONCE_IDLE
+        since_s = monotonic() - STARTS_S
+        starting = sum(
+            one.steady and not one.samples and one.since_s > since_s
+            for one in self._admitted.values()
+        )
+        return max(1, int(STARTING_SHARE * self._speed.limit)) - starting
 
     async def _learn(self, timeout_s: float) -> bool:
         """Read who was admitted; wait for that, at most until the next tick."""
@@ -186,10 +182,10 @@ class Admitter:
                 self._admitted[session] = self._new(description, (place[1], entry.offset))
         return bool(found)
 
-    def _new(self, description: Description, place: tuple[int, int]) -> _Admitted:
+    def _new(self, description: Description, place: tuple[int, int]) -> Admitted:
         now_s, paced = monotonic(), description.record.pace.ahead_s > 0
         control, frames = self.journal.of(Control), self.journal.of(AudioFrame)
-        return _Admitted(
+        return Admitted(
             description.session,
             place,
             not description.record.open and not paced,
@@ -232,7 +228,7 @@ class Admitter:
         self._speed.note(now_s, made_s, sum(one.steady for one in working))
         return len(working)
 
-    def _looked_at(self, now_s: float) -> list[_Admitted]:
+    def _looked_at(self, now_s: float) -> list[Admitted]:
         """Return those at work, and a few of those asleep, in turn."""
         at_work = [one for one in self._admitted.values() if one.works(now_s)]
         asleep = [one for one in self._admitted.values() if not one.works(now_s)]
@@ -240,7 +236,7 @@ class Admitter:
         self._turn = first + ASLEEP_A_TICK
         return at_work + asleep[first : first + ASLEEP_A_TICK]
 
-    def _forget(self, one: _Admitted, now_s: float) -> None:
+    def _forget(self, one: Admitted, now_s: float) -> None:
         del self._admitted[one.session]
         if one.steady:
             took_s = now_s - one.since_s
@@ -248,7 +244,7 @@ class Admitter:
                 took_s - self._production_s
             )
 
-    async def _see(self, one: _Admitted) -> bool:
+    async def _see(self, one: Admitted) -> bool:
         """Note how far a session is; return whether it has ended."""
         if (await self.journal.of(Segment).state(one.session)).closed:
             return True

@@ -1,0 +1,32 @@
+"""A session in production, as the one who admits sees it."""
+
+from dataclasses import dataclass
+
+from .pace import Pacer
+
+ASLEEP_S = 10.0
+"""An open session that gets nothing and makes nothing for so long needs no place."""
+LOST_S = 900.0
+"""A session that makes nothing for so long, and does not end, is not counted any more."""
+
+
+@dataclass(slots=True)
+class Admitted:
+    """A session that was admitted and has not ended, as the leader last saw it."""
+
+    session: str
+    place: tuple[int, int]
+    """Partition and offset of its admission."""
+    steady: bool
+    """True where it has work until it ends; others may sleep."""
+    rate_hz: int
+    since_s: float
+    moved_at_s: float
+    pacer: Pacer | None
+    """Of a session with a pace."""
+    samples: int = 0
+    inputs: int = 0
+
+    def works(self, now_s: float) -> bool:
+        """Tell whether it needs a place: a session that sleeps needs none."""
+        return now_s - self.moved_at_s < (LOST_S if self.steady else ASLEEP_S)
