@@ -5,24 +5,24 @@ own: the end of what it wrote tells what it has done.
 """
 
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ..codecs.encoding import decode, encode
+from ..codecs.encoding import decode
 from ..codecs.records import SequenceRecord, Session, key_of_sequence
 from ..codecs.session import Form, Mastering, Mode, PausePolicy, VoiceSettings
 from ..storage.log import (
     Entry,
     Log,
     OverlapError,
-    SequenceBatch,
     SequenceState,
     TrimmedError,
     partition_of,
     scope_of,
 )
 from .archive import Archive
+from .batching import batches
 from .past import Past
 
 R = TypeVar("R", bound=SequenceRecord)
@@ -260,47 +260,3 @@ class Journal:
         """
         partition = partition_of(records[0].key.encode(), self.partitions)
         return await self.log.append_at(partition, batches(records))
-
-
-def batches(records: Sequence[SequenceRecord]) -> list[SequenceBatch]:
-    """Return records as batches; neighbours at one position (a chunk's parts) become one."""
-    made: list[SequenceBatch] = []
-    for record in records:
-        value = encode(record)
-        previous = made[-1] if made else None
-        if previous is not None and _share_position(previous, record):
-            made[-1] = SequenceBatch(
-                topic=previous.topic,
-                sequence=previous.sequence,
-                start=previous.start,
-                end=previous.end,
-                key=previous.key,
-                values=(*previous.values, value),
-                last=previous.last or record.last,
-                by_start=previous.by_start,
-                continues=previous.continues,
-            )
-            continue
-        made.append(
-            SequenceBatch(
-                topic=record.TOPIC,
-                sequence=record.sequence,
-                start=record.start,
-                end=record.end,
-                key=record.key.encode(),
-                values=(value,),
-                last=record.last,
-                by_start=record.JUDGED_BY_START,
-                # where a session's sequences are spread, their partitions do not know it yet
-                continues=not (record.KEYED_BY_SEQUENCE or isinstance(record, Session)),
-            )
-        )
-    return made
-
-
-def _share_position(batch: SequenceBatch, record: SequenceRecord) -> bool:
-    return (
-        (batch.topic, batch.sequence) == (record.TOPIC, record.sequence)
-        and (batch.start, batch.end) == (record.start, record.end)
-        and record.end > record.start
-    )

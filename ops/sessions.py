@@ -35,7 +35,7 @@ def _any_voice(settings: VoiceSettings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """Accepts sessions and items, and lists what they became."""
+    """Accepts sessions and items."""
 
     journal: Journal
     objects: ObjectSource | None = None
@@ -120,7 +120,7 @@ class Sessions:
         return described
 
     async def _append_new(self, session: Session, *items: Item) -> list[bool]:
-        # should only one of them succeed, who cleans up makes the index right
+        # where only one of the two succeeds, who cleans up makes the index right
         written, _ = await asyncio.gather(
             self.journal.append(session, *items), self.index.add(session.session, session.owner)
         )
@@ -222,8 +222,7 @@ class Sessions:
         Raises:
             UnknownSessionError: there is no such session.
         """
-        check_session(session)
-        await self.journal.describe(session)
+        await self.journal.describe(check_session(session))
         if (await self.journal.of(Item).state(session)).closed:
             return
         try:

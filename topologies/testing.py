@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..agents.archive import Archive
+from ..agents.batching import batches
 from ..agents.decoders.in_process import in_process_decoders
 from ..agents.decoders.isolated import Decoders
-from ..agents.journal import Journal, R, batches
+from ..agents.journal import Journal, R
 from ..agents.models.model import Model
 from ..agents.models.reciter import Reciter
 from ..agents.retention import Retention

@@ -1,6 +1,7 @@
 """Writing what an agent yields: where its stage may, all or none, and under the owner's fence."""
 
-from ..agents.journal import Journal, UndeclaredTopicError, batches
+from ..agents.batching import batches
+from ..agents.journal import Journal, UndeclaredTopicError
 from ..codecs.records import SequenceRecord
 from ..storage.log import (
     ClosedError,

@@ -171,7 +171,7 @@ async def test_who_is_cancelled_in_line_takes_no_place() -> None:
 
 
 async def test_an_open_session_that_sleeps_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rhapsode.agents.admitting.ASLEEP_S", 0.1)
+    monkeypatch.setattr("rhapsode.agents.admitted.ASLEEP_S", 0.1)
     system = System(admissions=MemoryAdmissions())
     await system.declare()
     for number in range(3):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 from standins.in_memory import System, accepted
 
+from rhapsode.agents.batching import batches
 from rhapsode.agents.journal import (
     KEPT_DESCRIPTIONS,
     STEP_ENTRIES,
@@ -14,7 +15,6 @@ from rhapsode.agents.journal import (
     Sequences,
     UndeclaredTopicError,
     UnknownSessionError,
-    batches,
 )
 from rhapsode.codecs.encoding import MalformedError
 from rhapsode.codecs.records import (

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from standins.in_memory import System, accepted, contents
 
-from rhapsode.agents.journal import batches
+from rhapsode.agents.batching import batches
 from rhapsode.agents.speak import Speak
 from rhapsode.agents.turns import Turns
 from rhapsode.agents.voices.in_turns import InTurns

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from rhapsode.agents.journal import batches
+from rhapsode.agents.batching import batches
 from rhapsode.codecs.encoding import decode
 from rhapsode.codecs.records import TOPICS, SequenceRecord
 from rhapsode.storage.log import Entry, Fence, Log, SequenceBatch, TopicPartition, partition_of

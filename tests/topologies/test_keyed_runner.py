@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from rhapsode.agents.journal import Description, Journal, UndeclaredTopicError, batches
+from rhapsode.agents.batching import batches
+from rhapsode.agents.journal import Description, Journal, UndeclaredTopicError
 from rhapsode.codecs.encoding import encode
 from rhapsode.codecs.records import Chunk, DeadLetter, Item, Passage, Speech
 from rhapsode.storage.log import UnreachableError
