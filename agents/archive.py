@@ -38,6 +38,18 @@ DECODED_BYTES = 32 * 1024 * 1024
 """Of sections with their samples; a minute of audio takes about 6 MB."""
 
 
+class KeptEntry(msgspec.Struct, frozen=True, array_like=True):
+    """An entry that a head has, so that nobody need read a piece for it."""
+
+    topic: str
+    sequence: str
+    position: int
+    offset: int
+    timestamp_ms: int
+    key: bytes
+    value: bytes
+
+
 class Head(msgspec.Struct, frozen=True, kw_only=True):
     """What the log knew of a session that it has forgotten."""
 
@@ -48,6 +60,15 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     """By partition number: the name of the newest piece."""
     states: dict[str, tuple[int, bool]]
     """By topic and sequence, with a space between: where it ends, and whether it is closed."""
+    kept: tuple[KeptEntry, ...] = ()
+    """What tells what the session is and what became of it."""
+
+    def entry(self, topic: str, sequence: str, position: int) -> Entry | None:
+        """Return what is at a position that takes one record, if the head has it."""
+        for one in self.kept:
+            if (one.topic, one.sequence, one.position) == (topic, sequence, position):
+                return Entry(one.offset, one.timestamp_ms, one.key, one.value)
+        return None
 
     def state(self, topic: str, sequence: str) -> SequenceState:
         """Return where a sequence ended."""

@@ -71,6 +71,9 @@ class Past:
         newest = await self._log.archived(partition, session)
         if not newest:
             head = await self.head(session, surely=True)
+            kept = head.entry(kind.TOPIC, sequence, start) if head and end == start + 1 else None
+            if kept is not None:
+                return [kept]
             newest = head.pieces.get(partition, "") if head else ""
         if not newest:
             return []

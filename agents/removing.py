@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from ..codecs.records import DeviceFrames, Event, Segment
-from ..storage.log import ScopeState
+from ..codecs.records import DeviceFrames, Event, Segment, SequenceRecord, Session
+from ..storage.log import Entry, ScopeState
 from ..storage.objects.store import Objects
 from ..storage.session_index import SessionIndex
-from .archive import Archive, Head
+from .archive import Archive, Head, KeptEntry
 from .journal import Journal, UnknownSessionError
 
 REFUSED_S = 86_400.0
@@ -37,26 +37,38 @@ class Remover:
             return await self._end_unknown(session)
         if any(state.batches for state in states) or not await self._has_ended(session, states):
             return False
-        events = self.journal.of(Event)
-        last = await events.entries(
-            f"{session}/publish", max(0, (await events.state(f"{session}/publish")).next - 1)
-        )
         described = await self.journal.describe(session)
+        kept = await self._kept(session)
+        ended_ms = [one.timestamp_ms for one in kept if one.sequence == f"{session}/publish"]
         head = Head(
             session=session,
             created_ms=described.created_ms,
-            ended_ms=last[-1].timestamp_ms if last else described.created_ms,
+            ended_ms=max(ended_ms, default=described.created_ms),
             pieces={number: state.archive for number, state in enumerate(states) if state.archive},
             states={
                 f"{topic} {sequence}": (one.next, one.closed)
                 for state in states
                 for (topic, sequence), one in state.sequences.items()
             },
+            kept=tuple(kept),
         )
         await self.archive.put_head(head)
         await self._forget(session, states)
         await self.index.end(session, head.ended_ms)
         return True
+
+    async def _kept(self, session: str) -> list[KeptEntry]:
+        """Return the session's description, and the first and last event of each stage."""
+        wanted: list[tuple[type[SequenceRecord], str]] = [(Session, session)]
+        wanted += [(Event, f"{session}/{stage}") for stage in ("split", "master", "publish")]
+        kept: list[KeptEntry] = []
+        for kind, sequence in wanted:
+            sequences = self.journal.of(kind)
+            last = max(0, (await sequences.state(sequence)).next - 1)
+            for position in sorted({0, last}):
+                found = await sequences.entries(sequence, position, position + 1)
+                kept += [_kept_entry(kind.TOPIC, sequence, position, entry) for entry in found]
+        return kept
 
     async def _end_unknown(self, session: str) -> bool:
         """Make the index right for a session that the log does not know."""
@@ -114,3 +126,15 @@ class Remover:
         # the one that says whether the session is known goes last
         for number in sorted(known | {home}, key=lambda number: number == home):
             await self.journal.log.forget(number, session, refuse_s=REFUSED_S)
+
+
+def _kept_entry(topic: str, sequence: str, position: int, entry: Entry) -> KeptEntry:
+    return KeptEntry(
+        topic,
+        sequence,
+        position,
+        entry.offset,
+        entry.timestamp_ms,
+        entry.key or b"",
+        entry.value or b"",
+    )

@@ -11,7 +11,7 @@ import structlog
 from ...agents.journal import UnknownSessionError
 from ...codecs.records import Item
 from ...storage.log import LogError, UnreachableError
-from ..progress import recent_sessions
+from ..progress import load_progress
 from ..refusals import ConflictError
 from ..sessions import Sessions
 from .background import in_background
@@ -70,8 +70,11 @@ class OpenSessions:
             try:
                 if not known:
                     journal, index = self._sessions.journal, self._sessions.index
-                    for progress in await recent_sessions(journal, index, RECENT_SESSIONS):
-                        if progress.open and not progress.done:
+                    for one in await index.newest(RECENT_SESSIONS):
+                        progress = (
+                            None if one.ended_ms else await load_progress(journal, one.session)
+                        )
+                        if progress is not None and progress.open and not progress.done:
                             self.watch(progress.session)
                     known = True
                 for session in list(self._watched):

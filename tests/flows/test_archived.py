@@ -110,6 +110,11 @@ async def test_a_session_that_is_over_is_forgotten_and_replays() -> None:
     fresh = Journal(system.log, PARTITIONS, archive=system.archive)
     assert await everything(fresh, before) == before
     assert await load_progress(fresh, "s") == progress
+    for name in await system.archive._objects.names("archive/s/"):
+        if not name.endswith("/head"):
+            await system.archive.withdraw(name)
+    bare = Journal(system.log, PARTITIONS, archive=Archive(system.archive._objects))
+    assert await load_progress(bare, "s") == progress  # without a look into any piece
     assert (await derive(fresh, "s", store=system.store)).differences == []
     assert await remover.forget_if_over("s")  # again, as after a crash in the middle
     known = await system.session_index.get("s")
