@@ -85,8 +85,8 @@ def test_the_topology_comes_as_json_too() -> None:
     assert split == {
         "topology": "speech",
         "stage": "split",
-        "sources": ["text", "passage", "admission"],
-        "reads": [],
+        "sources": ["text", "passage", "admission", "control"],
+        "reads": ["audio-frame"],
         "sinks": ["chunk", "event", "admission"],
     }
 
