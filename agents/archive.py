@@ -223,7 +223,10 @@ class Archive:
         stored = await self._objects.get(name)
         if stored is None:
             raise DamagedPieceError(f"{name} is not in the archive any more")
-        header, begin = decode_header(stored.data)
+        try:
+            header, begin = decode_header(stored.data)
+        except DamagedPieceError as error:
+            raise DamagedPieceError(f"{name}: {error}") from None
         piece = _Piece(stored.data, header, begin)
         self._pieces.put(name, piece, len(stored.data))
         return piece
@@ -235,7 +238,10 @@ class Archive:
             return known  # pyright: ignore[reportUnknownVariableType]  # what is put in below
         piece = await self._piece(listed.piece)
         sections = [one for one in piece.header.sections if (one.topic, one.sequence) == key[1:]]
-        entries = await asyncio.to_thread(decode_section, piece.data, piece.begin, sections[0])
+        try:
+            entries = await asyncio.to_thread(decode_section, piece.data, piece.begin, sections[0])
+        except DamagedPieceError as error:
+            raise DamagedPieceError(f"{listed.piece}: {error}") from None
         self._decoded.put(key, entries, sum(len(entry.value) for entry in entries))
         return entries
 

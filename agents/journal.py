@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ..codecs.encoding import decode
-from ..codecs.records import SequenceRecord, Session, key_of_sequence
+from ..codecs.records import SequenceRecord, Session, check_session, key_of_sequence
 from ..codecs.session import Form, Mastering, Mode, PausePolicy, VoiceSettings
 from ..storage.log import (
     Entry,
@@ -229,6 +229,10 @@ class Journal:
         """
         known = self._descriptions.get(session)
         if known is None:
+            try:
+                check_session(session)
+            except ValueError as error:
+                raise UnknownSessionError(f"there is no session of that name: {error}") from None
             sequences = Sequences(self.log, Session, self.partitions, self._past)
             found = await sequences.entries(session, 0, 1)
             if not found:

@@ -30,9 +30,7 @@ SWEEP_S = 60.0
 TRY_AGAIN_S = 5.0
 LOW = 0.9
 """Where the log is over its bound, it is brought down to this share of it."""
-HELD_UP = 4.0
-"""From so many times its bound on, the log lets go of what a stage has not read."""
-SPARED_S = 2.0
+SPARED_S = 5.0
 """What is younger stays, however full the log is: it is being read."""
 CHECKS_A_TICK = 100
 """Sessions that are asked in a tick whether they are over."""
@@ -200,32 +198,27 @@ class Retainer:
         if self.retention.log_age_s:
             for number in sizes:
                 before_ms = now_ms - 1000 * self.retention.log_age_s
-                while cut := await self._cut(number, before_ms, hold=True):
+                while cut := await self._cut(number, before_ms):
                     sizes[number] -= cut
         bound = self.retention.log_bytes
         if 0 < bound < sum(sizes.values()):
-            await self._trim_to(sizes, now_ms, LOW * bound, hold=True)
-        if 0 < HELD_UP * bound < sum(sizes.values()):
-            log.error("a stage does not read what it should: its records are let go of")
-            await self._trim_to(sizes, now_ms, HELD_UP * bound, hold=False)
+            await self._trim_to(sizes, now_ms, LOW * bound)
         for number in sizes:
             await self.trimmer.drop_old_dead_letters(number)
 
-    async def _trim_to(
-        self, sizes: dict[int, int], now_ms: float, wanted: float, *, hold: bool
-    ) -> None:
+    async def _trim_to(self, sizes: dict[int, int], now_ms: float, wanted: float) -> None:
         left = dict(sizes)
         while left and sum(sizes.values()) > wanted:
             fullest = max(left, key=lambda number: left[number])
-            cut = await self._cut(fullest, now_ms - 1000 * SPARED_S, hold=hold)
+            cut = await self._cut(fullest, now_ms - 1000 * SPARED_S)
             if not cut:
                 del left[fullest]
                 continue
             left[fullest] -= cut
             sizes[fullest] -= cut
 
-    async def _cut(self, number: int, before_ms: float, *, hold: bool) -> int:
-        cut = await self.trimmer.cut(number, before_ms, hold=hold)
+    async def _cut(self, number: int, before_ms: float) -> int:
+        cut = await self.trimmer.cut(number, before_ms)
         if cut is None:
             return 0
         self._to_check |= dict.fromkeys(cut.sessions)

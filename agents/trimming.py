@@ -71,7 +71,9 @@ class Trimmer:
     archive: Archive
     index: SessionIndex
     readers: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
-    """By topic: the groups that read it; what they have not committed stays, while it can."""
+    """By topic: the groups that read it; what they have not committed stays."""
+    _at_work: set[str] = field(default_factory=set[str])
+    """Groups that have committed something."""
 
     async def sizes(self) -> dict[int, int]:
         """Return about how many bytes each partition takes."""
@@ -92,19 +94,18 @@ class Trimmer:
         times = [entries[0].timestamp_ms for entries in found.values() if entries]
         return min(times, default=None)
 
-    async def cut(self, partition: int, before_ms: float, *, hold: bool = True) -> Cut | None:
+    async def cut(self, partition: int, before_ms: float) -> Cut | None:
         """Let go of the oldest records, if they are older than that; None where there are none.
 
         Args:
             partition: Its number.
             before_ms: Unix milliseconds by the log's clock; younger ones stay.
-            hold: False lets go of what readers have not committed, too.
 
         Raises:
             SupersededError: another process does the same.
             OSError: log or archive are out of reach; nothing is trimmed that is not archived.
         """
-        limits = {topic: await self._limit(topic, partition, hold=hold) for topic in SEQUENCED}
+        limits = {topic: await self._limit(topic, partition) for topic in SEQUENCED}
         step = STEP_ENTRIES
         while True:
             read = await self._read(partition, step)
@@ -140,14 +141,28 @@ class Trimmer:
         found = await self.journal.log.read(places, limit=limit)
         return {topic: found.get((topic, partition), []) for topic in SEQUENCED}
 
-    async def _limit(self, topic: str, partition: int, *, hold: bool) -> float:
+    async def _limit(self, topic: str, partition: int) -> float:
         """Return the offset from which on entries are not to go yet."""
-        committed = [
-            await self.journal.log.committed(group, topic, partition)
-            for group in (self.readers.get(topic, ()) if hold else ())
-        ]
-        # a stage that never ran holds nothing
-        return min((offset for offset in committed if offset is not None), default=float("inf"))
+        limits = [float("inf")]
+        for group in self.readers.get(topic, ()):
+            committed = await self.journal.log.committed(group, topic, partition)
+            if committed is not None:
+                self._at_work.add(group)
+                limits.append(committed)
+            elif await self._is_at_work(group):
+                limits.append(0)  # it has not come to this partition yet
+        return min(limits)
+
+    async def _is_at_work(self, group: str) -> bool:
+        """Return whether a group has committed anything: a stage that never ran holds nothing."""
+        if group in self._at_work:
+            return True
+        for topic in (one for one, groups in self.readers.items() if group in groups):
+            for number in range(self.journal.partitions):
+                if await self.journal.log.committed(group, topic, number) is not None:
+                    self._at_work.add(group)
+                    return True
+        return False
 
     async def _archive_all(
         self, partition: int, chosen: Mapping[str, Sequence[Entry]]

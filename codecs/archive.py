@@ -91,7 +91,9 @@ class _Row(msgspec.Struct, frozen=True, array_like=True):
     timestamp_ms: int
     key: bytes
     body: bytes
-    """The value, without its samples where ``pcm_bytes`` is not negative."""
+    """The value without its samples."""
+    pcm_at: int
+    """Where in the value they belong."""
     pcm_bytes: int
 
 
@@ -201,12 +203,11 @@ def _encode_section(entries: Sequence[ArchivedEntry]) -> tuple[bytes, bytes]:
     samples: list[bytes] = []
     channels = 1
     for entry in entries:
-        body, pcm_bytes = entry.value, -1
-        parted = _parted(entry.value)
-        if parted is not None:
-            body, pcm, channels = parted
-            pcm_bytes = len(pcm)
-            samples.append(pcm)
+        pcm, found = _samples_of(entry.value)
+        pcm_at = entry.value.find(pcm) if pcm else 0
+        channels = found if pcm else channels
+        body = entry.value[:pcm_at] + entry.value[pcm_at + len(pcm) :]
+        samples.append(pcm)
         rows.append(
             _Row(
                 entry.start,
@@ -215,47 +216,34 @@ def _encode_section(entries: Sequence[ArchivedEntry]) -> tuple[bytes, bytes]:
                 entry.timestamp_ms,
                 entry.key,
                 body,
-                pcm_bytes,
+                pcm_at,
+                len(pcm),
             )
         )
     flac = to_flac(b"".join(samples), channels)
     return zlib.compress(_pack.encode(rows), DEFLATE_LEVEL), flac
 
 
-def _parted(value: bytes) -> tuple[bytes, bytes, int] | None:
-    """Return a value without its samples, the samples, and of how many channels they are.
-
-    None where it has none, or would not come back as it is.
-    """
+def _samples_of(value: bytes) -> tuple[bytes, int]:
+    """Return the samples in a value, and of how many channels they are; none where it has none."""
     try:
         fields: Any = msgspec.msgpack.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
+        return b"", 1
     if not isinstance(fields, dict):
-        return None
+        return b"", 1
     record = cast("dict[str, Any]", fields)
     pcm, channels = record.get("pcm"), record.get("channels", 1)
-    if not isinstance(pcm, bytes) or not pcm or channels not in (1, 2):
-        return None
-    if len(pcm) % (SAMPLE_BYTES * channels):
-        return None
-    body = msgspec.msgpack.encode(record | {"pcm": b""})
-    return (body, pcm, channels) if _joined(body, pcm) == value else None
-
-
-def _joined(body: bytes, pcm: bytes) -> bytes:
-    record: dict[str, Any] = msgspec.msgpack.decode(body)
-    return msgspec.msgpack.encode(record | {"pcm": pcm})
+    if not isinstance(pcm, bytes) or channels not in (1, 2) or len(pcm) % (SAMPLE_BYTES * channels):
+        return b"", 1
+    return pcm, channels
 
 
 def _values(rows: Iterable[_Row], pcm: bytes) -> Iterable[bytes]:
     at = 0
     for row in rows:
-        if row.pcm_bytes < 0:
-            yield row.body
-        else:
-            yield _joined(row.body, pcm[at : at + row.pcm_bytes])
-            at += row.pcm_bytes
+        yield row.body[: row.pcm_at] + pcm[at : at + row.pcm_bytes] + row.body[row.pcm_at :]
+        at += row.pcm_bytes
 
 
 def _digest(values: Iterable[bytes]) -> str:

@@ -37,8 +37,11 @@ def words_of(entry: NewEntry) -> list[Any]:
 def entry_from(raw: RawEntry) -> Entry:
     """Return the entry of a raw reply.
 
+    Whoever wrote fields that are not the log's gets an entry without key and value, which no reader
+    takes for a record: it is that entry's trouble, and not the partition's.
+
     Raises:
-        ForeignEntryError: the id or the fields are not of the kind that the log writes.
+        ForeignEntryError: the id is not of the kind that the log writes: none of its could follow.
     """
     identity, words = raw
     if identity[:2] != b"0-":
@@ -55,5 +58,5 @@ def entry_from(raw: RawEntry) -> Entry:
             value=fields.get(b"v"),
             headers=_headers.decode(headers) if headers else (),
         )
-    except (KeyError, ValueError) as error:  # msgspec's errors are ValueErrors
-        raise ForeignEntryError(f"entry {identity.decode()}: {error}") from None
+    except (KeyError, ValueError, OverflowError):  # msgspec's errors are ValueErrors
+        return Entry(int(identity[2:]) - 1, 0, None, None)

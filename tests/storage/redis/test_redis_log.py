@@ -163,13 +163,15 @@ async def test_a_foreign_id_in_a_log_stream_is_named_and_nothing_is_written(
     "fields",
     [{"text": "no time"}, {"t": "yesterday"}, {"t": "1", "h": b"\xc1"}, {"t": "1", "h": b"\x01"}],
 )
-async def test_an_entry_that_the_log_did_not_write_is_named(
+async def test_fields_that_the_log_did_not_write_are_that_entrys_trouble_alone(
     redis_log: RedisLog, foreign: Any, redis_settings: RedisSettings, fields: dict[str, Any]
 ):
     stream = Keys(redis_settings.namespace).stream("t", 0)
     await foreign.xadd(stream, fields, id="0-*")
-    with pytest.raises(UnusableServerError, match=r"log:t \(entry 0-1"):
-        await redis_log.read({("t", 0): 0})
+    await redis_log.append("t", 0, [NewEntry(b"k", b"v")])
+    bad, good = (await redis_log.read({("t", 0): 0}))["t", 0]
+    assert (bad.offset, bad.key, bad.value) == (0, None, None)
+    assert (good.offset, good.key, good.value) == (1, b"k", b"v")
 
 
 async def test_the_ingress_key_takes_entries_of_foreign_programs(
