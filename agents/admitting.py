@@ -197,10 +197,10 @@ class Admitter:
 
     async def _find_those_trimmed(self) -> None:
         """Find sessions that go on, and whose admission the log has let go of."""
-        after = ""
+        after = None
         admitted, segments = self.journal.of(Admission), self.journal.of(Segment)
         while page := await self.index.oldest(PAGE, after=after):
-            after = page[-1].session
+            after = page[-1].position
             for known in page:
                 session = known.session
                 if known.ended_ms or session in self._admitted:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from time import time
 
 from ..codecs.records import AudioFrame, Chunk, Control, SequenceRecord
+from .controls import append_control
 from .journal import STEP_ENTRIES, Description, Sequences
 
 SECONDS_A_CHARACTER = 0.07
 """Of speech at normal speed, about; what is sounded already is not estimated."""
 STEP_SHARE, MOST_STEP_S, LEAST_STEP_S = 0.25, 10.0, 1.0
 """A session goes on by steps of a quarter of what it is ahead."""
-APPEND_TRIES = 5
 
 
 async def granted_s(control: Sequences[Control], session: Description) -> float:
@@ -143,13 +143,7 @@ class Pacer:
         return max(time() - self._began_s, self._furthest_s)
 
     async def _grant(self, until_s: float) -> None:
-        for _ in range(APPEND_TRIES):
-            state = await self.control.state(self.session.session)
-            if state.closed:
-                return
-            record = Control(
-                session=self.session.session, seq=state.next, verb="produce", until_s=until_s
-            )
-            if await self.control.append(record):
-                self._granted_s = until_s
-                return
+        name = self.session.session
+        asked = Control(session=name, seq=0, verb="produce", until_s=until_s)
+        if await append_control(self.control, asked):
+            self._granted_s = until_s

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
 from time import monotonic
-from typing import Protocol
 
 import structlog
 
@@ -38,40 +37,6 @@ REMOVALS_A_TICK = 100
 log = structlog.get_logger()
 
 
-class Kept(Protocol):
-    """What a `Retainer` works on."""
-
-    @property
-    def journal(self) -> Journal:
-        """The log."""
-        ...
-
-    @property
-    def store(self) -> Objects:
-        """Segments and playlists."""
-        ...
-
-    @property
-    def archive(self) -> Archive:
-        """What the log has let go of."""
-        ...
-
-    @property
-    def session_index(self) -> SessionIndex:
-        """Which sessions there are."""
-        ...
-
-    @property
-    def retention(self) -> Retention:
-        """The bounds."""
-        ...
-
-    @property
-    def readers(self) -> Mapping[str, Sequence[str]]:
-        """By topic, the consumer groups that read it."""
-        ...
-
-
 @dataclass(slots=True)
 class Retainer:
     """Archives and trims what is beyond the bounds; forgets and removes sessions."""
@@ -87,20 +52,18 @@ class Retainer:
     _swept_at_s: float = float("-inf")
 
     @classmethod
-    def on(cls, resources: Kept, journal: Journal | None = None) -> "Retainer":
-        """Return one for what resources keep, over their journal or a more limited one."""
-        journal, archive, index = (
-            journal or resources.journal,
-            resources.archive,
-            resources.session_index,
-        )
-        return cls(
-            journal,
-            index,
-            Trimmer(journal, archive, index, resources.readers),
-            Remover(journal, resources.store, archive, index),
-            resources.retention,
-        )
+    def on(
+        cls,
+        journal: Journal,
+        store: Objects,
+        archive: Archive,
+        index: SessionIndex,
+        readers: Mapping[str, Sequence[str]],
+        retention: Retention,
+    ) -> "Retainer":
+        """Return one for what is kept there; ``readers`` are groups by the topic they read."""
+        trimmer = Trimmer(journal, archive, index, readers)
+        return cls(journal, index, trimmer, Remover(journal, store, archive, index), retention)
 
     async def once(self) -> list[Removal] | None:
         """Do all there is to do; return what went, or None where another does it."""
@@ -124,7 +87,7 @@ class Retainer:
                     log.warning("nothing is cleaned up for now", error=str(error))
                     await asyncio.sleep(TRY_AGAIN_S)
                 except Exception:
-                    leads = False
+                    leads = False  # and begins anew from the log: else the log would fill up
                     log.exception("a bug in cleaning up, beginning anew")
                     await asyncio.sleep(TRY_AGAIN_S)
         finally:
@@ -164,9 +127,9 @@ class Retainer:
             self._positions[place] = max(committed, (await self.journal.log.span(*place)).first)
         if lost:
             await self._find_archived()
-        after = ""
+        after = None
         while page := await self.index.oldest(CHECKS_A_TICK, after=after):
-            after = page[-1].session
+            after = page[-1].position
             self._to_check |= {one.session: None for one in page if not one.ended_ms}
 
     async def _find_archived(self) -> None:
@@ -187,7 +150,8 @@ class Retainer:
                         record = decode(entry.value or b"", Session)
                     except MalformedError:
                         continue  # whoever reads it as a session says so
-                    await self.index.add(record.session, record.owner, entry.timestamp_ms)
+                    if await self.journal.still_has(record.session):
+                        await self.index.add(record.session, record.owner, entry.timestamp_ms)
                 self._positions[place] = entries[-1].offset + 1
                 await self.journal.log.commit(GROUP, place[1], {place[0]: self._positions[place]})
 

@@ -44,53 +44,34 @@ async def what_is_to_go(
 
     Only sessions that the log has forgotten go: what may still be worked on is none of them.
     """
-    totals, after = await index.totals(), ""
+    totals, after = await index.totals(), None
     while page := await index.oldest(PAGE, after=after):
-        after = page[-1].session  # it may be gone when the next page is read: see below
-        kept = ""
         for known in page:
             removal = _of(known, totals, retention, now_ms) if known.ended_ms else None
-            if removal is None or removal.what == "media":
-                kept = known.session
             if removal is not None:
                 yield removal
                 totals = _without(totals, removal)
-        if kept != after and await index.get(after) is None:
-            after = kept  # empty where the whole page is gone: then the next one is the first
-        if page[-1].created_ms > _newest_to_look_at(totals, retention, now_ms):
+        after = page[-1].position
+        if after.created_ms > _newest_to_look_at(totals, retention, now_ms):
             return
 
 
 def _of(known: KnownSession, totals: Totals, retention: Retention, now_ms: int) -> Removal | None:
     age_s = (now_ms - known.ended_ms) / 1000
-
-    def removal(what: Literal["media", "session"], reason: str) -> Removal:
-        archived = known.archive_bytes if what == "session" else 0
-        return Removal(known.session, what, reason, known.media_bytes, archived)
-
-    whole = {
-        f"ended more than {_period(retention.archive_age_s)} ago": 0
-        < retention.archive_age_s
-        < age_s,
-        f"more than {retention.sessions:,} sessions are kept": 0
-        < retention.sessions
-        < totals.sessions,
-        f"the archive is over {_size(retention.archive_bytes)}": known.archive_bytes > 0
-        and 0 < retention.archive_bytes < totals.archive_bytes,
-    }
-    media = {
-        f"ended more than {_period(retention.media_age_s)} ago": 0 < retention.media_age_s < age_s,
-        f"media are over {_size(retention.media_bytes)}": 0
-        < retention.media_bytes
-        < totals.media_bytes,
-    }
-    for reason, holds in whole.items():
-        if holds:
-            return removal("session", reason)
-    for reason, holds in media.items():
-        if holds and known.media_bytes:
-            return removal("media", reason)
-    return None
+    reason = ""
+    if 0 < retention.archive_age_s < age_s:
+        reason = f"ended more than {_period(retention.archive_age_s)} ago"
+    elif 0 < retention.sessions < totals.sessions:
+        reason = f"more than {retention.sessions:,} sessions are kept"
+    elif known.archive_bytes and 0 < retention.archive_bytes < totals.archive_bytes:
+        reason = f"the archive is over {_size(retention.archive_bytes)}"
+    if reason:
+        return Removal(known.session, "session", reason, known.media_bytes, known.archive_bytes)
+    if known.media_bytes and 0 < retention.media_age_s < age_s:
+        reason = f"ended more than {_period(retention.media_age_s)} ago"
+    elif known.media_bytes and 0 < retention.media_bytes < totals.media_bytes:
+        reason = f"media are over {_size(retention.media_bytes)}"
+    return Removal(known.session, "media", reason, known.media_bytes, 0) if reason else None
 
 
 def _without(totals: Totals, removal: Removal) -> Totals:

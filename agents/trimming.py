@@ -8,7 +8,6 @@ no batch is ever cut.
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 
 import structlog
 
@@ -243,7 +242,11 @@ def _oldest(
     for topic, entries in read.items():
         held = held_ms[topic]
         end_ms = until_ms if held is None else min(until_ms, held)
-        chosen[topic] = list(takewhile(lambda one, end=end_ms: one.timestamp_ms < end, entries))
+        free = [entry for entry in entries if entry.offset < limits[topic]]
+        # up to the last one that is old enough: a clock that ran ahead once holds nothing up
+        while free and free[-1].timestamp_ms >= end_ms:
+            free.pop()
+        chosen[topic] = free
     return chosen
 
 

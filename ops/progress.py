@@ -1,6 +1,7 @@
 """How far a session is: folded from its events, live or from the log."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -8,7 +9,7 @@ from ..agents.journal import Journal, UnknownSessionError
 from ..agents.pack import grid_of
 from ..codecs.encoding import decode
 from ..codecs.records import Event
-from ..storage.session_index import SessionIndex
+from ..storage.session_index import KnownSession
 
 State = Literal["PENDING", "PROGRESS", "SUCCESS", "FAILURE"]
 
@@ -139,15 +140,7 @@ async def load_progress(journal: Journal, session: str) -> Progress | None:
     return progress
 
 
-async def recent_sessions(
-    journal: Journal,
-    index: SessionIndex,
-    limit: int = 50,
-    *,
-    after: str = "",
-    owner: str | None = None,
-) -> list[Progress]:
-    """Return sessions, newest first, that come after one; with an owner, only those of it."""
-    found = await index.newest(limit, after=after, owner=owner)
-    loaded = await asyncio.gather(*(load_progress(journal, one.session) for one in found))
+async def load_listed(journal: Journal, known: Sequence[KnownSession]) -> list[Progress]:
+    """Return the progress of sessions that the index knows, without those the log does not."""
+    loaded = await asyncio.gather(*(load_progress(journal, one.session) for one in known))
     return [progress for progress in loaded if progress is not None]

@@ -10,6 +10,7 @@ from ..agents.journal import Journal
 from ..agents.models.model import Model
 from ..agents.models.openai import OpenAIModel
 from ..agents.models.smollm2 import SmolLM2Model
+from ..agents.retaining import Retainer
 from ..agents.retention import Retention
 from ..agents.turns import Turns
 from ..agents.voices.chain import Chain
@@ -140,6 +141,21 @@ class Services:
             for topic in stage.sources:
                 groups.setdefault(topic, []).append(group_id(self.settings.namespace, stage.name))
         return groups
+
+    @property
+    def retainer(self) -> Retainer:
+        """Who keeps them within those bounds where no worker does, and tells how much there is."""
+        return self._once(
+            "retainer",
+            lambda: Retainer.on(
+                self.journal,
+                self.store,
+                self.archive,
+                self.session_index,
+                self.readers,
+                self.retention,
+            ),
+        )
 
     @property
     def archive(self) -> Archive:

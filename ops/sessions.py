@@ -5,7 +5,9 @@ import random
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
+from ..agents.controls import append_control
 from ..agents.journal import Description, Journal, UnknownSessionError
 from ..codecs.build import codec_build
 from ..codecs.encoding import MalformedError
@@ -16,7 +18,6 @@ from ..storage.memory.session_index import MemorySessionIndex
 from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import ObjectsRefusedError
 from ..storage.session_index import SessionIndex
-from .controls import append_control
 from .quotas import Quotas
 from .refusals import ConflictError, SessionClosedError, check_new, checked_text
 
@@ -29,10 +30,6 @@ def new_session_id() -> str:
     return secrets.token_hex(16)
 
 
-def _any_voice(settings: VoiceSettings) -> None:
-    """Accept any voice."""
-
-
 @dataclass(frozen=True, slots=True)
 class Sessions:
     """Accepts sessions and items."""
@@ -42,7 +39,7 @@ class Sessions:
     """Where object items are looked up; None refuses them."""
     form: Form = field(default_factory=Form)
     """What a session gets that asks for no form of its own."""
-    check_voice: Callable[[VoiceSettings], None] = _any_voice
+    check_voice: Callable[[VoiceSettings], None] = lambda _: None
     """Raises ValueError for a voice or language that nobody here can speak."""
     quotas: Quotas | None = None
     """Counts what the owners of sessions use; None counts nothing."""
@@ -206,13 +203,12 @@ class Sessions:
             raise MalformedError(str(error)) from None
         if info is None:
             raise MalformedError(f"there is no object {name[:200]!r}")
+        etag = info.etag
         return await self._add(
             session,
             seq,
             lambda at: (
-                Item(
-                    session=session, seq=at, kind="object", object=name, etag=info.etag, last=last
-                ),
+                Item(session=session, seq=at, kind="object", object=name, etag=etag, last=last),
             ),
         )
 
@@ -249,13 +245,18 @@ class Sessions:
         await self.index.add(session, record.owner)  # it may have been lost
         await self.index.ask_removal(session)
 
-    async def control(self, session: str, verb: str, position_s: float = -1.0) -> None:
+    async def control(
+        self, session: str, verb: Literal["cancel", "listening"], position_s: float = -1.0
+    ) -> None:
         """Append to a session's control sequence, unless it is cancelled already.
 
         Raises:
             UnknownSessionError: there is no such session.
         """
-        await append_control(self.journal, session, verb, position_s)
+        await self.journal.describe(check_session(session))
+        ends = verb == "cancel"
+        asked = Control(session=session, seq=0, verb=verb, position_s=position_s, last=ends)
+        await append_control(self.journal.of(Control), asked)
 
     async def _open_session(self, session: str) -> Description:
         try:
@@ -274,20 +275,19 @@ class Sessions:
     async def _add(
         self, session: str, seq: int | None, made: Callable[[int], Sequence[Item]]
     ) -> int:
+        finished = SessionClosedError(f"session {session} is finished and takes no more items")
         for lost in range(APPEND_TRIES):
             # who loses waits a little, and not as long as another: else one could lose every time
             await asyncio.sleep(lost * random.random() / 1000)  # noqa: S311 - no secret
             state = await self.journal.of(Item).state(session)
             at = state.next if seq is None else seq
             if state.closed and seq is None:
-                raise SessionClosedError(f"session {session} is finished and takes no more items")
+                raise finished
             try:
                 if all(await self.journal.append(*made(at))):
                     return at
             except ClosedError:
-                raise SessionClosedError(
-                    f"session {session} is finished and takes no more items"
-                ) from None
+                raise finished from None
             except GapError:
                 raise ConflictError(
                     f"item {at} cannot follow: session {session} has items up to {state.next}"

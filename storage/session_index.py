@@ -6,9 +6,16 @@ What is kept here is global to a namespace and can be lost: it follows from the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 Kept = Literal["media_bytes", "archive_bytes"]
+
+
+class Position(NamedTuple):
+    """A place in the order of sessions; it stays one when the session that is there is removed."""
+
+    created_ms: int
+    session: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,11 @@ class KnownSession:
     archive_bytes: int = 0
     removing: bool = False
     """True once somebody asked for it to be removed."""
+
+    @property
+    def position(self) -> Position:
+        """Where the session is among the others."""
+        return Position(self.created_ms, self.session)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +60,16 @@ class SessionIndex(Protocol):
         ...
 
     async def newest(
-        self, limit: int, *, after: str = "", owner: str | None = None
+        self, limit: int, *, after: Position | None = None, owner: str | None = None
     ) -> list[KnownSession]:
-        """Return sessions, newest first, that come after a session, or from the first one on.
+        """Return sessions, newest first, that come after a position, or from the first one on.
 
-        With an owner, only those of that owner. After an unknown session comes nothing.
+        With an owner, only those of that owner.
         """
         ...
 
-    async def oldest(self, limit: int, *, after: str = "") -> list[KnownSession]:
-        """Return sessions, oldest first, that come after a session, or from the first one on."""
+    async def oldest(self, limit: int, *, after: Position | None = None) -> list[KnownSession]:
+        """Return sessions, oldest first, that come after a position, or from the first one on."""
         ...
 
     async def count(self, session: str, kind: Kept, size_bytes: int) -> None:

@@ -113,7 +113,14 @@ _ADMIT = Companion(
 
 
 async def _retain(resources: Resources, journal: Journal) -> None:
-    await Retainer.on(resources, journal).run()
+    await Retainer.on(
+        journal,
+        resources.store,
+        resources.archive,
+        resources.session_index,
+        resources.readers,
+        resources.retention,
+    ).run()
 
 
 _RETAIN = Companion("retain", reads=tuple(TOPICS), sinks=(), run=_retain)

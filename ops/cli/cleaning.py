@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from ...agents.journal import UnknownSessionError
-from ...agents.retaining import Retainer
 from ...agents.retention import what_is_to_go
 from ..services import Services
 from ..settings import Settings
@@ -28,21 +27,20 @@ def gc(
 
 async def _gc(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
     async with services_of(settings) as services:
-        retainer = Retainer.on(services)
-        before = await _kept(services, retainer)
+        before = await _kept(services)
         if dry_run:
             now_ms = int(time.time() * 1000)
             index, retention = services.session_index, services.retention
             removals = [one async for one in what_is_to_go(index, retention, now_ms)]
         else:
-            done = await retainer.once()
+            done = await services.retainer.once()
             if done is None:
                 raise UsageError(
                     "a worker is cleaning up: it does so every few seconds; "
                     "'rhapsode gc --dry-run' tells what is kept and what would go"
                 )
             removals = done
-        after = before if dry_run else await _kept(services, retainer)
+        after = before if dry_run else await _kept(services)
     if as_json:
         rows = [
             {"session": one.session, "what": one.what, "reason": one.reason} for one in removals
@@ -59,9 +57,10 @@ async def _gc(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
     return 0
 
 
-async def _kept(services: Services, retainer: Retainer) -> dict[str, Any]:
-    sizes = await retainer.trimmer.sizes()
-    times = [await retainer.trimmer.oldest_ms(number) for number in sizes]
+async def _kept(services: Services) -> dict[str, Any]:
+    trimmer = services.retainer.trimmer
+    sizes = await trimmer.sizes()
+    times = [await trimmer.oldest_ms(number) for number in sizes]
     totals = await services.session_index.totals()
     return {
         "log_bytes": sum(sizes.values()),
@@ -119,6 +118,6 @@ async def _remove(settings: Settings, session: str) -> int:
             await services.sessions.remove(session)
         except UnknownSessionError as error:
             raise UsageError(str(error)) from None
-        await Retainer.on(services).once()  # where no worker does
+        await services.retainer.once()  # where no worker does
     show(f"session {session} is removed, or will be as soon as it has ended")
     return 0

@@ -12,7 +12,7 @@ from rich.table import Table
 from ...topologies.draw import as_data, as_mermaid, as_text
 from ...topologies.registry import STAGES, TOPOLOGIES
 from ...topologies.stage import group_id
-from ..progress import recent_sessions
+from ..progress import load_listed
 from ..run.addresses import add_a_text, device_url, page_url, redis_cli
 from ..services import Services
 from ..settings import Settings, describe
@@ -45,7 +45,7 @@ def sessions(
 
 async def _sessions(settings: Settings, limit: int, *, as_json: bool) -> int:
     async with services_of(settings) as services:
-        found = await recent_sessions(services.journal, services.session_index, limit)
+        found = await load_listed(services.journal, await services.session_index.newest(limit))
     if as_json:
         show_json([progress.as_json() for progress in found])
         return 0

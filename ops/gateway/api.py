@@ -15,8 +15,9 @@ from ...codecs.encoding import MalformedError
 from ...codecs.hls.names import MASTER_NAME, MEDIA_NAME
 from ...codecs.records import Session, check_session
 from ...storage.admissions import Admissions
+from ...storage.session_index import Position
 from ..metrics import STARTED
-from ..progress import Progress, recent_sessions
+from ..progress import Progress, load_listed
 from ..refusals import ConflictError, SessionClosedError
 from ..sessions import Sessions
 from ..waiting import in_line
@@ -26,6 +27,8 @@ from .follower import Follower
 from .requests import Listening, NewItem, NewSession, NewText, SessionRequest
 
 KEEP_ALIVE_S = 15.0
+PAGE_PATTERN = r"^([0-9]{1,15}-[A-Za-z0-9][A-Za-z0-9_-]{0,63})?$"
+"""A position in the list of sessions, as ``after`` tells it."""
 LOOK_AGAIN_S = 1.0
 """How often a session in line is told its position."""
 NOT_YET = {
@@ -172,7 +175,7 @@ class Api:
         self,
         request: Request,
         limit: Annotated[int, Field(ge=1, le=200)] = 50,
-        after: Annotated[str, Field(max_length=64)] = "",
+        after: Annotated[str, Field(pattern=PAGE_PATTERN)] = "",
     ) -> Response:
         """List sessions, newest first; who has a key, those of that key.
 
@@ -180,11 +183,12 @@ class Api:
         """
         owner = caller_of(request).owner or None
         journal, index = self.sessions.journal, self.sessions.index
-        found = await recent_sessions(journal, index, limit, after=after, owner=owner)
-        following = found[-1].session if len(found) == limit else None
-        return JSONResponse(
-            {"sessions": [self.summary(progress) for progress in found], "after": following}
-        )
+        created_ms, _, session = after.partition("-")
+        position = Position(int(created_ms), session) if after else None
+        known = await index.newest(limit, after=position, owner=owner)
+        listed = [self.summary(progress) for progress in await load_listed(journal, known)]
+        following = "{0.created_ms}-{0.session}".format(known[-1]) if len(known) == limit else None
+        return JSONResponse({"sessions": listed, "after": following})
 
     async def show(self, session: str) -> Response:
         """Describe one session."""

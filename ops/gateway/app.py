@@ -13,7 +13,6 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from ... import __version__
-from ...agents.retaining import Retainer
 from ...codecs.archive import DamagedPieceError
 from ...codecs.records import Event
 from ...storage.log import UnreachableError
@@ -105,7 +104,7 @@ def gateway(services: Services) -> FastAPI:
     async def metrics() -> Response:
         """Give every metric of this process in Prometheus' text format."""
         await measure_admission(services.admissions)
-        await measure_what_is_kept(Retainer.on(services).trimmer, services.session_index)
+        await measure_what_is_kept(services.retainer.trimmer, services.session_index)
         return Response(generate_latest(REGISTRY), media_type="text/plain; version=0.0.4")
 
     app.add_api_route("/metrics", metrics, methods=["GET"], response_class=Response)

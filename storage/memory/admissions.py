@@ -1,9 +1,9 @@
 """Admission in memory, for one process."""
 
 from collections.abc import Sequence
-from time import monotonic
 
 from ..admissions import Places
+from .lease import MemoryLease
 
 
 class MemoryAdmissions:
@@ -17,8 +17,7 @@ class MemoryAdmissions:
         self._free = free
         self._places: Places | None = None
         self._line: dict[str, int] = {}
-        self._leader = ""
-        self._leads_until = 0.0
+        self._lease = MemoryLease()
 
     async def take_place(self) -> bool:
         if self._free <= 0:
@@ -49,21 +48,16 @@ class MemoryAdmissions:
         return self._places
 
     async def lead(self, member: str, lease_s: float) -> bool:
-        now_s = monotonic()
-        if self._leader != member and now_s < self._leads_until:
-            return False
-        self._leader, self._leads_until = member, now_s + lease_s
-        return True
+        return self._lease.take(member, lease_s)
 
     async def publish(self, member: str, places: Places, free: int) -> bool:
-        if self._leader != member or monotonic() >= self._leads_until:
+        if not self._lease.is_held_by(member):
             return False
         self._places, self._free = places, free
         return True
 
     async def resign(self, member: str) -> None:
-        if self._leader == member:
-            self._leads_until = 0.0
+        self._lease.give(member)
 
     async def close(self) -> None:
         pass

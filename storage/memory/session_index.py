@@ -3,9 +3,9 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from time import monotonic
 
-from ..session_index import Kept, KnownSession, Totals
+from ..session_index import Kept, KnownSession, Position, Totals
+from .lease import MemoryLease
 
 
 class MemorySessionIndex:
@@ -13,8 +13,7 @@ class MemorySessionIndex:
 
     def __init__(self) -> None:
         self._known: dict[str, KnownSession] = {}
-        self._leader = ""
-        self._leads_until = 0.0
+        self._lease = MemoryLease()
 
     async def add(self, session: str, owner: str = "", created_ms: int | None = None) -> None:
         at = time.time_ns() // 1_000_000 if created_ms is None else created_ms
@@ -24,16 +23,16 @@ class MemorySessionIndex:
         return self._known.get(session)
 
     async def newest(
-        self, limit: int, *, after: str = "", owner: str | None = None
+        self, limit: int, *, after: Position | None = None, owner: str | None = None
     ) -> list[KnownSession]:
-        ours = [one for one in self._ordered() if owner is None or one.owner == owner]
-        return _following(ours[::-1], after)[:limit]
+        ours = [one for one in self._ordered()[::-1] if owner is None or one.owner == owner]
+        return [one for one in ours if after is None or one.position < after][:limit]
 
-    async def oldest(self, limit: int, *, after: str = "") -> list[KnownSession]:
-        return _following(self._ordered(), after)[:limit]
+    async def oldest(self, limit: int, *, after: Position | None = None) -> list[KnownSession]:
+        return [one for one in self._ordered() if after is None or one.position > after][:limit]
 
     def _ordered(self) -> list[KnownSession]:
-        return sorted(self._known.values(), key=lambda one: (one.created_ms, one.session))
+        return sorted(self._known.values(), key=lambda one: one.position)
 
     async def count(self, session: str, kind: Kept, size_bytes: int) -> None:
         known = self._known.get(session)
@@ -66,22 +65,10 @@ class MemorySessionIndex:
         )
 
     async def lead(self, member: str, lease_s: float) -> bool:
-        now_s = monotonic()
-        if self._leader != member and now_s < self._leads_until:
-            return False
-        self._leader, self._leads_until = member, now_s + lease_s
-        return True
+        return self._lease.take(member, lease_s)
 
     async def resign(self, member: str) -> None:
-        if self._leader == member:
-            self._leads_until = 0.0
+        self._lease.give(member)
 
     async def close(self) -> None:
         pass
-
-
-def _following(ordered: list[KnownSession], after: str) -> list[KnownSession]:
-    if not after:
-        return ordered
-    places = [place for place, one in enumerate(ordered) if one.session == after]
-    return ordered[places[0] + 1 :] if places else []

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ..admissions import Places
 from .admission_scripts import AdmissionScripts
 from .connection import RedisConnection
+from .lease import RedisLease
 
 
 class RedisAdmissions:
@@ -16,6 +17,7 @@ class RedisAdmissions:
     def __init__(self, connection: RedisConnection) -> None:
         self._connection = connection
         self._scripts = AdmissionScripts(connection)
+        self._lease = RedisLease(connection, connection.keys.admission("leader"))
         self._places, self._line = map(connection.keys.admission, ("places", "line"))
 
     async def take_place(self) -> bool:
@@ -51,13 +53,13 @@ class RedisAdmissions:
         return Places(int(limit), int(producing), float(speed), float(production_s))
 
     async def lead(self, member: str, lease_s: float) -> bool:
-        return await self._scripts.lead(member, lease_s)
+        return await self._lease.take(member, lease_s)
 
     async def publish(self, member: str, places: Places, free: int) -> bool:
         return await self._scripts.publish(member, places, free)
 
     async def resign(self, member: str) -> None:
-        await self._scripts.resign(member)
+        await self._lease.give(member)
 
     async def close(self) -> None:
         await self._connection.close()

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from ..session_index import Kept, KnownSession, Totals
+from ..session_index import Kept, KnownSession, Position, Totals
 from .connection import RedisConnection
+from .lease import RedisLease
 from .session_scripts import SessionScripts
 
 
@@ -15,6 +16,7 @@ class RedisSessionIndex:
         self._place = connection.keys.sessions
         self._all = self._place("all")
         self._scripts = SessionScripts(connection)
+        self._lease = RedisLease(connection, self._place("leader"))
 
     async def add(self, session: str, owner: str = "", created_ms: int | None = None) -> None:
         await self._scripts.add(session, owner, created_ms)
@@ -30,25 +32,33 @@ class RedisSessionIndex:
         return [_known_from(*pair) for pair in zip(sessions, replies, strict=True)]
 
     async def newest(
-        self, limit: int, *, after: str = "", owner: str | None = None
+        self, limit: int, *, after: Position | None = None, owner: str | None = None
     ) -> list[KnownSession]:
         ordered = self._all if owner is None else self._place(f"of:{owner}")
-        return await self._range(ordered, "ZREVRANGE", "ZREVRANK", limit, after)
+        return await self._range("ZREVRANGEBYSCORE", ordered, after, limit)
 
-    async def oldest(self, limit: int, *, after: str = "") -> list[KnownSession]:
-        return await self._range(self._all, "ZRANGE", "ZRANK", limit, after)
+    async def oldest(self, limit: int, *, after: Position | None = None) -> list[KnownSession]:
+        return await self._range("ZRANGEBYSCORE", self._all, after, limit)
 
     async def _range(
-        self, ordered: str, read: str, rank: str, limit: int, after: str
+        self, command: str, ordered: str, after: Position | None, limit: int
     ) -> list[KnownSession]:
-        first = 0
-        if after:
-            found = await self._connection.command(rank, ordered, after)
-            if found is None:
-                return []
-            first = int(found) + 1
-        names = await self._connection.command(read, ordered, first, first + limit - 1)
-        known = await self._known([name.decode() for name in names])
+        up = command == "ZRANGEBYSCORE"
+        first: int | str = after.created_ms if after else ("-inf" if up else "+inf")
+        span = (first, "+inf" if up else "-inf", "WITHSCORES", "LIMIT")
+        names: list[str] = []
+        read = 0
+        while len(names) < limit:
+            found = await self._connection.command(command, ordered, *span, read, limit)
+            read += limit
+            for name, score in zip(found[::2], found[1::2], strict=True):
+                position = Position(int(score), name.decode())
+                # of the first millisecond, some may have been before it
+                if after is None or (position > after if up else position < after):
+                    names.append(position.session)
+            if len(found) < 2 * limit:
+                break
+        known = await self._known(names[:limit])
         return [one for one in known if one is not None]
 
     async def count(self, session: str, kind: Kept, size_bytes: int) -> None:
@@ -79,10 +89,10 @@ class RedisSessionIndex:
         return Totals(**{name: int(value) for name, value in fields.items()})
 
     async def lead(self, member: str, lease_s: float) -> bool:
-        return await self._scripts.lead(member, lease_s)
+        return await self._lease.take(member, lease_s)
 
     async def resign(self, member: str) -> None:
-        await self._scripts.resign(member)
+        await self._lease.give(member)
 
     async def close(self) -> None:
         await self._connection.close()

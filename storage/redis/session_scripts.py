@@ -8,7 +8,7 @@ from .connection import RedisConnection
 
 
 class SessionScripts:
-    """Which sessions there are, what is kept of them, and who cleans up.
+    """Which sessions there are, and what is kept of them.
 
     The server's clock alone counts. All methods raise what their connection does.
     """
@@ -38,16 +38,8 @@ class SessionScripts:
         """Forget a session."""
         await self._run("remove", session, owner=owner)
 
-    async def lead(self, member: str, lease_s: float) -> bool:
-        """Be the one who cleans up, for so long; False where another is."""
-        return await self._run("lead", member, round(lease_s * 1000))
-
-    async def resign(self, member: str) -> None:
-        """Clean up no longer."""
-        await self._run("resign", member)
-
     async def _run(self, verb: str, name: str, *arguments: Any, owner: str = "") -> bool:
         parts = ("all", f"of:{owner}", f"facts:{name}", "totals", f"totals:{owner}")
-        keys = [self._place(part) for part in (*parts, "removing", "leader")]
+        keys = [self._place(part) for part in (*parts, "removing")]
         call = Call(script("sessions"), keys, [verb, name, *arguments])
         return bool(await self._connection.run(call))

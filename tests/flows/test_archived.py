@@ -38,6 +38,9 @@ from rhapsode.storage.objects.store import ObjectsUnreachableError
 from rhapsode.topologies.testing import PARTITIONS
 
 
+YEAR_MS = 31_536_000_000
+
+
 async def test_what_is_trimmed_is_read_from_the_archive_as_it_was() -> None:
     system = await told("s")
     before = await contents(system.log, *SEQUENCED)
@@ -274,6 +277,19 @@ async def test_a_stage_that_has_not_come_to_a_partition_yet_holds_it() -> None:
         pass
     span = await system.log.span("audio-frame", number)
     assert (span.first, span.next > 0) == (0, True)
+
+
+async def test_a_clock_that_ran_ahead_once_holds_nothing_up() -> None:
+    log = Clocked()
+    system = System(log=log)
+    async with system.running():
+        log.now_ms += YEAR_MS
+        await system.describe("s", open=True)
+        log.now_ms -= YEAR_MS
+        await system.text(0, TEXT, last=True)
+        await system.finished("s")
+    await let_go(system)
+    assert await spans(system) == {0}
 
 
 async def test_a_damaged_piece_is_said_and_not_taken_for_silence() -> None:

@@ -131,3 +131,11 @@ async def test_a_session_that_is_to_be_removed_is_once_it_has_ended() -> None:
     await let_go(system)  # what was left in the log goes without being archived
     assert await spans(system) == {0}
     assert await system.archive.sessions() == []
+
+
+async def test_a_session_that_was_removed_before_it_was_found_in_the_log_stays_unknown() -> None:
+    system = await told("s")
+    await remover_of(system).remove("s")
+    retainer = retainer_of(system)
+    assert await retainer.tick()
+    assert await system.session_index.newest(9) == []

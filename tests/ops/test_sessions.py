@@ -10,7 +10,7 @@ from rhapsode.codecs.build import codec_build
 from rhapsode.codecs.encoding import MalformedError
 from rhapsode.codecs.records import Item, Session
 from rhapsode.codecs.session import Form, PausePolicy, Rendition, VoiceSettings
-from rhapsode.ops.progress import recent_sessions
+from rhapsode.ops.progress import Progress, load_listed
 from rhapsode.ops.refusals import ConflictError, check_new
 from rhapsode.ops.sessions import Sessions, new_session_id
 from rhapsode.storage.log import partition_of
@@ -28,6 +28,11 @@ async def door(**fields: Any) -> Sessions:
 
 async def items(sessions: Sessions, session: str) -> list[Item]:
     return await sessions.journal.of(Item).records(session, 0)
+
+
+async def listed(sessions: Sessions, limit: int = 50) -> list[Progress]:
+    """Return a page of sessions, newest first."""
+    return await load_listed(sessions.journal, await sessions.index.newest(limit))
 
 
 async def everything(sessions: Sessions) -> int:
@@ -170,7 +175,7 @@ async def test_another_text_for_the_same_id_is_a_conflict_and_the_first_one_stay
     with pytest.raises(ConflictError, match="session s has another item"):
         await sessions.start(second, sessions.described(session="s"))
     assert "".join(item.text for item in await items(sessions, "s")) == first
-    assert len(await recent_sessions(sessions.journal, sessions.index)) == 1
+    assert len(await listed(sessions)) == 1
 
 
 async def test_many_who_start_one_id_at_once_start_it_once() -> None:
@@ -191,16 +196,13 @@ async def test_the_newest_sessions_come_first_from_all_partitions() -> None:
     assert {partition_of(name.encode(), PARTITIONS) for name in names} == {0, 1}
     for name in names:
         await sessions.start("words", sessions.described(session=name))
-    listed = [
-        progress.session for progress in await recent_sessions(sessions.journal, sessions.index, 7)
-    ]
-    assert listed == names[::-1][:7]
-    assert len(await recent_sessions(sessions.journal, sessions.index, 1_000)) == 20
+    assert [progress.session for progress in await listed(sessions, 7)] == names[::-1][:7]
+    assert len(await listed(sessions, 1_000)) == 20
 
 
 async def test_an_empty_log_lists_nothing_and_knows_nobody() -> None:
     sessions = await door()
-    assert await recent_sessions(sessions.journal, sessions.index) == []
+    assert await listed(sessions) == []
     for ask in (sessions.finish("nobody"), sessions.cancel("nobody")):
         with pytest.raises(UnknownSessionError):
             await ask

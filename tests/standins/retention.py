@@ -45,8 +45,14 @@ def remover_of(system: System) -> Remover:
 
 
 def retainer_of(system: System, retention: Retention = UNBOUNDED) -> Retainer:
-    system.retention = retention
-    return Retainer.on(system)
+    return Retainer.on(
+        system.journal,
+        system.store,
+        system.archive,
+        system.session_index,
+        system.readers,
+        retention,
+    )
 
 
 async def told(*sessions: str) -> System:
@@ -71,13 +77,13 @@ async def let_go(system: System, before_ms: float = FAR_MS) -> None:
 
 async def everything(journal: Journal, whole: Mapping[tuple[str, str], Any]) -> dict[Any, Any]:
     """Return what is read of the sequences, as their entries' values."""
-    return {
-        (topic, sequence): [
-            entry.value
-            for entry in await journal.of(TOPICS[topic]).entries(sequence, 0)  # type: ignore[type-var]
-        ]
-        for topic, sequence in whole
-    }
+    found: dict[Any, Any] = {}
+    for topic, sequence in whole:
+        kind = TOPICS[topic]
+        assert issubclass(kind, SequenceRecord)
+        entries = await journal.of(kind).entries(sequence, 0)
+        found[topic, sequence] = [entry.value for entry in entries]
+    return found
 
 
 async def spans(system: System) -> set[int]:

@@ -8,7 +8,7 @@ import pytest
 from rhapsode.storage.memory.session_index import MemorySessionIndex
 from rhapsode.storage.redis.connection import RedisConnection
 from rhapsode.storage.redis.session_index import RedisSessionIndex
-from rhapsode.storage.session_index import KnownSession, SessionIndex, Totals
+from rhapsode.storage.session_index import KnownSession, Position, SessionIndex, Totals
 
 LEASE_S = 30.0
 
@@ -32,13 +32,12 @@ async def test_sessions_are_listed_newest_first_page_by_page(index: SessionIndex
     for number in range(7):
         await index.add(f"s{number}", created_ms=1000 + number // 2)  # some in one millisecond
     first = await index.newest(3)
-    second = await index.newest(3, after=first[-1].session)
-    third = await index.newest(3, after=second[-1].session)
+    second = await index.newest(3, after=first[-1].position)
+    third = await index.newest(3, after=second[-1].position)
     assert names(first + second + third) == [f"s{number}" for number in range(6, -1, -1)]
-    assert await index.newest(3, after=third[-1].session) == []
-    assert await index.newest(3, after="unknown") == []
+    assert await index.newest(3, after=third[-1].position) == []
     assert names(await index.oldest(2)) == ["s0", "s1"]
-    assert names(await index.oldest(9, after="s4")) == ["s5", "s6"]
+    assert names(await index.oldest(9, after=Position(1002, "s4"))) == ["s5", "s6"]
 
 
 async def test_a_session_that_comes_meanwhile_shifts_no_page(index: SessionIndex) -> None:
@@ -46,7 +45,23 @@ async def test_a_session_that_comes_meanwhile_shifts_no_page(index: SessionIndex
         await index.add(f"s{number}", created_ms=number + 1)
     page = await index.newest(2)
     await index.add("late", created_ms=99)
-    assert names(await index.newest(2, after=page[-1].session)) == ["s1", "s0"]
+    assert names(await index.newest(2, after=page[-1].position)) == ["s1", "s0"]
+
+
+async def test_a_page_follows_one_whose_last_session_was_removed(index: SessionIndex) -> None:
+    for number in range(6):
+        await index.add(f"s{number}", created_ms=1 + number // 3)
+    page = await index.newest(2)
+    await index.remove(names(page))
+    assert names(await index.newest(2, after=page[-1].position)) == ["s3", "s2"]
+    assert names(await index.oldest(2, after=Position(1, "s0"))) == ["s1", "s2"]
+
+
+async def test_more_sessions_of_one_millisecond_than_a_page_has(index: SessionIndex) -> None:
+    for number in range(9):
+        await index.add(f"s{number}", created_ms=7)
+    assert names(await index.newest(2, after=Position(7, "s4"))) == ["s3", "s2"]
+    assert names(await index.oldest(2, after=Position(7, "s6"))) == ["s7", "s8"]
 
 
 async def test_an_owner_sees_its_own(index: SessionIndex) -> None:
@@ -54,7 +69,7 @@ async def test_an_owner_sees_its_own(index: SessionIndex) -> None:
     await index.add("b", "you", 2)
     await index.add("c", "me", 3)
     assert names(await index.newest(9, owner="me")) == ["c", "a"]
-    assert names(await index.newest(9, owner="me", after="c")) == ["a"]
+    assert names(await index.newest(9, owner="me", after=Position(3, "c"))) == ["a"]
     assert names(await index.newest(9, owner="nobody")) == []
 
 

@@ -1,11 +1,11 @@
--- The index of sessions: by time, by owner, what is kept of each, and who cleans up.
+-- The index of sessions: by time, by owner, and what is kept of each.
 -- KEYS: all (sorted set by creation), of the owner (the same), facts of the session (hash), totals
---   (hash), totals of the owner (the same), to be removed (set), leader (string); the caller names the
---   owner that it found before
--- ARGV: verb, session or member, then  add: creation ms or '', owner | count: field, bytes
---   | end: ms | ask_removal, remove, resign: nothing | lead: lease ms
--- Reply: 1 if something changed, or the member leads; else 0
-local ALL, OWNED, FACTS, REMOVING, LEADER = KEYS[1], KEYS[2], KEYS[3], KEYS[6], KEYS[7]
+--   (hash), totals of the owner (the same), to be removed (set); the caller names the owner that
+--   it found before
+-- ARGV: verb, session, then  add: creation ms or '', owner | count: field, bytes
+--   | end: ms | ask_removal, remove: nothing
+-- Reply: 1 if something changed, else 0
+local ALL, OWNED, FACTS, REMOVING = KEYS[1], KEYS[2], KEYS[3], KEYS[6]
 local verb, name = ARGV[1], ARGV[2]
 
 local function total(field, change)
@@ -24,15 +24,6 @@ if verb == 'add' then
   redis.call('ZADD', OWNED, created, name)
   redis.call('HSET', FACTS, 'created_ms', created, 'owner', ARGV[4])
   total('sessions', 1)
-  return 1
-elseif verb == 'lead' then
-  local leader = redis.call('GET', LEADER)
-  if leader and leader ~= name then return 0 end
-  redis.call('SET', LEADER, name, 'PX', ARGV[3])
-  return 1
-elseif verb == 'resign' then
-  if redis.call('GET', LEADER) ~= name then return 0 end
-  redis.call('DEL', LEADER)
   return 1
 end
 
