@@ -110,6 +110,9 @@ class Settings(BaseSettings):
     """What a prompt means where its sender does not say: ``narrate`` or ``expand``."""
     media_prefix: Annotated[str, AfterValidator(url_path)] = "/media/hls"
     """URL path of playlists and segments."""
+    media_signed_hours: float = Field(default=0.0, ge=0.0, le=8_760.0)
+    """Addresses of media are signed and good for so long, at most an hour more; 0 does not sign:
+    then whoever knows a session's id may listen."""
     metrics_port: int = Field(default=0, ge=0, le=65_535)
     """Port of a worker's Prometheus metrics on loopback; 0 for none."""
     voices: str = "auto"

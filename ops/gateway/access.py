@@ -41,7 +41,7 @@ class Access:
         self._api = CORSMiddleware(
             app,
             allow_origins=sorted(self._origins),
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
         )
 

@@ -24,6 +24,7 @@ from ..waiting import in_line
 from .answers import api_router, refused
 from .authentication import caller_of
 from .follower import Follower
+from .media_addresses import MediaAddresses
 from .requests import Listening, NewItem, NewSession, NewText, SessionRequest
 
 KEEP_ALIVE_S = 15.0
@@ -44,7 +45,7 @@ class Api:
     sessions: Sessions
     follower: Follower
     admissions: Admissions
-    media_prefix: str
+    addresses: MediaAddresses
     heard: Callable[[str, float], Awaitable[None]]
     """Called with a session and the second that a player is at."""
 
@@ -69,7 +70,7 @@ class Api:
 
     def playlist(self, session: str, name: str = MEDIA_NAME) -> str:
         """Return the URL path of a session's playlist."""
-        return f"{self.media_prefix}/{session}/{name}"
+        return self.addresses.of(session, name)
 
     def describe(self, request: SessionRequest, *, open_: bool, owner: str) -> Session:
         """Return the record of the session that a request asks for.

@@ -37,10 +37,12 @@ from .access import Access
 from .answers import refused
 from .api import Api
 from .authentication import Authentication, is_loopback
+from .connections import HttpProtocol, WebSocketProtocol
 from .follower import Follower
 from .input_stream import InputStream
 from .limits import Limits
 from .media import Origin
+from .media_addresses import MediaAddresses
 from .open_sessions import OpenSessions
 from .pump import Pump
 from .seed_api import SeedApi
@@ -60,9 +62,13 @@ def gateway(services: Services) -> FastAPI:
     open_sessions = OpenSessions(sessions)
     devices = DeviceServer(sessions, follower, open_sessions.heard)
     pump = Pump(sessions, settings.ingress_owner)
+    addresses = MediaAddresses(
+        settings.media_prefix, settings.media_signed_hours, services.access_keys
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        await addresses.open()
         async with follower.running(), pump.running(), open_sessions.running():
             exempt_what_is_loaded()
             yield
@@ -77,14 +83,14 @@ def gateway(services: Services) -> FastAPI:
     app.add_exception_handler(ObjectsUnreachableError, _unreachable)
     app.add_exception_handler(QuotaError, _over_quota)
     app.add_exception_handler(DamagedPieceError, _damaged)
-    api = Api(sessions, follower, services.admissions, settings.media_prefix, open_sessions.heard)
-    origin = Origin(services.store, follower, open_sessions.heard)
+    api = Api(sessions, follower, services.admissions, addresses, open_sessions.heard)
+    origin = Origin(services.store, follower, addresses, open_sessions.heard)
     for part in (
         api.router(),
         SeedApi(api, settings.default_mode).router(),
         InputStream(api).router(),
-        Tokens(callers).router(),
-        origin.router(settings.media_prefix),
+        Tokens(callers, services.journal).router(),
+        origin.router(),
         devices.router(),
     ):
         app.include_router(part)
@@ -204,6 +210,8 @@ async def serve(services: Services) -> None:
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=2,
+        http=HttpProtocol,
+        ws=WebSocketProtocol,
         ws_ping_interval=30,
         # voice devices know no extensions
         ws_per_message_deflate=False,

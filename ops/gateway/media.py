@@ -12,10 +12,12 @@ from ...codecs.hls.names import MASTER_NAME, MEDIA_NAME, segment_number
 from ...codecs.records import check_session
 from ...storage.objects.names import cache_control_of, check_name
 from ...storage.objects.store import Objects, StoredObject
-from .answers import refused
+from .answers import DOCUMENTED, refused
 from .follower import Follower
+from .media_addresses import MediaAddresses
 
 UNKNOWN_S = -1.0
+MEDIA_REFUSALS: tuple[int | str, ...] = (400, 403, 404, 503)
 FAR_SEGMENTS = 2
 """A request further ahead than this is refused at once (rfc8216bis 6.2.5.2)."""
 HELD_TARGET_DURATIONS = 3
@@ -28,24 +30,34 @@ class Origin:
 
     store: Objects
     follower: Follower
+    addresses: MediaAddresses
     heard: Callable[[str, float], Awaitable[None]]
     """Called with a session that is listened to, and the second it is listened to at; -1 where only
     its playlist was asked for."""
 
-    def router(self, prefix: str) -> APIRouter:
-        """Return the routes below the prefix."""
+    def router(self) -> APIRouter:
+        """Return the routes below the prefix of media."""
         router = APIRouter()
+        path = f"{self.addresses.prefix}/{{session}}/{{name}}"
+        serve: Callable[..., Awaitable[Response]] = self.serve
+        if self.addresses.signed:
+            path = f"{self.addresses.prefix}/{{signature}}/{{session}}/{{name}}"
+            serve = self.serve_signed
+        refusals = {status: DOCUMENTED[status] for status in MEDIA_REFUSALS}
         router.add_api_route(
-            f"{prefix}/{{session}}/{{name}}",
-            self.serve,
-            methods=["GET"],
-            response_class=Response,
+            path, serve, methods=["GET"], response_class=Response, responses=refusals
         )
         # not in one route with GET: an operation of OpenAPI has one method
-        router.add_api_route(
-            f"{prefix}/{{session}}/{{name}}", self.serve, methods=["HEAD"], include_in_schema=False
-        )
+        router.add_api_route(path, serve, methods=["HEAD"], include_in_schema=False)
         return router
+
+    async def serve_signed(
+        self, signature: str, session: str, name: str, request: Request
+    ) -> Response:
+        """Answer a request for one object of a session, if its address is good."""
+        if not self.addresses.admits(session, signature):
+            return refused(403, "this address is not good, or not any more: ask the API for it")
+        return await self.serve(session, name, request)
 
     async def serve(self, session: str, name: str, request: Request) -> Response:
         """Answer a request for one object of a session."""

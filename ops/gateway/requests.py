@@ -9,10 +9,14 @@ from ...codecs.session import LIMITS, DeviceFormat, Form, Rendition, VoiceSettin
 Text = Annotated[str, Field(min_length=1, max_length=LIMITS.text_chars)]
 
 
-class FormRequest(BaseModel):
-    """The shape of what comes out; what is left out is the server's default."""
+class Body(BaseModel):
+    """A JSON object with known fields only, each of its own type: ``true`` is no number."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class FormRequest(Body):
+    """The shape of what comes out; what is left out is the server's default."""
 
     sample_rate_hz: int | None = None
     channels: int | None = None
@@ -41,10 +45,8 @@ class FormRequest(BaseModel):
         return Form(**values)
 
 
-class SessionRequest(BaseModel):
+class SessionRequest(Body):
     """What describes a session."""
-
-    model_config = ConfigDict(extra="forbid")
 
     mode: Literal["narrate", "expand"] = "narrate"
     lang: Annotated[str, Field(max_length=40)] = "en"
@@ -74,31 +76,27 @@ class NewSession(SessionRequest):
     open: bool = False
 
 
-class NewItem(BaseModel):
+class NewItem(Body):
     """What ``POST /v1/sessions/{session}/items`` takes: exactly one kind of item."""
 
-    model_config = ConfigDict(extra="forbid")
-
     text: Text | None = None
-    silence_s: Annotated[float, Field(gt=0.0, le=LIMITS.silence_s, strict=True)] | None = None
+    silence_s: Annotated[float, Field(gt=0.0, le=LIMITS.silence_s)] | None = None
     object: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     upload: str | None = None
     live: str | None = None
     end: bool = False
     """The running text ends here: its last word is not joined to the next text."""
     last: bool = False
-    seq: Annotated[int, Field(ge=0, le=999_999_999, strict=True)] | None = None
+    seq: Annotated[int, Field(ge=0, le=999_999_999)] | None = None
 
 
-class NewText(BaseModel):
+class NewText(Body):
     """What ``POST /v1/sessions/{session}/text`` takes: text as a model writes it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     text: Text
     end: bool = False
     last: bool = False
-    seq: Annotated[int, Field(ge=0, le=999_999_999, strict=True)] | None = None
+    seq: Annotated[int, Field(ge=0, le=999_999_999)] | None = None
 
 
 class Prompt(BaseModel):
@@ -110,9 +108,7 @@ class Prompt(BaseModel):
     voice: Annotated[str, Field(max_length=64)] = "auto"
 
 
-class Listening(BaseModel):
+class Listening(Body):
     """What ``POST /v1/sessions/{session}/listening`` takes: where a player is."""
-
-    model_config = ConfigDict(extra="forbid")
 
     position_s: Annotated[float, Field(ge=0.0, le=1_000_000.0)]

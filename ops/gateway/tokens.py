@@ -5,17 +5,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from ..callers import TOKEN_S, Callers
+from ...agents.journal import Journal, UnknownSessionError
+from ..callers import TOKEN_S, Caller, Callers
 from .answers import api_router, refused
 from .authentication import caller_of
+from .requests import Body
 
 
-class NewToken(BaseModel):
+class NewToken(Body):
     """What ``POST /v1/tokens`` takes."""
-
-    model_config = ConfigDict(extra="forbid")
 
     session: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] | None = None
     """The only session it is good for; without it, all of the caller's."""
@@ -27,6 +27,7 @@ class Tokens:
     """``POST /v1/tokens``."""
 
     callers: Callers
+    journal: Journal
 
     def router(self) -> APIRouter:
         """Return the route."""
@@ -39,5 +40,13 @@ class Tokens:
         caller = caller_of(request)
         if caller.by_token:
             return refused(403, "a token makes no tokens: send the API key it was made from")
+        if body.session and not await self._owns(caller, body.session):
+            return refused(404, f"there is no session {body.session}")
         token = await self.callers.token(caller, body.seconds, body.session or "")
         return JSONResponse({"token": token, "seconds": body.seconds}, status_code=201)
+
+    async def _owns(self, caller: Caller, session: str) -> bool:
+        try:
+            return caller.owns((await self.journal.describe(session)).record.owner)
+        except UnknownSessionError:
+            return False

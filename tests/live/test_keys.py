@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -14,7 +15,8 @@ from websockets.sync.client import connect
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Give a system in which everybody needs a key."""
-    with running(tmp_path_factory.mktemp("locked") / "state", require_key="always") as system:
+    state = tmp_path_factory.mktemp("locked") / "state"
+    with running(state, require_key="always", media_signed_hours="1") as system:
         yield system
 
 
@@ -49,8 +51,14 @@ def test_a_key_opens_what_is_its_own_and_nothing_else(locked: Running) -> None:
         answer = her.post("/v1/sessions", json={"text": "Hello, and good bye."}).json()
         session = answer["session_id"]
         assert finished(her, session)["state"] == "SUCCESS"
-        assert nobody.get(answer["playlist"]).status_code == 200
+        playlist = nobody.get(answer["playlist"])
+        assert playlist.status_code == 200
+        (first, *_) = [line for line in playlist.text.splitlines() if line.endswith(".m4s")]
+        # as a player does: relative to the playlist's address, which is signed
+        assert nobody.get(urljoin(answer["playlist"], first)).status_code == 200
+        assert nobody.get(f"/media/hls/{session}/{first}").status_code == 404
         assert him.get(f"/v1/sessions/{session}").status_code == 404
+        assert him.post("/v1/tokens", json={"session": session}).status_code == 404
         assert him.post(f"/v1/sessions/{session}/cancel").status_code == 404
         assert session in {one["session_id"] for one in her.get("/v1/sessions").json()["sessions"]}
         assert him.get("/v1/sessions").json() == {"sessions": [], "after": None}

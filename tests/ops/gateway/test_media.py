@@ -9,6 +9,8 @@ from fastapi import FastAPI
 from rhapsode.codecs.hls import m3u8
 from rhapsode.ops.gateway.follower import Follower
 from rhapsode.ops.gateway.media import Origin
+from rhapsode.ops.gateway.media_addresses import MediaAddresses
+from rhapsode.storage.memory.access_keys import MemoryAccessKeys
 from rhapsode.storage.objects.memory import MemoryObjects
 
 from .test_follower import accepted, published, until
@@ -27,8 +29,9 @@ async def test_a_segment_after_the_stored_playlist_is_waited_for_and_one_far_aft
     system = await accepted("s")
     follower, store = Follower(system.journal), MemoryObjects()
     await store.put("s/audio.m3u8", playlist(6), "text/plain")
+    addresses = MediaAddresses("/media", 0.0, MemoryAccessKeys())
     app = FastAPI()
-    app.include_router(Origin(store, follower, unheard).router("/media"))
+    app.include_router(Origin(store, follower, addresses, unheard).router())
     local: dict[str, Any] = {"transport": httpx.ASGITransport(app), "base_url": "http://t"}
     async with (
         follower.running(),
