@@ -7,7 +7,7 @@ import numpy as np
 
 from ..codecs.device.frames import device_frame, device_window
 from ..codecs.device.opus import PREROLL_FRAMES, RUN_FRAMES, RunEncoder
-from ..codecs.records import AudioFrame, DeviceFrames, SequenceRecord
+from ..codecs.records import AudioFrame, DeviceFrames, DeviceRequest, SequenceRecord
 from .journal import Description, Sequences
 from .session_audio import SessionAudio
 from .turns import CodecTurns, Turns
@@ -76,49 +76,68 @@ def _encode(run: RunEncoder, first: int, end: int, pcm: bytes) -> list[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Bring audio to 16 kHz and Opus, 60 ms a packet, with the sentence that begins in each run."""
+    """Bring audio to 16 kHz and Opus, 60 ms a packet, with the sentence that begins in each run.
+
+    Only for sessions that a device asked for: audio of others passes without being looked at, and
+    is read from the log should a device come later.
+    """
 
     turns: Turns
     frames: Sequences[AudioFrame]
+    requests: Sequences[DeviceRequest]
     device: Sequences[DeviceFrames]
 
     async def __call__(
-        self, session: Description, frames: AsyncIterator[AudioFrame]
+        self, session: Description, inputs: AsyncIterator[AudioFrame | DeviceRequest]
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        """Yield a run of packets for each audio frame that completes some."""
-        if session.form.device is None:
-            async for _ in frames:
-                pass
-            return
-        framer: Framer | None = None
-        audio: SessionAudio | None = None
-        async for frame in frames:
-            if framer is None or audio is None:
-                state = await self.device.state(frame.session)
-                if state.closed:
+        """Yield runs of packets as far as there is audio for them."""
+        asked: bool | None = None
+        framing: _Framing | None = None
+        async for received in inputs:
+            if asked is None:
+                asked = await self._is_asked_for(session)
+            asked = asked or isinstance(received, DeviceRequest)
+            if session.form.device is None or not asked:
+                continue
+            if framing is None:
+                framing = await self._begin(session)
+                if framing is None:
                     return
-                audio = SessionAudio(self.frames, frame.session)
-                if state.next:  # this frame may be one that another worker has dealt with
-                    await audio.load()
-                # never as one that starts: a first segment goes before a first group
-                turns = CodecTurns(self.turns, session, session.accepted_s)
-                framer = Framer(turns, audio, state.next)
-            audio.feed(frame)
+            audio, framer = framing
+            if isinstance(received, AudioFrame):
+                audio.feed(received)
             while made := await framer.next():
                 yield (await _record(audio, *made),)
             if framer.ended():
-                yield (_end(frame.session, framer.number),)
+                yield (_end(session.session, framer.number),)
                 return
             audio.forget(device_window(max(0, framer.number - PREROLL_FRAMES))[0])
 
+    async def _is_asked_for(self, session: Description) -> bool:
+        return (await self.requests.state(session.session)).closed
+
+    async def _begin(self, session: Description) -> "_Framing | None":
+        """Return what makes packets from where the log says; None where all are made."""
+        state = await self.device.state(session.session)
+        if state.closed:
+            return None
+        audio = SessionAudio(self.frames, session.session)
+        await audio.load()  # what passed before anybody asked, or another worker dealt with
+        # never as one that starts: a first segment goes before a first group
+        turns = CodecTurns(self.turns, session, session.accepted_s)
+        return audio, Framer(turns, audio, state.next)
+
     async def given_up(
-        self, session: Description, record: AudioFrame, reason: str
+        self, session: Description, record: AudioFrame | DeviceRequest, reason: str
     ) -> tuple[SequenceRecord, ...]:
         """Return the mark that ends the session behind the packets there are."""
-        state = await self.device.state(session.session)
-        if session.form.device is None or state.closed:
+        if session.form.device is None or not await self._is_asked_for(session):
             return ()
-        return (_end(session.session, state.next),)
+        state = await self.device.state(session.session)
+        return () if state.closed else (_end(session.session, state.next),)
+
+
+_Framing = tuple[SessionAudio, Framer]
 
 
 def _end(session: str, frame: int) -> DeviceFrames:

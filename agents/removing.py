@@ -6,12 +6,19 @@ from dataclasses import dataclass
 
 import structlog
 
-from ..codecs.records import DeviceFrames, Event, Segment, SequenceRecord, Session
+from ..codecs.records import (
+    DeviceFrames,
+    DeviceRequest,
+    Event,
+    Segment,
+    SequenceRecord,
+    Session,
+)
 from ..storage.log import Entry, ScopeState
 from ..storage.objects.store import Objects
 from ..storage.session_index import SessionIndex
 from .archive import Archive, Head, KeptEntry
-from .journal import Journal, UnknownSessionError
+from .journal import Journal
 
 REFUSED_S = 86_400.0
 """For so long a late writer cannot begin a forgotten session again."""
@@ -111,12 +118,8 @@ class Remover:
         home = states[self.journal.of(Segment).partition(session)].sequences
         if not home:
             return True
-        try:
-            form = (await self.journal.describe(session)).form
-        except UnknownSessionError:
-            return True
         wanted = [(Segment.TOPIC, session), (Event.TOPIC, f"{session}/publish")]
-        if form.device is not None:
+        if (DeviceRequest.TOPIC, session) in home:
             wanted.append((DeviceFrames.TOPIC, session))
         return all(one in home and home[one].closed for one in wanted)
 

@@ -21,6 +21,7 @@ from ..codecs.records import (
     Chunk,
     Control,
     DeviceFrames,
+    DeviceRequest,
     Event,
     Item,
     ObjectAudio,
@@ -100,7 +101,12 @@ def _publish(resources: Resources, journal: Journal) -> Publish:
 
 
 def _frame(resources: Resources, journal: Journal) -> Frame:
-    return Frame(resources.codec_turns, journal.of(AudioFrame), journal.of(DeviceFrames))
+    return Frame(
+        resources.codec_turns,
+        journal.of(AudioFrame),
+        journal.of(DeviceRequest),
+        journal.of(DeviceFrames),
+    )
 
 
 _ADMIT = Companion(
@@ -172,7 +178,12 @@ SPEECH = Topology(
         ),
         Stage("pack", sources=("audio-frame",), sinks=("segment",), build=_pack),
         Stage("publish", sources=("segment",), sinks=("event",), build=_publish, beside=_RETAIN),
-        Stage("frame", sources=("audio-frame",), sinks=("device",), build=_frame),
+        Stage(
+            "frame",
+            sources=("audio-frame", "device-request"),
+            sinks=("device",),
+            build=_frame,
+        ),
     ),
 )
 """Stages in the order in which a session's records go through them."""

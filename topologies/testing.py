@@ -24,7 +24,14 @@ from ..agents.retention import Retention
 from ..agents.turns import Turns
 from ..agents.voices.tone import ToneVoice
 from ..agents.voices.voice import Voice
-from ..codecs.records import DeviceFrames, Event, SequenceRecord, Session, text_items
+from ..codecs.records import (
+    DeviceFrames,
+    DeviceRequest,
+    Event,
+    SequenceRecord,
+    Session,
+    text_items,
+)
 from ..codecs.session import Form
 from ..storage.admissions import Admissions
 from ..storage.log import Log, partition_of
@@ -73,6 +80,8 @@ class InMemorySystem:
     decoders: Decoders = field(default_factory=in_process_decoders)
     form: Form = field(default_factory=lambda: Form(segment_s=1.0))
     """Of the sessions that `narrate` begins."""
+    for_devices: bool = True
+    """Whether a device asks for each of them."""
     voice_slots: int = 2
     admissions: Admissions = field(default_factory=lambda: MemoryAdmissions(free=1_000))
     most_sessions: int = 64
@@ -104,18 +113,22 @@ class InMemorySystem:
     async def describe(self, session: str = "s", **fields: Any) -> Session:
         """Accept a session without items."""
         record = self._described(session, fields)
-        await self.journal.append(record)
+        await self.journal.append(record, *self._requests(record))
         return record
 
     def _described(self, session: str, fields: dict[str, Any]) -> Session:
         values: dict[str, Any] = {"form": self.form} | fields
         return Session(session=session, last=True, **values)
 
+    def _requests(self, record: Session) -> tuple[DeviceRequest, ...]:
+        asked = self.for_devices and record.form.device is not None
+        return (DeviceRequest(session=record.session, last=True),) if asked else ()
+
     async def narrate(self, text: str, session: str = "s", **fields: Any) -> None:
         """Accept a session of one text, as the gateway does."""
         record = self._described(session, fields)
         items = text_items(session, 0, text, item_end=True, last=True)
-        await self.journal.append(record, *items)
+        await self.journal.append(record, *items, *self._requests(record))
 
     async def append(self, records: Iterable[SequenceRecord]) -> None:
         """Append records of any keys, as earlier stages would have."""
@@ -131,7 +144,7 @@ class InMemorySystem:
         async with asyncio.timeout(DEADLINE_S):
             for session in sessions:
                 await self._closed(Event, f"{session}/publish")
-                if (await self.journal.describe(session)).form.device is not None:
+                if (await self.journal.of(DeviceRequest).state(session)).closed:
                     await self._closed(DeviceFrames, session)
 
     async def closed(self, kind: type[SequenceRecord], sequence: str) -> None:

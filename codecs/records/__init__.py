@@ -5,6 +5,7 @@ from .audio import DeviceFrames as DeviceFrames
 from .audio import Segment as Segment
 from .inputs import Admission as Admission
 from .inputs import Control as Control
+from .inputs import DeviceRequest as DeviceRequest
 from .inputs import Item as Item
 from .inputs import Passage as Passage
 from .inputs import Session as Session

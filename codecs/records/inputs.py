@@ -124,6 +124,17 @@ class Admission(SequenceRecord, tag="admission/1", frozen=True, kw_only=True, om
     TOPIC: ClassVar[str] = "admission"
 
 
+class DeviceRequest(
+    SequenceRecord, tag="device-request/1", frozen=True, kw_only=True, omit_defaults=True
+):
+    """A voice device is to hear the session: topic ``device-request``, one record.
+
+    Until it is there, no packets are made; then, from the session's first sample on.
+    """
+
+    TOPIC: ClassVar[str] = "device-request"
+
+
 class Control(SequenceRecord, tag="control/1", frozen=True, kw_only=True, omit_defaults=True):
     """What an owner or a listener asks of a running session: topic ``control``, position = seq."""
 

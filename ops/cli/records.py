@@ -6,6 +6,7 @@ from typing import Annotated, Any, cast
 import msgspec
 import typer
 
+from ...codecs.encoding import decode
 from ...codecs.records import TOPICS, SequenceRecord
 from ...storage.log import Entry
 from ..services import Services
@@ -66,8 +67,16 @@ async def _of_sequence(
         raise UsageError(f"the records of {topic} have no sequence: leave {sequence[:80]!r} out")
     check_session_id(sequence.partition("/")[0])
     sequences = services.journal.of(kind)
-    entries = await sequences.entries(sequence, 0, limit=limit)
-    return [(sequences.partition(sequence), entry) for entry in entries]
+    found: list[Entry] = []
+    start = 0
+    while len(found) < limit:  # one read ends where archive and log meet
+        entries = await sequences.entries(sequence, start, limit=limit - len(found))
+        found += entries
+        last = decode(entries[-1].value or b"", kind) if entries else None
+        if last is None or last.last or last.end <= start:
+            break
+        start = last.end
+    return [(sequences.partition(sequence), entry) for entry in found]
 
 
 def _shown(partition: int, entry: Entry) -> dict[str, Any]:

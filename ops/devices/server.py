@@ -37,6 +37,7 @@ from ..gateway.follower import Follower
 from ..metrics import DEVICE_FRAMES, DEVICES
 from ..refusals import QuotaError
 from ..sessions import Sessions
+from .packets import request_packets
 
 HELLO_TIMEOUT_S = 10.0
 START_DELAY_S = 0.15
@@ -106,12 +107,12 @@ class DeviceServer:
             if not await self._shake_hands(device):
                 return
             if wanted is not None:
-                await self._play(device, wanted)
+                await self._or_alert(device, self._play(device, wanted))
             while True:
                 message = await _received(device)
                 if isinstance(message, Goodbye):
                     return
-                await self._heed(device, message)
+                await self._or_alert(device, self._heed(device, message))
         except WebSocketDisconnect:
             pass  # a device goes as it pleases
         finally:
@@ -131,6 +132,13 @@ class DeviceServer:
         await device.tell(device.messages.hello(DEVICE))
         return True
 
+    @staticmethod
+    async def _or_alert(device: _Device, doing: Awaitable[None]) -> None:
+        try:
+            await doing
+        except (MalformedError, QuotaError, UnreachableError) as error:
+            await device.alert(str(error))
+
     async def _heed(self, device: _Device, message: Message) -> None:
         if isinstance(message, Abort):
             if await self._stop(device):
@@ -143,12 +151,8 @@ class DeviceServer:
                 await device.alert("this token plays one session, and starts none")
                 return
             await device.tell(device.messages.stt(message.text))
-            try:
-                described = self._sessions.described(owner=caller.owner)
-                session = await self._sessions.start(message.text, described)
-            except (MalformedError, QuotaError) as error:
-                await device.alert(str(error))
-                return
+            described = self._sessions.described(owner=caller.owner)
+            session = await self._sessions.start(message.text, described)
             await self._play(device, session.session)
 
     async def _play(self, device: _Device, session: str) -> None:
@@ -159,6 +163,9 @@ class DeviceServer:
             return
         if description.form.device is None:
             await device.alert(f"session {session} was accepted without audio for devices")
+            return
+        if not await request_packets(self._sessions.journal, session):
+            await device.alert(f"session {session} ended long ago, and no device heard it then")
             return
         await self._stop(device)
         device.generation += 1

@@ -16,6 +16,7 @@ from ...codecs.hls.names import MASTER_NAME, MEDIA_NAME
 from ...codecs.records import Session, check_session
 from ...storage.admissions import Admissions
 from ...storage.session_index import Position
+from ..devices.packets import request_packets
 from ..metrics import STARTED
 from ..progress import Progress, load_listed
 from ..refusals import ConflictError, SessionClosedError
@@ -102,6 +103,8 @@ class Api:
                 await self.sessions.open(described)
             else:
                 await self.sessions.start(body.text, described)
+            if body.form.device:
+                await request_packets(self.sessions.journal, described.session)
         except MalformedError as error:
             return refused(400, str(error))
         STARTED.inc()

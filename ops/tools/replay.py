@@ -25,7 +25,7 @@ from ...codecs.device.ogg import ogg_opus
 from ...codecs.device.opus import Decoder
 from ...codecs.hls.fmp4 import init_segment
 from ...codecs.hls.names import INIT_NAME, MASTER_NAME, MEDIA_NAME
-from ...codecs.records import AudioFrame, DeviceFrames, Segment
+from ...codecs.records import AudioFrame, DeviceFrames, DeviceRequest, Segment
 from ...storage.objects.store import Objects
 
 COMPLETE_WITHIN_S = 20.0
@@ -85,8 +85,9 @@ async def derive(
     if compare is not None:
         await compare.check_complete()
     turns = CodecTurns(Turns(2), description)
+    has_packets = (await journal.of(DeviceRequest).state(session)).closed
     deriving = [_segments(turns, audio, keep, replayed, compare)]
-    if description.form.device is not None:
+    if description.form.device is not None and (has_packets or compare is None):
         # with a window of its own: packets are quicker to make than segments
         again = SessionAudio(journal.of(AudioFrame), session)
         await again.load()
@@ -181,7 +182,7 @@ class _Comparison:
         self._replayed.media_kept = bool(await self._store.names(f"{self._session}/"))
         deadline_s = monotonic() + COMPLETE_WITHIN_S
         stages: dict[str, Sequences[Any]] = {"segments": self._journal.of(Segment)}
-        if self._description.form.device is not None:
+        if (await self._journal.of(DeviceRequest).state(self._session)).closed:
             stages["device frames"] = self._journal.of(DeviceFrames)
         for what, sequences in stages.items():
             while not (await sequences.state(self._session)).closed:

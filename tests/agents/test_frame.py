@@ -9,12 +9,18 @@ from standins.in_memory import System, accepted
 from rhapsode.agents.frame import GROUP_FRAMES, WIDE_FRAME_SAMPLES, Frame
 from rhapsode.codecs.device.frames import margin_samples
 from rhapsode.codecs.device.opus import RUN_FRAMES, Decoder
-from rhapsode.codecs.records import AudioFrame, DeviceFrames
+from rhapsode.codecs.records import AudioFrame, DeviceFrames, DeviceRequest
 from rhapsode.codecs.session import Form
 
 
 def agent(system: System) -> Frame:
-    return Frame(system.codec_turns, system.journal.of(AudioFrame), system.journal.of(DeviceFrames))
+    journal = system.journal
+    return Frame(
+        system.codec_turns,
+        journal.of(AudioFrame),
+        journal.of(DeviceRequest),
+        journal.of(DeviceFrames),
+    )
 
 
 def audio(samples: int, size: int = 24_000, every: int = 2) -> list[AudioFrame]:
@@ -151,3 +157,44 @@ async def test_a_session_without_devices_has_no_packets() -> None:
     frames = audio(100_000)
     await system.append(frames)
     assert await system.hand(agent(system), "s", frames) == []
+
+
+@pytest.mark.parametrize("asked_at", [0, 1, 4, 10])
+async def test_asked_for_at_any_time_packets_are_the_same_from_the_first_sample_on(
+    asked_at: int,
+) -> None:
+    frames = audio(220_000)
+    wanted = await (await framed_live(frames)).records(DeviceFrames, "s")
+    system = System(for_devices=False)
+    await system.declare()
+    await system.describe("s", open=True)
+    request = DeviceRequest(session="s", last=True)
+
+    async def live():
+        for record in [*frames[:asked_at], request, *frames[asked_at:]]:
+            await system.append([record])
+            yield record
+
+    async for batch in agent(system)(await system.journal.describe("s"), live()):
+        await system.append(batch)
+    assert await system.records(DeviceFrames, "s") == wanted
+
+
+async def test_nothing_is_made_for_devices_where_none_asked() -> None:
+    frames = audio(220_000)
+    system = System(for_devices=False)
+    await system.declare()
+    await system.describe("s", open=True)
+    await system.append(frames)
+    assert await system.hand(agent(system), "s", frames) == []
+    description = await system.journal.describe("s")
+    assert await agent(system).given_up(description, frames[0], "a bug") == ()
+
+
+async def test_who_was_begun_by_another_worker_goes_on_without_being_asked_again() -> None:
+    frames = audio(220_000)
+    wanted = await (await framed_live(frames)).records(DeviceFrames, "s")
+    system = await accepted()
+    await system.append(frames)
+    await system.hand(agent(system), "s", frames[3:])  # the request was dealt with before
+    assert await system.records(DeviceFrames, "s") == wanted

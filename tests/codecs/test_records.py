@@ -17,6 +17,7 @@ from rhapsode.codecs.records import (
     Control,
     DeadLetter,
     DeviceFrames,
+    DeviceRequest,
     Event,
     Item,
     ObjectAudio,
@@ -81,6 +82,10 @@ ONE_OF_EACH: tuple[tuple[Record, bytes], ...] = (
     (
         Admission(session="s", last=True),
         b"\x83\xa4type\xabadmission/1\xa7session\xa1s\xa4last\xc3",
+    ),
+    (
+        DeviceRequest(session="s", last=True),
+        b"\x83\xa4type\xb0device-request/1\xa7session\xa1s\xa4last\xc3",
     ),
     (
         Control(session="s", seq=0, verb="cancel"),

@@ -28,7 +28,7 @@ from rhapsode.topologies.registry import STAGE_NAMES, STAGES
 
 pytestmark = pytest.mark.timeout(120)
 PASSWORD = "broker-password-8812"
-ALWAYS_WRITTEN = ["session", "text", "chunk", "speech", "audio-frame", "segment", "device", "event"]
+ALWAYS_WRITTEN = ["session", "text", "chunk", "speech", "audio-frame", "segment", "event"]
 """Topics that have records of every session that is narrated whole."""
 SPEECH_KEY = "sk-stand-in"
 PARTITIONS = 8

@@ -104,6 +104,23 @@ def test_a_device_finds_the_gateway_of_the_settings(live: Running, tmp_path: Pat
     assert command_line(*arguments, "--force", **live.variables).status == 0
 
 
+def test_a_device_hears_a_session_that_was_over_before_it_came(
+    live: Running, tmp_path: Path
+) -> None:
+    session = live.start("Nobody with a device is here yet. So nothing is made for one.")
+    audio_s = live.wait_finished(session)["audio_s"]
+    packets = ("records", "device", session, "--limit", "1")
+    assert command_line(*packets, **live.variables).out == ""
+    arguments = ("device", "--session", session, "--out", str(tmp_path / "heard.wav"), "--json")
+    heard = command_line(*arguments, **live.variables)
+    figures = json.loads(heard.out)
+    assert figures["complete"] is True
+    assert abs(figures["audio_s"] - float(str(audio_s))) < 0.1
+    assert json.loads(command_line(*packets, **live.variables).out)["first_frame"] == 0
+    verified = command_line("replay", session, "--verify", **live.variables)
+    assert "identical" in verified.out, verified
+
+
 def test_a_text_that_names_a_file_is_still_a_text(
     live: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -87,7 +87,7 @@ async def test_what_is_loaded_and_then_heard_is_what_was_heard_all_along(
     chunks: int, segments: int, heard: int
 ) -> None:
     ticks = iter(range(CREATED_MS, CREATED_MS + 10_000, 10))
-    system = InMemorySystem(log=MemoryLog(clock_ms=lambda: next(ticks)))
+    system = InMemorySystem(log=MemoryLog(clock_ms=lambda: next(ticks)), for_devices=False)
     await system.declare()
     await system.describe("s", form=Form())
     told = timed(events(chunks, segments))

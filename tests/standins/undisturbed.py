@@ -17,6 +17,7 @@ from rhapsode.codecs.records import (
     TOPICS,
     AudioFrame,
     Chunk,
+    DeviceRequest,
     Item,
     ObjectAudio,
     SequenceRecord,
@@ -167,6 +168,7 @@ def descriptions(system: System) -> tuple[Session, ...]:
 
 
 FINISHED = ("story", "note", "model", "open", "prompts")
+HEARD_BY_DEVICES = ("story", "model", "open")
 
 
 async def begin(system: System) -> None:
@@ -178,6 +180,7 @@ async def begin(system: System) -> None:
     await system.append(text_items("model", 0, "Write.", item_end=True, last=True))
     await system.append(open_items("open"))
     await system.append(prompt_items("prompts"))
+    await system.append(DeviceRequest(session=one, last=True) for one in HEARD_BY_DEVICES)
 
 
 def new_system(**parts: Any) -> System:
@@ -236,6 +239,7 @@ async def _with_idle_cuts(system: System) -> None:
     frames = await system.records(AudioFrame, IDLE_CUTS)
     assert any(frame.chunk < 0 and frame.samples > 1024 for frame in frames)
     assert frames[-1].last
+    await system.append([DeviceRequest(session=IDLE_CUTS, last=True)])
     rest = tuple(STAGES[name] for name in ("pack", "publish", "frame"))
     async with system.running(rest):
         await system.finished(IDLE_CUTS)

@@ -17,6 +17,7 @@ from rhapsode.agents.voices.tone import ToneVoice
 from rhapsode.codecs.records import (
     AudioFrame,
     DeviceFrames,
+    DeviceRequest,
     Item,
     Segment,
     SequenceRecord,
@@ -56,7 +57,7 @@ async def copied(system: InMemorySystem, *changed: SequenceRecord) -> InMemorySy
     """Return a system with the same session, but for the records that were changed."""
     other = InMemorySystem(log=fixed_clock(), store=system.store)
     await other.declare()
-    for kind in (Session, AudioFrame, Segment, DeviceFrames):
+    for kind in (Session, DeviceRequest, AudioFrame, Segment, DeviceFrames):
         records: list[SequenceRecord] = list(await system.records(kind, "s"))
         for index, record in enumerate(records):
             for change in changed:
@@ -222,7 +223,7 @@ async def without_packets(system: InMemorySystem) -> InMemorySystem:
     """Return a system whose devices get no frames of the session."""
     other = InMemorySystem(log=fixed_clock(), store=system.store)
     await other.declare()
-    for kind in (Session, AudioFrame, Segment):
+    for kind in (Session, DeviceRequest, AudioFrame, Segment):
         await other.append(await system.records(kind, "s"))
     return other
 
