@@ -167,11 +167,11 @@ class Sequences(Generic[R]):
         return new
 
     async def stream(
-        self, sequence: str, start: int = 0, end: int | None = None
+        self, sequence: str, start: int = 0, end: int | None = None, *, step: int = STEP_ENTRIES
     ) -> AsyncGenerator[R]:
-        """Yield the records that touch ``[start, end)`` and are stored now, in bounded steps."""
+        """Yield the records that touch ``[start, end)`` and are stored now, so many a read."""
         while end is None or start < end:
-            records = await self.records(sequence, start, end, limit=STEP_ENTRIES)
+            records = await self.records(sequence, start, end, limit=step)
             for record in records:
                 yield record
             if not records or records[-1].last or records[-1].end <= start:

@@ -39,8 +39,8 @@ HOLD_S = 0.02
 nothing can interrupt it, and packing them is worth more than a longer lead."""
 HOLD_WITHIN_S = 5.0
 """It does so in the first seconds of a session only: later there is a lead."""
-CANCEL_PIECES = 16
-"""Pieces of an object between two looks whether the session was cancelled."""
+STEP_PIECES = 8
+"""Pieces of an object that one read takes, and between two looks whether it was cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +198,12 @@ class Master:
         sequence = f"{session.session}/{run.at.chapter}"
         window: list[ObjectAudio] = []
         end = (await self.objects.state(sequence)).next
-        async for piece in self.objects.stream(sequence, max(0, run.at.piece - 1), end):
+        first = max(0, run.at.piece - 1)
+        async for piece in self.objects.stream(sequence, first, end, step=STEP_PIECES):
             if piece.index < head.index:
                 continue
             window = [*window[-2:], piece]
-            ready = [piece] if piece.object_end else []
-            ready = [*window[-2:-1], *ready]
+            ready = [*window[-2:-1], *([piece] if piece.object_end else [])]
             for current in ready:
                 if current.piece < run.at.piece:
                     continue
@@ -214,7 +214,7 @@ class Master:
                     yield (*frames, self._event(session, run, head, error=current.error))
                     return
                 yield frames
-                if current.piece % CANCEL_PIECES == 0:
+                if current.piece % STEP_PIECES == 0:
                     run.cancelled = await is_cancelled(self.control, session.session)
                     if run.cancelled:
                         return

@@ -104,16 +104,18 @@ class Trimmer:
             SupersededError: another process does the same.
             OSError: log or archive are out of reach; nothing is trimmed that is not archived.
         """
+        oldest_ms = await self.oldest_ms(partition)
+        if oldest_ms is None or oldest_ms >= before_ms:
+            return None
         limits = {topic: await self._limit(topic, partition) for topic in SEQUENCED}
         step = STEP_ENTRIES
         while True:
             read = await self._read(partition, step)
-            chosen = _oldest(read, limits, before_ms, step)
-            if any(chosen.values()) or step >= MOST_STEP_ENTRIES:
+            until_ms = _until_ms(read, limits, before_ms, step)
+            chosen = _older(read, limits, until_ms)
+            if any(chosen.values()) or step >= MOST_STEP_ENTRIES or until_ms >= before_ms:
                 break
-            if all(len(entries) < step for entries in read.values()):
-                break
-            step *= 8  # all that was read was written at once
+            step *= 8  # all that was read of a topic was written at once
         if not any(chosen.values()):
             return None
         sessions = await self._archive_all(partition, chosen)
@@ -218,30 +220,30 @@ class Trimmer:
             return DEFAULT_RATE_HZ
 
 
-def _oldest(
+def _until_ms(
     read: Mapping[str, Sequence[Entry]],
     limits: Mapping[str, float],
     before_ms: float,
     step: int,
-) -> dict[str, list[Entry]]:
-    """Return the entries of each topic that are older than all that was not read."""
-    held_ms = {
-        topic: next(
-            (entry.timestamp_ms for entry in entries if entry.offset >= limits[topic]), None
-        )
-        for topic, entries in read.items()
-    }
+) -> float:
+    """Return the time before which every entry that may go was read."""
     # a topic of which not all was read may have more of the newest time that was
     full = [
         entries[-1].timestamp_ms
         for topic, entries in read.items()
-        if len(entries) >= step and held_ms[topic] is None
+        if len(entries) >= step and entries[-1].offset < limits[topic]
     ]
-    until_ms = min([before_ms, *full])
+    return min([before_ms, *full])
+
+
+def _older(
+    read: Mapping[str, Sequence[Entry]], limits: Mapping[str, float], until_ms: float
+) -> dict[str, list[Entry]]:
+    """Return the entries of each topic that are older than that, and that nobody holds."""
     chosen: dict[str, list[Entry]] = {}
     for topic, entries in read.items():
-        held = held_ms[topic]
-        end_ms = until_ms if held is None else min(until_ms, held)
+        held = [entry.timestamp_ms for entry in entries if entry.offset >= limits[topic]]
+        end_ms = min(until_ms, held[0]) if held else until_ms
         free = [entry for entry in entries if entry.offset < limits[topic]]
         # up to the last one that is old enough: a clock that ran ahead once holds nothing up
         while free and free[-1].timestamp_ms >= end_ms:

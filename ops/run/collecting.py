@@ -3,13 +3,17 @@
 import asyncio
 import ctypes
 import gc
+import resource
+from pathlib import Path
 
-TRIM_EVERY_S = 10.0
-TRIM_BYTES = 16_000_000
-"""Freed since the last look: worth a trim."""
+TRIM_EVERY_S = 2.0
+TRIM_BYTES = 8_000_000
+"""More than after the last trim: worth another."""
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # mallopt(3), malloc.h
 MAPPED_FROM_BYTES = 256 * 1024
 ARENAS = 2
+STATM = Path("/proc/self/statm")
+"""proc_pid_statm(5), of Linux."""
 
 
 def exempt_what_is_loaded() -> None:
@@ -35,20 +39,6 @@ def keep_memory_compact() -> None:
         library.mallopt(M_ARENA_MAX, ARENAS)
 
 
-class _MemoryInfo(ctypes.Structure):
-    """What ``mallinfo2`` of glibc tells (mallinfo(3))."""
-
-    _fields_ = tuple(
-        (name, ctypes.c_size_t)
-        for name in (
-            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
-            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
-        )
-    )
-    fordblks: int
-    """Bytes of free blocks."""
-
-
 async def give_back_freed_memory() -> None:
     """Have the C library return freed memory to the system now and then, until cancelled.
 
@@ -56,15 +46,18 @@ async def give_back_freed_memory() -> None:
     470 MB, of which it used 63. Other C libraries have no such call, and are left alone.
     """
     library = ctypes.CDLL(None)
-    if not hasattr(library, "mallinfo2") or not hasattr(library, "malloc_trim"):
+    if not hasattr(library, "malloc_trim") or not STATM.exists():  # noqa: ASYNC240 - no disk
         return
-    library.mallinfo2.restype = _MemoryInfo
-    trimmed = 0
+    trimmed_bytes = 0
     while True:
-        await asyncio.sleep(TRIM_EVERY_S)
-        free = library.mallinfo2().fordblks
-        # what was given back still counts as free, until it is used again
-        if free > trimmed + TRIM_BYTES:
+        resident_bytes = _resident_bytes()
+        # what the library counts as free says nothing: what was given back is counted, too
+        if resident_bytes > trimmed_bytes + TRIM_BYTES:
             await asyncio.to_thread(library.malloc_trim, 0)
-            free = library.mallinfo2().fordblks
-        trimmed = free
+            resident_bytes = trimmed_bytes = _resident_bytes()
+        trimmed_bytes = min(trimmed_bytes, resident_bytes)
+        await asyncio.sleep(TRIM_EVERY_S)
+
+
+def _resident_bytes() -> int:
+    return int(STATM.read_text().split()[1]) * resource.getpagesize()

@@ -1,5 +1,7 @@
 """The one who cleans up: what is beyond its bounds goes, and only that."""
 
+from typing import Any
+
 import pytest
 from standins.in_memory import System, contents
 from standins.retention import (
@@ -12,6 +14,7 @@ from standins.retention import (
     retainer_of,
     spans,
     told,
+    trimmer_of,
 )
 from standins.waiting import until
 
@@ -22,6 +25,7 @@ from rhapsode.codecs.records import (
     Control,
 )
 from rhapsode.ops.tools.replay import derive
+from rhapsode.storage.log import Entry, TopicPartition
 from rhapsode.topologies.testing import PARTITIONS
 
 
@@ -139,3 +143,25 @@ async def test_a_session_that_was_removed_before_it_was_found_in_the_log_stays_u
     retainer = retainer_of(system)
     assert await retainer.tick()
     assert await system.session_index.newest(9) == []
+
+
+class ReadsCounted(Clocked):
+    """A log that counts the entries it gives."""
+
+    entries_read = 0
+
+    async def read(self, *arguments: Any, **options: Any) -> dict[TopicPartition, list[Entry]]:
+        found = await super().read(*arguments, **options)
+        self.entries_read += sum(map(len, found.values()))
+        return found
+
+
+async def test_while_nothing_is_old_enough_hardly_anything_is_read() -> None:
+    log = ReadsCounted()
+    system = System(log=log)
+    await system.narrated(TEXT)
+    trimmer = trimmer_of(system)
+    log.entries_read = 0
+    for number in range(PARTITIONS):
+        assert await trimmer.cut(number, log.now_ms - 3_600_000) is None
+    assert log.entries_read <= PARTITIONS * len(SEQUENCED)

@@ -94,7 +94,7 @@ class Consumer(OwnedPartitions):
             return {}
         epochs = {TP(*place): self._positions.epoch(TP(*place)) for place in positions}
         generation = self.app.consumer_generation_id
-        limit = self._read_size.entries({topic for topic, _ in positions})
+        limit = self._read_size.entries(positions)
         try:
             found = await self._link.log.read(
                 positions, limit=limit, timeout_s=min(timeout, READ_TIMEOUT_S)

@@ -1,11 +1,11 @@
-"""How many entries one read may ask for, so that it brings about a megabyte a partition."""
+"""How many entries of each partition one read may ask for, so that it brings about a megabyte."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from ...storage.log import Entry
 
 READ_BYTES = 1_000_000
-"""About how much one read may bring for each partition; records of audio are large."""
+"""About how much one read may bring; records of audio are large, and come in bursts."""
 MOST_ENTRIES = 500
 _UNKNOWN_BYTES = 64_000.0
 
@@ -16,10 +16,10 @@ class ReadSize:
     def __init__(self) -> None:
         self._mean_bytes: dict[str, float] = {}
 
-    def entries(self, topics: Iterable[str]) -> int:
-        """Return how many entries a partition to ask for; of unknown topics few."""
-        largest = max(self._mean_bytes.get(topic, _UNKNOWN_BYTES) for topic in topics)
-        return max(1, min(MOST_ENTRIES, int(READ_BYTES / max(largest, 1.0))))
+    def entries(self, places: Collection[tuple[str, int]]) -> int:
+        """Return how many entries of each partition of a topic to ask for; of unknown ones few."""
+        largest = max(self._mean_bytes.get(topic, _UNKNOWN_BYTES) for topic, _ in places)
+        return max(1, min(MOST_ENTRIES, int(READ_BYTES / (largest * len(places)))))
 
     def measure(self, topic: str, entries: list[Entry]) -> None:
         """Take the entries of a read into account; larger ones at once, smaller ones slowly."""
