@@ -81,6 +81,8 @@ class Master:
                 continue
             async for output in self._ready(session, run):
                 yield output
+            if run.closed:
+                return
             run.caught_up = True
 
     async def given_up(
@@ -191,10 +193,7 @@ class Master:
     async def _object(
         self, session: Description, run: MasterRun, head: Speech
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        """Yield the frames of an object's pieces, as far as they are there.
-
-        A piece is mastered between its neighbours, so that the limiter has no seams.
-        """
+        """Yield the frames of the pieces there are, each mastered between its neighbours."""
         sequence = f"{session.session}/{run.at.chapter}"
         window: list[ObjectAudio] = []
         end = (await self.objects.state(sequence)).next

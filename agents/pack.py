@@ -151,7 +151,8 @@ class Pack:
             if packer.ended() and not audio.available:
                 await self._store_init(frame.session)  # its playlist names it all the same
                 yield (_bare_end(frame.session, 0, 0, frame.error),)
-                return
+            if packer.ended():
+                return  # an encoder is large: who is done does not keep it until it is found idle
 
     async def given_up(
         self, session: Description, record: AudioFrame, reason: str

@@ -68,6 +68,8 @@ class Publish:
                 # short, so it must look again
                 await _to_its_end(self._show(session, shown))
             yield (_event(session, segment, shown.listed[: segment.end]),)
+            if segment.last:
+                return
 
     async def given_up(
         self, session: Description, record: Segment, reason: str

@@ -23,7 +23,7 @@ from .holding import Holding
 from .stage import Agent, GivesUp, Stage
 from .writing import StaleCursorError, write_output
 
-IDLE_S = 60.0
+IDLE_S = 20.0
 """A key without records for so long lets go of its agent; the next record starts a new one."""
 RETRY_FIRST_S = 0.1
 RETRY_MOST_S = 5.0
