@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from prometheus_client import generate_latest
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.routing import Match, Route
 
 from ... import __version__
 from ...codecs.archive import DamagedPieceError
@@ -50,6 +51,7 @@ from .tokens import Tokens
 
 MAX_BODY_BYTES = 1_000_000
 """More than the largest text in any encoding."""
+METHOD_NOT_ALLOWED = 405
 PAGE = Path(__file__).parent / "page"
 
 
@@ -77,23 +79,20 @@ def gateway(services: Services) -> FastAPI:
     app = FastAPI(title="Rhapsode", version=__version__, lifespan=lifespan)
     callers = Callers(services.access_keys)
     _guard(app, services, callers)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _refused)
-    app.add_exception_handler(UnreachableError, _unreachable)
-    app.add_exception_handler(ObjectsUnreachableError, _unreachable)
-    app.add_exception_handler(QuotaError, _over_quota)
-    app.add_exception_handler(DamagedPieceError, _damaged)
+    _add_refusals(app)
     api = Api(sessions, follower, services.admissions, addresses, open_sessions.heard)
     origin = Origin(services.store, follower, addresses, open_sessions.heard)
-    for part in (
+    routers = (
         api.router(),
         SeedApi(api, settings.default_mode).router(),
         InputStream(api).router(),
         Tokens(callers, services.journal).router(),
         origin.router(),
         devices.router(),
-    ):
-        app.include_router(part)
+    )
+    for router in routers:
+        app.include_router(router)
+    app.state.routes = [route for router in routers for route in router.routes]
     _add_page(app)
 
     async def healthz() -> Response:
@@ -137,6 +136,15 @@ def _guard(app: FastAPI, services: Services, callers: Callers) -> None:
     )
 
 
+def _add_refusals(app: FastAPI) -> None:
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(UnreachableError, _unreachable)
+    app.add_exception_handler(ObjectsUnreachableError, _unreachable)
+    app.add_exception_handler(QuotaError, _over_quota)
+    app.add_exception_handler(DamagedPieceError, _damaged)
+
+
 def _add_page(app: FastAPI) -> None:
     async def page() -> Response:
         return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
@@ -160,11 +168,20 @@ async def _invalid(_: Request, error: Exception) -> Response:
     return refused(400, f"{where or 'body'}: {first['msg']}")
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     """Give what the framework refuses, such as an unknown path, in the shape of our refusals."""
     assert isinstance(error, HTTPException)
     response = refused(error.status_code, str(error.detail))
     response.headers.update(error.headers or {})
+    if error.status_code == METHOD_NOT_ALLOWED:
+        # the framework names those of one route, and a path has one for each method
+        allowed = {
+            method
+            for route in (*request.app.routes, *request.app.state.routes)
+            if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+            for method in route.methods or ()
+        }
+        response.headers["Allow"] = ", ".join(sorted(allowed))
     return response
 
 

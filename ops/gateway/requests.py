@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...codecs.session import LIMITS, DeviceFormat, Form, Rendition, VoiceSettings
 
 Text = Annotated[str, Field(min_length=1, max_length=LIMITS.text_chars)]
+WholeText = Annotated[Text, Field(json_schema_extra={"pattern": r"\S"})]
+"""With a word in it; `refusals.check_new` says so in a sentence where there is none."""
 
 
 class Body(BaseModel):
@@ -72,7 +74,7 @@ class SessionRequest(Body):
 class NewSession(SessionRequest):
     """What ``POST /v1/sessions`` takes: a text, or ``open`` for one that items are added to."""
 
-    text: Text | None = None
+    text: WholeText | None = None
     open: bool = False
 
 

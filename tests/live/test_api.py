@@ -98,6 +98,9 @@ def test_what_the_framework_refuses_has_the_same_shape(client: httpx.Client) -> 
     answer = client.post("/healthz")
     assert (answer.status_code, answer.json()) == (405, {"error": "Method Not Allowed"})
     assert answer.headers["allow"] == "GET"
+    # each method of a path has a route of its own
+    assert client.put("/v1/sessions").headers["allow"] == "GET, POST"
+    assert client.post("/media/hls/x/audio.m3u8").headers["allow"] == "GET, HEAD"
 
 
 def test_the_description_of_the_api_is_whole(client: httpx.Client, live: Running) -> None:
