@@ -9,6 +9,8 @@ from pathlib import Path
 TRIM_EVERY_S = 2.0
 TRIM_BYTES = 8_000_000
 """More than after the last trim: worth another."""
+TRIM_ANYWAY_S = 20.0
+"""What was in use at the last trim may be free since."""
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # mallopt(3), malloc.h
 MAPPED_FROM_BYTES = 256 * 1024
 ARENAS = 2
@@ -48,15 +50,18 @@ async def give_back_freed_memory() -> None:
     library = ctypes.CDLL(None)
     if not hasattr(library, "malloc_trim") or not STATM.exists():  # noqa: ASYNC240 - no disk
         return
-    trimmed_bytes = 0
+    least_bytes = trimmed_bytes = _resident_bytes()
+    waited_s = 0.0
     while True:
-        resident_bytes = _resident_bytes()
-        # what the library counts as free says nothing: what was given back is counted, too
-        if resident_bytes > trimmed_bytes + TRIM_BYTES:
-            await asyncio.to_thread(library.malloc_trim, 0)
-            resident_bytes = trimmed_bytes = _resident_bytes()
-        trimmed_bytes = min(trimmed_bytes, resident_bytes)
         await asyncio.sleep(TRIM_EVERY_S)
+        waited_s += TRIM_EVERY_S
+        # what the library counts as free says nothing: what was given back is counted, too
+        has_grown = _resident_bytes() > trimmed_bytes + TRIM_BYTES
+        if has_grown or (waited_s >= TRIM_ANYWAY_S and trimmed_bytes > least_bytes + TRIM_BYTES):
+            await asyncio.to_thread(library.malloc_trim, 0)
+            trimmed_bytes = _resident_bytes()
+            least_bytes = min(least_bytes, trimmed_bytes)
+            waited_s = 0.0
 
 
 def _resident_bytes() -> int:
