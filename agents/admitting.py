@@ -25,12 +25,14 @@ TICK_S = 0.25
 BUSY_TICK_S = 0.1
 """While sessions wait."""
 STARTING_SHARE = 1 / 16
-"""Of the sessions in production, those that have no sound yet, but one at least: more would only
-wait for each other, and who is in line can be told so."""
+"""Of the sessions in production, those that have no head start yet, but one at least: more would
+only wait for each other, and who is in line can be told so."""
+HEAD_START_S = 5.0
+"""Of audio."""
 AT_ONCE_IDLE = 4
 """Sessions that may start at once where nothing is in production."""
-STARTS_S = 2.0
-"""A session that has none for so long waits for something else, such as a model."""
+STARTS_S = 3.0
+"""A session that has not got it for so long waits for something else, such as a model."""
 IDLE_TICK_S = 1.0
 COMMIT_S = 5.0
 TRY_AGAIN_S = 1.0
@@ -155,12 +157,12 @@ class Admitter:
         await self._learn(pause_s if self._admitted or waiting else IDLE_TICK_S)
 
     def _may_start(self, at_work: int) -> int:
-        """Return how many more sessions may be about to sound for the first time."""
+        """Return how many more sessions may begin to be made."""
         if not at_work:
             return AT_ONCE_IDLE
         since_s = monotonic() - STARTS_S
         starting = sum(
-            one.steady and not one.samples and one.since_s > since_s
+            one.steady and one.samples < HEAD_START_S * one.rate_hz and one.since_s > since_s
             for one in self._admitted.values()
         )
         return max(1, int(STARTING_SHARE * self._speed.limit)) - starting
