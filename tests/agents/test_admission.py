@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 import pytest
 from standins.in_memory import System, open_session
 
+from rhapsode.agents import admitting as admitting_module
 from rhapsode.agents.admission import SAMPLE_S, Speed
-from rhapsode.agents.admitting import FIRST_LIMIT, Admitter
+from rhapsode.agents.admitting import AT_ONCE_IDLE, FIRST_LIMIT, HEAD_START_S, Admitter
 from rhapsode.agents.models.reciter import Reciter
 from rhapsode.codecs.records import (
     Admission,
@@ -22,6 +23,8 @@ from rhapsode.codecs.records import (
 )
 from rhapsode.storage.memory.admissions import MemoryAdmissions
 from rhapsode.topologies.registry import stages_named
+
+RATE_HZ = 48_000
 
 
 class Machine(Speed):
@@ -158,6 +161,42 @@ async def until_admitted(system: System, sessions: list[str]) -> None:
     async with asyncio.timeout(10):
         while await admitted(system) != sessions:
             await asyncio.sleep(0.02)
+
+
+async def sound(system: System, session: str, first_s: float, seconds: float) -> None:
+    """Append audio, as `master` does."""
+    first, samples = round(first_s * RATE_HZ), round(seconds * RATE_HZ)
+    size = RATE_HZ // 2
+    await system.append(
+        AudioFrame(session=session, first_sample=at, samples=n, pcm=bytes(2 * n))
+        for at in range(first, first + samples, size)
+        if (n := min(size, first + samples - at))
+    )
+
+
+async def test_who_is_in_line_begins_once_those_before_have_a_head_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(admitting_module, "monotonic", lambda: 1_000.0)
+    system = await system_with(AT_ONCE_IDLE + 2)
+    first = [f"s{number:02}" for number in range(AT_ONCE_IDLE)]
+    for session in (*first, "s04", "s05"):
+        assert not await enter(system, session)
+    admitter = Admitter(system.journal, system.admissions, 100, system.session_index)
+    await admitter._begin()
+    for _ in range(2):
+        await admitter._tick()
+    assert await admitted(system) == first
+    for session in first:
+        await sound(system, session, 0.0, HEAD_START_S - 0.1)
+    for _ in range(2):
+        await admitter._tick()
+    assert await admitted(system) == first
+    for session in first:
+        await sound(system, session, HEAD_START_S - 0.1, 0.1)
+    for _ in range(2):
+        await admitter._tick()
+    assert await admitted(system) == [*first, "s04"]
 
 
 async def test_who_is_cancelled_in_line_takes_no_place() -> None:
