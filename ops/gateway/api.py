@@ -92,22 +92,30 @@ class Api:
         except ValueError as error:
             raise MalformedError(str(error)) from None
 
+    async def accept(self, request: SessionRequest, text: str | None, *, owner: str) -> Session:
+        """Accept a session of one text, or open one where there is none; return its record.
+
+        Raises:
+            MalformedError, ConflictError, QuotaError: as `Sessions.start` and `Sessions.open`.
+        """
+        described = self.describe(request, open_=text is None, owner=owner)
+        if text is None:
+            await self.sessions.open(described)
+        else:
+            await self.sessions.start(text, described)
+        if request.form.device:
+            await request_packets(self.sessions.journal, described.session)
+        STARTED.inc()
+        return described
+
     async def create(self, body: NewSession, request: Request) -> Response:
         """Accept a session of one text, or open one; it is durable before the answer."""
         if body.open == (body.text is not None):
             return refused(400, "give either a text, or open: true and add items later")
         try:
-            owner = caller_of(request).owner
-            described = self.describe(body, open_=body.open, owner=owner)
-            if body.text is None:
-                await self.sessions.open(described)
-            else:
-                await self.sessions.start(body.text, described)
-            if body.form.device:
-                await request_packets(self.sessions.journal, described.session)
+            described = await self.accept(body, body.text, owner=caller_of(request).owner)
         except MalformedError as error:
             return refused(400, str(error))
-        STARTED.inc()
         progress = Progress(described.session, open=described.open)
         return JSONResponse(self.summary(progress), status_code=201)
 
@@ -191,7 +199,8 @@ class Api:
         position = Position(int(created_ms), session) if after else None
         known = await index.newest(limit, after=position, owner=owner)
         listed = [self.summary(progress) for progress in await load_listed(journal, known)]
-        following = "{0.created_ms}-{0.session}".format(known[-1]) if len(known) == limit else None
+        last = known[-1].position if len(known) == limit else None
+        following = f"{last.created_ms}-{last.session}" if last else None
         return JSONResponse({"sessions": listed, "after": following})
 
     async def show(self, session: str) -> Response:

@@ -27,7 +27,6 @@ from ...codecs.records import Event, Item, check_session
 from ...storage.log import UnreachableError
 from ...storage.objects.store import ObjectsUnreachableError
 from ..callers import Caller
-from ..metrics import STARTED
 from ..progress import Progress
 from ..refusals import ConflictError, QuotaError, SessionClosedError
 from .api import Api
@@ -121,9 +120,7 @@ class InputStream:
             request = SessionRequest(**message)
         except (ValidationError, TypeError) as error:
             raise _RefusedMessageError(_first_fault(error)) from None
-        described = self.api.describe(request, open_=True, owner=caller.owner)
-        STARTED.inc()
-        return (await self.api.sessions.open(described)).session
+        return (await self.api.accept(request, None, owner=caller.owner)).session
 
     async def _take(self, session: str, message: dict[str, Any]) -> None:
         sessions = self.api.sessions
