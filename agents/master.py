@@ -36,9 +36,9 @@ ANYWAY_S = 10.0
 """After so long they are let out however far away the listener may be."""
 HOLD_S = 0.02
 """So long does mastering of what is in no haste wait for what the frames before it have set off:
-nothing can interrupt it, and packing them is worth more than a longer lead."""
+packing them is worth more than a longer lead."""
 HOLD_WITHIN_S = 5.0
-"""It does so in the first seconds of a session only: later there is a lead."""
+"""In the first seconds of a session only: later there is a lead."""
 STEP_PIECES = 8
 """Pieces of an object that one read takes, and between two looks whether it was cancelled."""
 
@@ -64,7 +64,7 @@ class Master:
     async def __call__(
         self, session: Description, received: AsyncIterator[Speech | ObjectAudio | Control | Idle]
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        """Yield each chunk's frames in its turn: the first alone, the rest with an event."""
+        """Yield each chunk's frames in its turn: the first alone, the last ones with an event."""
         run: MasterRun | None = None
         async for record in received:
             if run is None:
@@ -108,7 +108,7 @@ class Master:
         if last is None:
             return run
         run.at = Cursor(last.end, last.chapter, last.index, last.piece)
-        run.last_chunk, run.last_sample = last.chunk, last.first_sample
+        run.last_chunk, run.last_chunk_sample = last.chunk, last.first_sample - last.offset
         run.begun_s -= last.end / session.form.sample_rate_hz
         run.closed = last.last
         run.silent = last.chunk < 0  # or each restart would add a segment of silence
@@ -150,7 +150,7 @@ class Master:
     async def _chunk(
         self, session: Description, run: MasterRun, parts: list[Speech]
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        """Yield a chunk's first frame, then what is left of it with its event."""
+        """Yield a chunk's frames in steps, the last one with its event."""
         head = parts[0]
         if head.error and not run.at.sample:  # before the first sound nobody needs a silence
             parts = [msgspec.structs.replace(head, kind="silence", seconds=0.0)]
@@ -163,18 +163,19 @@ class Master:
         at = replace(run.at, sample=start)
         steps = frames_of_chunk(session, at, parts)
         words: tuple[Word, ...] = ()
-        while at.index == head.index and at.chapter == head.chapter:
-            frames, at = await turns.run(at.sample, next, steps)
+        ends = False
+        while not ends:
+            output, at = await turns.run(at.sample, next, steps)
             turns = replace(turns, heard_from_s=run.heard_from_s())  # the rest is in no haste
-            words = words or (frames[0].words if frames else ())
-            if at == run.at:
-                continue  # the first frame was written before a restart
+            words = words or (output[0].words if output else ())
+            ends = (at.chapter, at.index) != (head.chapter, head.index)
+            if at.sample <= run.at.sample and not ends:
+                continue  # it was written before a restart
             run.at = at
-            if at.index == head.index and at.chapter == head.chapter:
-                yield frames
-            else:
+            if ends:
                 event = self._event(session, run, head, start=start, words=words, error=head.error)
-                yield (*frames, event)
+                output = (*output, event)
+            yield output
 
     async def _next(
         self, session: Description, run: MasterRun, bounds: dict[int, int]

@@ -18,8 +18,9 @@ class MasterRun:
     events: int = 0
     """Events of this stage so far: chunks below this number are complete."""
     last_chunk: int = -1
-    """Of the frame that was the last one at a restart, as is its first sample."""
-    last_sample: int = 0
+    """Of the frame that was the last one at a restart."""
+    last_chunk_sample: int = 0
+    """The first one of that chunk."""
     closed: bool = False
     degraded: bool = False
     """Whether a fallback voice was heard so far."""
@@ -67,8 +68,8 @@ class MasterRun:
         return True
 
     def start_of(self, head: Speech) -> int:
-        """Return a chunk's first sample: a restart may have cut it short behind its first frame."""
-        return self.last_sample if self.last_chunk == head.seq else self.at.sample
+        """Return a chunk's first sample: a restart may have come between two of its steps."""
+        return self.last_chunk_sample if self.last_chunk == head.seq else self.at.sample
 
     def begin(self, rate_hz: int) -> None:
         """Note that something is heard from now on: who ran dry waited for it."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from .journal import Description
 
 RECORD_SAMPLES = 24_000
 """Half a second in a record at 48 kHz: 48 KB."""
+STEP_SAMPLES = 10 * RECORD_SAMPLES
+"""Of a long chunk, mastered in one step: the limiter needs 50 bytes for each."""
 VOICE_LUFS = -16.0
 """The loudness that a voice's ``gain_db`` leads to."""
 PRE_ROLL_S = 0.5
@@ -46,8 +49,9 @@ def frames_of_chunk(
 ) -> Iterator[tuple[tuple[AudioFrame, ...], Cursor]]:
     """Yield the frames of a spoken chunk, a silence or a mark, and the cursor behind them.
 
-    In one step or two: a chunk's first frame comes alone, before the rest is mastered, so that
-    nobody waits for the end of a sentence to hear its beginning.
+    In steps: a chunk's first frame comes alone, before the rest is mastered, so that nobody waits
+    for the end of a sentence to hear its beginning; and the rest of a long one takes neither a
+    turn nor memory for all of it.
     """
     head = parts[0]
     rate_hz = session.form.sample_rate_hz
@@ -64,16 +68,14 @@ def frames_of_chunk(
     )
     label = _Label(head.seq, head.text, head.item, head.start_char, head.end_char, words)
     behind = at.behind(head)
-    first = min(end, RECORD_SAMPLES)
-    for start, stop in ((0, first), (first, end)):
-        if start and start == stop:
-            return
+    starts = (0, *range(RECORD_SAMPLES, end, STEP_SAMPLES))
+    for start, stop in pairwise((*starts, end)):
         sound = speech.limited(start, min(stop, samples)) if speech else np.zeros(0, np.int16)
         audio = np.pad(sound, (0, stop - start - len(sound)))
         here = behind if stop == end else at
         frames, at = _frames(session, at, here, audio, label, degraded=head.degraded)
         yield frames, at
-        label = _Label(head.seq)
+        label = _Label(head.seq, offset=stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,8 @@ class _Label:
     start_char: int = 0
     end_char: int = 0
     words: tuple[Word, ...] = ()
+    offset: int = 0
+    """Samples of the chunk before the frame."""
 
 
 def _frames(
@@ -207,7 +211,7 @@ def _frames(
         piece = audio[start : start + RECORD_SAMPLES]
         ends = start + RECORD_SAMPLES >= len(audio)
         cursor = behind if ends else at
-        told = label if start == 0 else _Label(label.chunk)
+        told = label if start == 0 else _Label(label.chunk, offset=label.offset + start)
         frames.append(
             AudioFrame(
                 session=session.session,
@@ -215,6 +219,7 @@ def _frames(
                 samples=len(piece),
                 pcm=piece.astype("<i2").tobytes(),
                 chunk=told.chunk,
+                offset=told.offset,
                 chapter=cursor.chapter,
                 index=cursor.index,
                 piece=cursor.piece,

@@ -56,11 +56,17 @@ def silence(seconds: float, rate_hz: int) -> Samples:
 def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
     """Return the same sound at another rate (soxr HQ: linear phase, -100 dB aliases).
 
-    In floating point: soxr's own 16-bit output may be dithered, and so differ between runs.
+    In floating point: soxr's own 16-bit output may be dithered, and so differ between runs. A
+    second at a time, which gives the same samples and needs a fraction of the memory.
     """
-    if from_hz == to_hz:
+    if from_hz == to_hz or not len(samples):
         return samples
-    return to_int16(resample_signal(samples.astype(np.float32), from_hz, to_hz))
+    stream = soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32", quality="HQ")
+    pieces: list[Samples] = []
+    for start in range(0, len(samples), from_hz):
+        piece = samples[start : start + from_hz].astype(np.float32)
+        pieces.append(to_int16(stream.resample_chunk(piece, last=start + from_hz >= len(samples))))
+    return np.concatenate(pieces)
 
 
 def resample_signal(signal: Signal, from_hz: int, to_hz: int) -> Signal:
@@ -72,8 +78,8 @@ def resample_signal(signal: Signal, from_hz: int, to_hz: int) -> Signal:
 
 def peak_dbfs(samples: Samples) -> float:
     """Return the level of the largest sample; minus infinity for silence."""
-    # in 32 bit, which can hold 32768
-    return to_db(int(np.max(np.abs(samples.astype(np.int32)), initial=0)) / FULL_SCALE)
+    highest, lowest = int(np.max(samples, initial=0)), int(np.min(samples, initial=0))
+    return to_db(max(highest, -lowest) / FULL_SCALE)
 
 
 def to_db(amplitude: float) -> float:
@@ -136,8 +142,10 @@ def sound_span(
     window = max(1, round(_TRIM_WINDOW_S * rate_hz))
     keep = round(keep_s * rate_hz)
     level_db = min(threshold_dbfs, peak_dbfs(samples) - _TRIM_BELOW_PEAK_DB)
-    padded = np.pad(samples.astype(np.float32), (0, -len(samples) % window))
-    power = np.mean(padded.reshape(-1, window) ** 2, axis=1)
+    padded = np.pad(samples, (0, -len(samples) % window)).reshape(-1, window)
+    blocks = (padded[start : start + 1_000] for start in range(0, len(padded), 1_000))
+    powers = [np.mean(block.astype(np.float32) ** 2, axis=1) for block in blocks]
+    power = np.concatenate([np.zeros(0, np.float32), *powers])
     loud = np.flatnonzero(power > (from_db(level_db) * FULL_SCALE) ** 2)
     if not len(loud):
         return 0, min(keep, len(samples))
@@ -151,10 +159,10 @@ def fade_edges(samples: Samples, rate_hz: int, fade_ms: float = 5.0) -> Samples:
     if length == 0:
         return samples
     ramp = (0.5 - 0.5 * np.cos(np.pi * (np.arange(length) + 0.5) / length)).astype(np.float32)
-    faded = samples.astype(np.float32)
-    faded[:length] *= ramp
-    faded[-length:] *= ramp[::-1]
-    return to_int16(faded)
+    faded = samples.copy()
+    faded[:length] = to_int16(faded[:length] * ramp)
+    faded[-length:] = to_int16(faded[-length:] * ramp[::-1])
+    return faded
 
 
 def join(parts: Iterable[bytes]) -> bytes:

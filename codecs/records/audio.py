@@ -24,6 +24,8 @@ class AudioFrame(
     """Signed 16-bit little-endian, ``2 * channels * samples`` bytes."""
     chunk: int = -1
     """``seq`` of the chunk it comes from; -1 for silence that belongs to none."""
+    offset: int = 0
+    """Samples of its chunk before it; 0 where it comes from none."""
     chapter: int = 0
     index: int = 0
     """With ``chapter``: the chunk that mastering goes on with after this frame."""

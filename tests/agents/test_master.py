@@ -10,9 +10,10 @@ from standins.master_items import agent
 from standins.mastered_speech import Piece, mastered, speech_of
 
 from rhapsode.agents.journal import Description
-from rhapsode.agents.mastering import Cursor, frames_of_chunk
+from rhapsode.agents.mastering import VOICE_LUFS, Cursor, frames_of_chunk
 from rhapsode.agents.voices.tone import LEAD_S, ToneVoice
 from rhapsode.codecs.audio import pcm
+from rhapsode.codecs.audio.limiter import limit
 from rhapsode.codecs.encoding import MAX_RECORD_BYTES, encode
 from rhapsode.codecs.records import (
     AudioFrame,
@@ -138,15 +139,20 @@ async def test_a_restart_at_any_part_of_any_chunk_gives_the_same_audio(data: st.
     assert got == wanted
 
 
-async def test_a_restart_behind_the_first_half_second_of_a_chunk_goes_on_with_the_rest() -> None:
-    pieces: list[Piece] = [("A long one of parts.", "sentence"), ("", "end")]
-    whole = await accepted(system=System(voice=ToneVoice(word_s=0.8)))
+@pytest.mark.parametrize("steps", [1, 2, 3])
+async def test_a_restart_between_two_steps_of_a_chunk_goes_on_with_the_rest(steps: int) -> None:
+    pieces: list[Piece] = [("Short.", "sentence"), ("A long one of parts.", "sentence")]
+    pieces.append(("", "end"))
+    whole = await accepted(system=System(voice=ToneVoice(word_s=3.0)))
     wanted, _ = await mastered(whole, await speech_of(whole, pieces))
-    system = await accepted(system=System(voice=ToneVoice(word_s=0.8)))
+    system = await accepted(system=System(voice=ToneVoice(word_s=3.0)))
     records = await speech_of(system, pieces)
-    await system.hand(agent(system), "s", records, stop_after=1)
-    assert await system.records(AudioFrame, "s") == wanted[:1]
-    assert await system.records(Event, "s/master") == []
+    # the first chunk is two steps
+    await system.hand(agent(system), "s", records, stop_after=2 + steps)
+    written: list[AudioFrame] = await system.records(AudioFrame, "s")
+    assert written == wanted[: len(written)]
+    assert [frame.index for frame in written[-2:]] == [1, 1], "it is not in the middle of a chunk"
+    assert len(await system.records(Event, "s/master")) == 1
     got, _ = await mastered(system, records)
     assert got == wanted
     events = await system.records(Event, "s/master")
@@ -221,6 +227,22 @@ async def test_a_voice_that_gives_no_sound_leaves_only_the_pause() -> None:
 
 def description(**fields: object) -> Description:
     return Description(Session(session="s", last=True, **fields), 0)  # pyright: ignore[reportArgumentType]  # a mix of types by name
+
+
+def test_a_chunk_of_many_steps_is_limited_without_a_seam() -> None:
+    rate_hz = 48_000
+    noise = np.random.default_rng(5).standard_normal(rate_hz * 14)
+    loud = np.repeat(np.random.default_rng(6).random(140), rate_hz // 10)
+    sound = (np.clip(noise * loud, -3, 3) * 10_000).astype(np.int16)
+    part = Speech(session="s", seq=0, index=0, rate_hz=rate_hz, pcm=sound.tobytes(), gain_db=3.0)
+    steps = [frames for frames, _ in frames_of_chunk(description(), Cursor(), [part])]
+    assert len(steps) == 4
+    samples = samples_of([frame for frames in steps for frame in frames])[: len(sound)]
+    constants = description().mastering
+    faded = pcm.fade_edges(sound, rate_hz, constants.fade_ms)
+    gain_db = 3.0 + constants.make_up_db + constants.target_lufs - VOICE_LUFS
+    whole = limit(faded, rate_hz, constants.ceiling_dbtp, gain_db)
+    assert np.abs(samples.astype(int) - whole).max() <= 1
 
 
 def test_gain_is_applied_before_anything_could_clip() -> None:
