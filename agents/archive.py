@@ -30,11 +30,13 @@ from ..storage.objects.store import Objects
 
 FOLDER = "archive"
 CONTENT_TYPE = "application/octet-stream"
-CACHE_BYTES = 16 * 1024 * 1024
+CACHE_BYTES = 6_000_000
 """Of pieces as they are stored; a minute of a session takes about 3 MB."""
-HEADERS = 64
-"""Of pieces; one that follows hundreds takes 100 KB."""
-DECODED_BYTES = 32 * 1024 * 1024
+HEADERS_BYTES = 2_000_000
+"""Of headers; one that follows hundreds of pieces takes 100 KB."""
+HEADER_ROW_BYTES = 250
+"""Of one thing that a header names."""
+DECODED_BYTES = 16_000_000
 """Of sections with their samples; a minute of audio takes about 6 MB."""
 
 
@@ -118,14 +120,18 @@ class Archive:
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
-        self._headers = _Sized(HEADERS)
+        self._headers = _Sized(HEADERS_BYTES)
         self._pieces = _Sized(CACHE_BYTES)
         self._decoded = _Sized(DECODED_BYTES)
 
     async def header(self, name: str) -> Header:
         """Return what a piece holds, and what those before it do."""
         known = self._headers.get(name)
-        return known if isinstance(known, Header) else (await self._piece(name)).header
+        if isinstance(known, Header):
+            return known
+        header = (await self._piece(name)).header
+        self._note(name, header)
+        return header
 
     async def add(
         self,
@@ -153,8 +159,12 @@ class Archive:
         # of its own, for the loser of two who archive the same removes what it stored
         name = f"{FOLDER}/{session}/{partition}-{number:06}-{token_hex(8)}.piece"
         await self._objects.put(name, data, CONTENT_TYPE)
-        self._headers.put(name, decode_header(data)[0], 1)  # the next piece follows it
+        self._note(name, decode_header(data)[0])  # the next piece follows it
         return name, len(data)
+
+    def _note(self, name: str, header: Header) -> None:
+        rows = len(header.earlier) + len(header.sections) + len(header.below)
+        self._headers.put(name, header, rows * HEADER_ROW_BYTES)
 
     async def withdraw(self, name: str) -> None:
         """Remove a piece that the log does not name."""

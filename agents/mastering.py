@@ -15,7 +15,7 @@ from .journal import Description
 
 RECORD_SAMPLES = 24_000
 """Half a second in a record at 48 kHz: 48 KB."""
-STEP_SAMPLES = 10 * RECORD_SAMPLES
+STEP_SAMPLES = 5 * RECORD_SAMPLES
 """Of a long chunk, mastered in one step: the limiter needs 50 bytes for each."""
 VOICE_LUFS = -16.0
 """The loudness that a voice's ``gain_db`` leads to."""
@@ -56,7 +56,8 @@ def frames_of_chunk(
     head = parts[0]
     rate_hz = session.form.sample_rate_hz
     speech = _ChunkSpeech.of(session, parts) if head.rate_hz else None
-    samples = len(speech.wide) if speech else round(head.seconds * rate_hz)
+    del parts  # what was cut and faded stands for them
+    samples = speech.samples if speech else round(head.seconds * rate_hz)
     seconds = session.pauses.after_s(head.boundary) if head.kind != "silence" else 0.0
     if head.boundary == "chapter":  # the chunk before the mark has paused already
         seconds = max(0.0, seconds - session.pauses.paragraph_s)
@@ -70,39 +71,65 @@ def frames_of_chunk(
     behind = at.behind(head)
     starts = (0, *range(RECORD_SAMPLES, end, STEP_SAMPLES))
     for start, stop in pairwise((*starts, end)):
-        sound = speech.limited(start, min(stop, samples)) if speech else np.zeros(0, np.int16)
-        audio = np.pad(sound, (0, stop - start - len(sound)))
+        audio = np.zeros(stop - start, np.int16)
+        if speech and start < samples:
+            audio[: samples - start] = speech.limited(start, min(stop, samples))
         here = behind if stop == end else at
         frames, at = _frames(session, at, here, audio, label, degraded=head.degraded)
+        del audio
         yield frames, at
         label = _Label(head.seq, offset=stop)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _ChunkSpeech:
-    """A chunk's speech at the form's rate, its level not changed yet."""
+    """A chunk's speech, brought to the form's rate as far as it is asked for."""
 
     session: Description
-    wide: pcm.Samples
+    samples: int
+    """At the form's rate."""
     gain_db: float
     leading_s: float
     """What was cut at its start."""
+    _coming: Iterator[pcm.Samples]
+    _wide: pcm.Samples
+    _first: int = 0
+    """The sample that ``_wide`` begins with."""
 
     @classmethod
-    def of(cls, session: Description, parts: list[Speech]) -> "_ChunkSpeech":
+    def of(cls, session: Description, parts: Sequence[Speech]) -> "_ChunkSpeech":
         head, constants = parts[0], session.mastering
-        raw = pcm.from_bytes(b"".join(part.pcm for part in parts)).astype(np.int16)
+        raw = pcm.from_bytes(b"".join(part.pcm for part in parts))
         start, end = pcm.sound_span(
             raw, head.rate_hz, constants.edge_keep_s, constants.edge_threshold_dbfs
         )
         faded = pcm.fade_edges(raw[start:end], head.rate_hz, constants.fade_ms)
-        wide = pcm.resample(faded, head.rate_hz, session.form.sample_rate_hz)
-        gain_db = head.gain_db + constants.make_up_db + constants.target_lufs - VOICE_LUFS
-        return cls(session, wide, gain_db, start / head.rate_hz)
+        rate_hz = session.form.sample_rate_hz
+        return cls(
+            session,
+            pcm.resampled_length(len(faded), head.rate_hz, rate_hz),
+            head.gain_db + constants.make_up_db + constants.target_lufs - VOICE_LUFS,
+            start / head.rate_hz,
+            pcm.resampled(faded, head.rate_hz, rate_hz),
+            np.zeros(0, np.int16),
+        )
 
     def limited(self, start: int, end: int) -> pcm.Samples:
-        """Return the samples ``[start, end)`` at target loudness, below the ceiling."""
-        return _limited(self.session, self.wide, start, max(start, end), self.gain_db)
+        """Return the samples ``[start, end)`` at target loudness, below the ceiling.
+
+        What lies before the pre-roll of an earlier ``start`` is gone.
+        """
+        rate_hz = self.session.form.sample_rate_hz
+        first = max(self._first, start - round(PRE_ROLL_S * rate_hz))
+        pieces, held = [self._wide[first - self._first :]], self._first + len(self._wide) - first
+        while first + held < end + round(POST_ROLL_S * rate_hz):
+            piece = next(self._coming, None)
+            if piece is None:
+                break
+            pieces.append(piece)
+            held += len(piece)
+        self._first, self._wide = first, np.concatenate(pieces)
+        return _limited(self.session, self._wide, start - first, end - first, self.gain_db)
 
 
 def frames_of_piece(

@@ -115,7 +115,7 @@ class Trimmer:
             chosen = _older(read, limits, until_ms)
             if any(chosen.values()) or step >= MOST_STEP_ENTRIES or until_ms >= before_ms:
                 break
-            step *= 8  # all that was read of a topic was written at once
+            step *= 2  # all that was read of a topic was written at once
         if not any(chosen.values()):
             return None
         sessions = await self._archive_all(partition, chosen)

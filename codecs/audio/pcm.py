@@ -4,7 +4,7 @@ Every function is pure and one-shot; the same samples give the same samples. Lev
 0 dB is full scale (32768).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 import numpy as np
@@ -56,17 +56,31 @@ def silence(seconds: float, rate_hz: int) -> Samples:
 def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
     """Return the same sound at another rate (soxr HQ: linear phase, -100 dB aliases).
 
-    In floating point: soxr's own 16-bit output may be dithered, and so differ between runs. A
-    second at a time, which gives the same samples and needs a fraction of the memory.
+    In floating point: soxr's own 16-bit output may be dithered, and so differ between runs.
     """
-    if from_hz == to_hz or not len(samples):
+    if from_hz == to_hz:
         return samples
+    return np.concatenate([np.zeros(0, np.int16), *resampled(samples, from_hz, to_hz)])
+
+
+def resampled(samples: Samples, from_hz: int, to_hz: int) -> Iterator[Samples]:
+    """Yield what `resample` returns, as it is asked for: about a second at a time."""
+    if from_hz == to_hz:
+        yield samples
+        return
     stream = soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32", quality="HQ")
-    pieces: list[Samples] = []
+    missing = resampled_length(len(samples), from_hz, to_hz)
     for start in range(0, len(samples), from_hz):
+        last = start + from_hz >= len(samples)
         piece = samples[start : start + from_hz].astype(np.float32)
-        pieces.append(to_int16(stream.resample_chunk(piece, last=start + from_hz >= len(samples))))
-    return np.concatenate(pieces)
+        fine = to_int16(stream.resample_chunk(piece, last=last))
+        missing -= len(fine)
+        yield np.append(fine, np.zeros(missing, np.int16)) if last and missing else fine
+
+
+def resampled_length(samples: int, from_hz: int, to_hz: int) -> int:
+    """Return how many samples `resample` makes of so many."""
+    return (2 * samples * to_hz + from_hz) // (2 * from_hz)
 
 
 def resample_signal(signal: Signal, from_hz: int, to_hz: int) -> Signal:

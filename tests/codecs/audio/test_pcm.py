@@ -75,6 +75,20 @@ def test_resampling_to_the_same_rate_changes_nothing():
     assert len(pcm.resample(samples[:0], 22_050, 48_000)) == 0
 
 
+@given(
+    st.integers(0, 5_000), st.sampled_from([(24_000, 44_100), (32_000, 48_000), (48_000, 16_000)])
+)
+def test_how_many_samples_resampling_makes_is_known_before(count: int, rates: tuple[int, int]):
+    heard = pcm.resample(np.ones(count, np.int16), *rates)
+    assert len(heard) == pcm.resampled_length(count, *rates)
+
+
+def test_resampling_a_second_at_a_time_is_resampling_at_once():
+    samples = noise(3.3, -20)
+    whole = pcm.to_int16(pcm.resample_signal(samples.astype(np.float32), 22_050, 48_000))
+    assert np.array_equal(pcm.resample(samples, 22_050, 48_000), whole)
+
+
 @given(sounds, st.sampled_from([8_000, 22_050, 48_000]))
 def test_nothing_fails_on_any_sound(samples: Samples, rate_hz: int):
     pcm.resample(samples, rate_hz, 16_000)
