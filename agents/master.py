@@ -144,26 +144,27 @@ class Master:
                 silent = run.failure if not run.at.sample else ""
                 yield self._ended(session, run, head.error or silent, head)
                 return
-            async for output in self._chunk(session, run, parts):
+            chunk = self._chunk(session, run, parts)
+            del parts  # their sound is held once, by what masters it
+            async for output in chunk:
                 yield output
 
     async def _chunk(
         self, session: Description, run: MasterRun, parts: list[Speech]
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        """Yield a chunk's frames in steps, the last one with its event."""
+        """Yield a chunk's frames by steps, the last one with its event."""
         head = parts[0]
         if head.error and not run.at.sample:  # before the first sound nobody needs a silence
             parts = [msgspec.structs.replace(head, kind="silence", seconds=0.0)]
         run.degraded = run.degraded or head.degraded
         run.begin(session.form.sample_rate_hz)
         start = run.start_of(head)
-        begins = start < HOLD_WITHIN_S * session.form.sample_rate_hz
-        heard_from_s = run.heard_from_s() if start else None
-        turns = CodecTurns(self.turns, session, heard_from_s, hold_s=HOLD_S if begins else 0.0)
+        hold_s = HOLD_S if start < HOLD_WITHIN_S * session.form.sample_rate_hz else 0.0
+        turns = CodecTurns(self.turns, session, run.heard_from_s() if start else None, hold_s)
         at = replace(run.at, sample=start)
         steps = frames_of_chunk(session, at, parts)
-        words: tuple[Word, ...] = ()
-        ends = False
+        del parts
+        words, ends = tuple[Word, ...](), False
         while not ends:
             output, at = await turns.run(at.sample, next, steps)
             turns = replace(turns, heard_from_s=run.heard_from_s())  # the rest is in no haste
@@ -183,8 +184,7 @@ class Master:
         if run.parts:
             parts, run.parts = run.parts, []
             return parts
-        at = run.at
-        sequence = f"{session.session}/{at.chapter}"
+        at, sequence = run.at, f"{session.session}/{run.at.chapter}"
         if at.chapter not in bounds:
             bounds[at.chapter] = (await self.speech.state(sequence)).next
         if at.index >= bounds[at.chapter]:
