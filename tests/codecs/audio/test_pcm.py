@@ -83,7 +83,7 @@ def test_how_many_samples_resampling_makes_is_known_before(count: int, rates: tu
     assert len(heard) == pcm.resampled_length(count, *rates)
 
 
-def test_resampling_a_second_at_a_time_is_resampling_at_once():
+def test_resampling_piece_by_piece_is_resampling_at_once():
     samples = noise(3.3, -20)
     whole = pcm.to_int16(pcm.resample_signal(samples.astype(np.float32), 22_050, 48_000))
     assert np.array_equal(pcm.resample(samples, 22_050, 48_000), whole)
