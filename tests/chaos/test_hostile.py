@@ -25,12 +25,12 @@ from rhapsode.topologies.registry import STAGE_NAMES
 pytestmark = pytest.mark.timeout(1200)
 SEED = 6
 BY_DOOR = 75
+"""Texts by HTTP, by WebSocket, by device and by stream."""
 MOST_CHARS = 240
 """Of a mixture: what is spelled out, such as numbers, makes minutes of sound of a few lines."""
-"""Texts by HTTP, by WebSocket, by device and by stream."""
 CHILD_MEMORY_BYTES = 1_000_000_000
-WORKER_MEMORY_BYTES = 450_000_000
-"""Of a worker with nearly all stages: 140 MB, and about 5 for each of 32 sessions in production."""
+WORKER_MEMORY_BYTES = 300_000_000
+"""Of a worker with nearly all stages: 145 MB, and about 4 for each of 32 sessions in production."""
 AT_ONCE = 8
 
 POISONS = (
