@@ -19,8 +19,8 @@ from ..devices import client as device_client
 from ..progress import Progress
 from ..refusals import check_new
 from ..run.addresses import device_url
+from ..run.log_server import log_server
 from ..run.stopping import cancel_the_rest
-from ..run.up import log_server
 from ..run.worker import first_crash, stages_running
 from ..services import Services
 from ..settings import Settings

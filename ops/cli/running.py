@@ -18,7 +18,8 @@ from ...storage.log import LogError, UnreachableError
 from ...storage.objects.store import ObjectsRefusedError, ObjectsUnreachableError
 from ...storage.redis.embedded import EmbeddedValkeyError
 from ..run.addresses import log_folder, port_problem
-from ..run.up import StartFailedError, log_server
+from ..run.log_server import log_server
+from ..run.up import StartFailedError
 from ..services import Services
 from ..settings import Settings, SettingsError, read_settings
 from ..tools.demo import DemoFailedError

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-STOP_S = 8.0
+STOP_S = 4.0
 """A worker that takes longer is ended: what it did is in the log, and the rest is done again."""
 AGAIN_S = 0.5
 """A task still there after so long has lost its cancellation."""

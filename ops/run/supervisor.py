@@ -19,7 +19,11 @@ RESTART_FIRST_S = 0.2
 RESTART_MOST_S = 10.0
 STEADY_S = 30.0
 """A process that ran for so long was started well: its earlier deaths are forgotten."""
-STOP_PATIENCE_S = 10.0
+FROM_OUTSIDE = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
+"""Exit statuses of a process that somebody, or the kernel for want of memory, has ended."""
+SHORT_S = 0.5
+"""Who is killed sooner after its start waits as one that ended by itself."""
+STOP_PATIENCE_S = 5.0
 TAIL_LINES = 15
 PR_SET_PDEATHSIG = 1
 """prctl(2)."""
@@ -77,14 +81,25 @@ class Supervisor:
         clock = asyncio.get_running_loop().time
         while not self._stopping:
             started = clock()
-            child.process = await self._spawn(child)
-            status = await child.process.wait()
+            try:
+                child.process = await self._spawn(child)
+            except OSError as error:  # no memory, or no process left: it may pass
+                log.warning("process not started, trying again", name=child.name, why=str(error))
+                status = None
+            else:
+                status = await child.process.wait()
             if self._stopping:
                 return
-            if clock() - started > STEADY_S:
+            ran_s = clock() - started
+            if ran_s > STEADY_S:
                 pause = RESTART_FIRST_S
                 child.failures = 0
             child.restarts += 1
+            if status in FROM_OUTSIDE and ran_s > SHORT_S:
+                log.warning(
+                    "process was killed, starting it again", name=child.name, signal=-status
+                )
+                continue
             child.failures += 1
             log.warning(
                 "process ended, starting it again",
@@ -143,7 +158,7 @@ class Supervisor:
         return (self._logs / f"{child.name}.log").open("ab")
 
     async def stop(self) -> None:
-        """End every process with SIGTERM, and with SIGKILL those still there after 10 s."""
+        """End every process with SIGTERM, and with SIGKILL those still there after 5 s."""
         self._stopping = True
         running = [
             child

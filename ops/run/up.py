@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from ...storage.redis.embedded import EmbeddedValkey
 from ...topologies.registry import processes
 from ..services import Services
 from ..settings import Settings
-from .addresses import log_files, log_folder, page_url
+from .addresses import log_files, page_url
+from .log_server import log_server
 from .supervisor import Child, Supervisor
 
 HIGHEST_PORT = 65_535
@@ -23,24 +23,6 @@ FAILURES_TO_GIVE_UP = 3
 
 class StartFailedError(Exception):
     """The system does not come up; the message says which process and what it said last."""
-
-
-@asynccontextmanager
-async def log_server(settings: Settings) -> AsyncGenerator[tuple[Settings, bool]]:
-    """Yield settings with a server's URL, and whether we started that server.
-
-    Without a URL the embedded Valkey of the state folder is used, started unless it runs already.
-    """
-    if settings.redis_url:
-        yield settings, False
-        return
-    server = EmbeddedValkey(log_folder(settings), fsync=settings.fsync)
-    started = await asyncio.to_thread(server.start_unless_running)
-    try:
-        yield settings.model_copy(update={"redis_url": server.url}), started
-    finally:
-        if started:
-            await asyncio.to_thread(server.stop)
 
 
 @asynccontextmanager

@@ -29,7 +29,8 @@ from ...storage.redis.scripts import LogScripts
 from ...topologies.registry import processes
 from ..gateway.app import PAGE
 from ..run.addresses import page_url, port_problem
-from ..run.up import HIGHEST_PORT, log_server
+from ..run.log_server import log_server
+from ..run.up import HIGHEST_PORT
 from ..services import Services
 from ..settings import Settings, SettingsError
 from ..voices import voices_from

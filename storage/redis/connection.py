@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import redis
 import redis.asyncio
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import BusyLoadingError, NoScriptError, RedisError
 
 from ..errors import UnreachableError
 from .calls import Call
@@ -150,13 +150,21 @@ class BlockingConnection:
 
 def answers(url: str, timeout_s: float = 2.0) -> bool:
     """Return whether a server answers at the URL and is ready to serve."""
+    return readiness(url, timeout_s) == "ready"
+
+
+def readiness(url: str, timeout_s: float = 2.0) -> Literal["ready", "loading", "away"]:
+    """Return whether the server at the URL serves, still loads its data, or does not answer."""
     client = _blocking_client(url, connect_timeout_s=timeout_s, timeout_s=timeout_s)
     try:
-        return client.execute_command("PING") is not None
+        client.execute_command("PING")
+    except BusyLoadingError:
+        return "loading"
     except (RedisError, OSError):
-        return False
+        return "away"
     finally:
         client.close()
+    return "ready"
 
 
 def _blocking_client(url: str, *, connect_timeout_s: float, timeout_s: float) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from .child import Child
-from .connection import answers
+from .connection import answers, readiness
 from .folder_lock import FolderLock, FolderTakenError
 from .server_binary import EmbeddedValkeyError, find_server
 
@@ -72,7 +72,9 @@ class EmbeddedValkey:
             self.start()
         except FolderTakenError:
             end_s = time.monotonic() + READY_S
-            while not self.answers():  # its starter has only just started it
+            while (state := readiness(self.url)) != "ready":  # its starter has only just started it
+                if state == "loading":
+                    end_s = time.monotonic() + READY_S
                 if time.monotonic() > end_s:
                     raise
                 time.sleep(POLL_S)
@@ -89,14 +91,38 @@ class EmbeddedValkey:
         server = find_server()
         self._lock.take()
         try:
-            self._prepare_socket()
-            config = self._folder / "valkey.conf"
-            config.write_text(self._configuration(), encoding="utf-8")
-            self._spawn([str(server), str(config)])
-            self._wait_until_ready()
+            self._run(server)
         except BaseException:
             self.stop()
             raise
+
+    def is_there(self) -> bool:
+        """Return whether the server runs, or, where another process started it, answers."""
+        child = self._child
+        return child.runs if child is not None else self.answers()
+
+    def start_again(self) -> None:
+        """Start the server where it has ended; the folder stays taken where it is ours.
+
+        Raises:
+            EmbeddedValkeyError: as `start`.
+        """
+        if not self._lock.held:
+            self.start_unless_running()
+            return
+        self._end_child()
+        try:
+            self._run(find_server())
+        except BaseException:
+            self._end_child()
+            raise
+
+    def _run(self, server: Path) -> None:
+        self._prepare_socket()
+        config = self._folder / "valkey.conf"
+        config.write_text(self._configuration(), encoding="utf-8")
+        self._spawn([str(server), str(config)])
+        self._wait_until_ready()
 
     def _prepare_socket(self) -> None:
         folder = self.socket.parent
@@ -137,10 +163,12 @@ class EmbeddedValkey:
         atexit.register(self.stop)
 
     def _wait_until_ready(self) -> None:
-        assert self._child is not None
+        child = self._child
         end_s = time.monotonic() + READY_S
-        while not self.answers():
-            if not self._child.runs or time.monotonic() > end_s:
+        while (state := readiness(self.url)) != "ready":
+            if state == "loading":  # a long file: however long it takes
+                end_s = time.monotonic() + READY_S
+            if child is None or not child.runs or time.monotonic() > end_s:
                 raise EmbeddedValkeyError(
                     f"the embedded server in {self._folder} did not start: {self._log_tail()}"
                 )
@@ -152,14 +180,17 @@ class EmbeddedValkey:
 
     def stop(self) -> None:
         """Stop the server and wait until it has ended; its data stay."""
-        atexit.unregister(self.stop)
-        child, self._child = self._child, None
-        if child is not None:
-            child.stop()
+        self._end_child()
         if self._lock.held:
             with contextlib.suppress(OSError):
                 self.socket.unlink(missing_ok=True)
             self._lock.release()
+
+    def _end_child(self) -> None:
+        atexit.unregister(self.stop)
+        child, self._child = self._child, None
+        if child is not None:
+            child.stop()
 
     def __enter__(self) -> "EmbeddedValkey":
         self.start()

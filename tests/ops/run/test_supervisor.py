@@ -5,9 +5,11 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from system import free_port
 
+from rhapsode.ops.run.log_server import log_server
 from rhapsode.ops.run.supervisor import Supervisor
 from rhapsode.ops.run.up import StartFailedError, wait_until_ready
 from rhapsode.ops.settings import Settings, read_settings
@@ -67,6 +69,39 @@ async def test_a_child_that_is_killed_is_started_again(
     os.kill(first, signal.SIGKILL)
     await wait_until(lambda: child.process is not None and child.process.pid != first)
     assert child.restarts == 1
+
+
+async def test_a_child_that_is_killed_at_work_has_not_failed(
+    settings: Settings, wait_until: WaitUntil
+) -> None:
+    async with log_server(settings) as (reachable, _):
+        supervisor = Supervisor(reachable, logs=settings.state / "log")
+        try:
+            await kill_at_work(supervisor, settings, wait_until)
+        finally:
+            await supervisor.stop()
+
+
+async def kill_at_work(supervisor: Supervisor, settings: Settings, wait_until: WaitUntil) -> None:
+    child = supervisor.add("gateway", "gateway")
+
+    def answers() -> bool:
+        try:
+            return (
+                httpx.get(f"http://127.0.0.1:{settings.port}/metrics", trust_env=False) is not None
+            )
+        except httpx.TransportError:
+            return False
+
+    for kill in range(3):
+        await wait_until(answers, 30)
+        assert child.process is not None
+        killed = child.process.pid
+        os.kill(killed, signal.SIGKILL)
+        await wait_until(
+            lambda killed=killed: child.process is not None and child.process.pid != killed
+        )
+        assert (child.restarts, child.failures) == (kill + 1, 0)
 
 
 async def test_settings_reach_the_children(
