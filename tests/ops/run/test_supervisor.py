@@ -87,9 +87,9 @@ async def kill_at_work(supervisor: Supervisor, settings: Settings, wait_until: W
 
     def answers() -> bool:
         try:
-            return (
-                httpx.get(f"http://127.0.0.1:{settings.port}/metrics", trust_env=False) is not None
-            )
+            return httpx.get(
+                f"http://127.0.0.1:{settings.port}/metrics", trust_env=False
+            ).is_success
         except httpx.TransportError:
             return False
 
