@@ -96,11 +96,15 @@ def gateway(services: Services) -> FastAPI:
     _add_page(app)
 
     async def healthz() -> Response:
-        """Say whether the log answers, and which stages have no worker yet."""
+        """Say whether log and gateway work, and which stages have no worker yet."""
         try:
             waiting = await stages_waiting(services.groups, settings.namespace)
         except UnreachableError as error:
             return JSONResponse({"status": "log out of reach", "error": str(error)}, 503)
+        failures = [one.background.failure for one in (follower, pump, open_sessions)]
+        if any(failures):
+            error = "; ".join(filter(None, failures))
+            return JSONResponse({"status": "failing", "error": error, "version": __version__}, 503)
         status = "waiting for workers" if waiting else "ok"
         return JSONResponse({"status": status, "waiting": waiting, "version": __version__})
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
@@ -14,7 +15,7 @@ from ...codecs.encoding import MalformedError, decode
 from ...codecs.records import DeviceFrames, Event, SequenceRecord
 from ...storage.log import Entry, LogError, UnreachableError
 from ..progress import Progress, load_progress
-from .background import in_background
+from .background import Background
 
 KEPT_SESSIONS = 2_000
 TRY_AGAIN_S = 0.5
@@ -36,6 +37,7 @@ class Follower:
         self._progress: OrderedDict[str, Progress] = OrderedDict()
         # what was pushed out, but is still looked at by somebody, must go on
         self._looked_at: WeakValueDictionary[str, Progress] = WeakValueDictionary()
+        self.background = Background("following the log")
         self.on_event: list[Callable[[Progress, Event], None]] = []
         """Called with each live event after it was folded in."""
 
@@ -48,7 +50,7 @@ class Follower:
             await log_.declare(topic, partitions)
             for number in range(partitions):
                 positions[topic, number] = (await log_.span(topic, number)).next
-        async with in_background(self._follow(positions)):
+        async with self.background.running(partial(self._follow, positions)):
             yield
 
     async def _follow(self, positions: dict[tuple[str, int], int]) -> None:
@@ -59,13 +61,22 @@ class Follower:
                 found = await self.journal.log.read(positions, limit=100, timeout_s=1.0)
                 for place, entries in found.items():
                     for entry in entries:
-                        await self._see(place[0], entry)
+                        await self._see_surely(place[0], entry)
                         # not before: what could not be looked up is to be seen again
                         positions[place] = entry.offset + 1
             except (UnreachableError, LogError) as error:
                 # a server without memory, say, may be given some: listeners must not freeze
                 log.warning("the log cannot be followed, trying again", error=str(error))
                 await asyncio.sleep(TRY_AGAIN_S)
+
+    async def _see_surely(self, topic: str, entry: Entry) -> None:
+        try:
+            await self._see(topic, entry)
+        except (UnreachableError, LogError):
+            raise
+        except Exception as error:  # a bug that one entry shows must not stop those behind it
+            log.exception("bug while following an entry", topic=topic, offset=entry.offset)
+            self.background.failed(error)
 
     async def _see(self, topic: str, entry: Entry) -> None:
         session = (entry.key or b"").decode(errors="replace")

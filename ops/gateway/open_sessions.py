@@ -14,7 +14,7 @@ from ...storage.log import LogError, UnreachableError
 from ..progress import load_progress
 from ..refusals import ConflictError
 from ..sessions import Sessions
-from .background import in_background
+from .background import Background
 
 REPORT_S = 3.0
 """Listening is reported for each session at most so often."""
@@ -33,6 +33,7 @@ class OpenSessions:
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
+        self.background = Background("looking after open sessions")
         self._reported_s: OrderedDict[str, float] = OrderedDict()
         self._watched: OrderedDict[str, tuple[int, float]] = OrderedDict()
         """(items, when that was seen) by session."""
@@ -61,7 +62,7 @@ class OpenSessions:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Look after open sessions until the block is left."""
-        async with in_background(self._run()):
+        async with self.background.running(self._run):
             yield
 
     async def _run(self) -> None:

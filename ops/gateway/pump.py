@@ -16,7 +16,7 @@ from ...storage.log import IngressEntry, Log, LogError, NewEntry, UnreachableErr
 from ...storage.objects.store import ObjectsUnreachableError
 from ..refusals import ConflictError, QuotaError, SessionClosedError
 from ..sessions import Sessions
-from .background import in_background
+from .background import Background
 
 IDLE_S = 0.05
 HELD_S = 30.0
@@ -40,6 +40,7 @@ class Pump:
     def __init__(self, sessions: Sessions, owner: str = "") -> None:
         self._sessions = sessions
         self._owner = owner
+        self.background = Background("taking texts from the ingress key")
         self._held_since_s: dict[str, float] = {}
         """By id of entries that wait for the object source."""
 
@@ -50,7 +51,7 @@ class Pump:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Pump until the block is left."""
-        async with in_background(self._run()):
+        async with self.background.running(self._run):
             yield
 
     async def _run(self) -> None:

@@ -220,24 +220,6 @@ async def test_callbacks_hear_each_event_once_after_it_was_folded_in() -> None:
     assert heard == [(0, 1), (1, 2)]
 
 
-async def test_a_bug_in_a_callback_does_not_pass_unseen() -> None:
-    system = await accepted("s")
-    follower = Follower(system.journal)
-
-    def fails(progress: Progress, event: Event) -> None:
-        raise KeyError("a bug")
-
-    follower.on_event.append(fails)
-    before = asyncio.all_tasks()
-    running = follower.running()
-    await running.__aenter__()
-    (following,) = asyncio.all_tasks() - before
-    await system.append([published(0)])
-    await until(following.done)
-    with pytest.raises(KeyError, match="a bug"):
-        await running.__aexit__(None, None, None)
-
-
 async def test_who_looks_at_a_session_goes_on_seeing_it_when_many_others_come(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
