@@ -9,17 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, TypeVar, cast, get_args
 
-import faust
 import typer
 from rich.console import Console
 
 from ...codecs.session import LIMITS, Mode, VoiceSettings
+from ...storage.log import UnreachableError
 from ...topologies.registry import STAGE_NAMES
 from ..devices import client as device_client
 from ..progress import Progress
 from ..refusals import check_new
 from ..run.addresses import device_url
 from ..run.log_server import log_server
+from ..run.readiness import stages_waiting
 from ..run.stopping import cancel_the_rest
 from ..run.worker import first_crash, stages_running
 from ..services import Services
@@ -43,6 +44,11 @@ from .running import (
 
 T = TypeVar("T")
 UTF8_BYTES_A_CHAR = 4
+NOBODY_S = 15.0
+"""After so long without a worker for a stage nobody is waited for any more."""
+NOBODY_HERE_S = 3.0
+"""The same where the stages can be run here: another command that ran them has ended."""
+LOOK_S = 0.5
 
 
 def say(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -106,24 +112,31 @@ async def _say(
     out: Path | None,
     console: Console | None,
 ) -> Spoken:
-    """Say the words; with an embedded log that nobody else runs, run the stages here as well."""
+    """Say the words; with an embedded log where nobody else runs the stages, run them here."""
     async with AsyncExitStack() as stack:
         reachable, started = await stack.enter_async_context(log_server(settings))
         services = Services(reachable)
         stack.push_async_callback(services.close)
-        apps: list[faust.App] = []
-        if started:
-            # sessions in hand must not go on over what is about to be closed
-            stack.push_async_callback(cancel_the_rest)
+        # sessions in hand must not go on over what is about to be closed
+        stack.push_async_callback(cancel_the_rest)
+
+        async def attended() -> str:
+            """Run the stages here once nobody does; return why none runs, or where one crashed."""
+            if not started:
+                waiting = await _unattended(services, settings)
+                if settings.redis_url:
+                    names = ", ".join(waiting)
+                    return f"no worker runs for {names}: start `rhapsode worker {names}`"
             apps = await stack.enter_async_context(stages_running(services, STAGE_NAMES))
+            return f"a stage stopped at a bug: {await first_crash(apps)}"
 
         def progressed(progress: Progress) -> None:
             if console is not None and console.is_terminal:
                 figures = f"{progress.percent or 0:3d} %  {progress.published_s:6.1f} s ready"
                 console.print(figures, end="\r")
 
-        spoken = await _unless_crashed(
-            speak(services, words, mode=mode, settings=voice, on_progress=progressed), apps
+        spoken = await _unless(
+            speak(services, words, mode=mode, settings=voice, on_progress=progressed), attended()
         )
         if out is None:
             return spoken
@@ -132,21 +145,33 @@ async def _say(
         return replace(spoken, playlist=str((out / "audio.m3u8").absolute()))
 
 
-async def _unless_crashed(work: Coroutine[Any, Any, T], apps: list[faust.App]) -> T:
-    """Await the work, or give it up at the first stage of ours that crashes."""
-    working = asyncio.create_task(work)
-    watching = asyncio.create_task(first_crash(apps)) if apps else None
+async def _unattended(services: Services, settings: Settings) -> list[str]:
+    """Wait until a stage has had no worker for a while; return which have none."""
+    patience_s = NOBODY_S if settings.redis_url else NOBODY_HERE_S
+    looks = 0
+    while True:
+        try:
+            waiting = await stages_waiting(services.groups, settings.namespace)
+        except UnreachableError:
+            waiting, looks = [], 0  # it may be started again
+        looks = looks + 1 if waiting else 0
+        if looks * LOOK_S > patience_s:
+            return waiting
+        await asyncio.sleep(LOOK_S)
+
+
+async def _unless(work: Coroutine[Any, Any, T], prevented: Coroutine[Any, Any, str]) -> T:
+    """Await the work, or give it up once something tells what prevents it."""
+    working, watching = asyncio.create_task(work), asyncio.create_task(prevented)
     try:
-        await asyncio.wait(
-            [working, *([watching] if watching else [])], return_when=asyncio.FIRST_COMPLETED
-        )
-        if not working.done() and watching is not None:
-            raise SpeakingFailedError(f"a stage stopped at a bug: {watching.result()}")
+        await asyncio.wait([working, watching], return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise SpeakingFailedError(watching.result())
         return await working
     finally:
         for task in (working, watching):
-            if task is not None:
-                task.cancel()
+            task.cancel()
+        await asyncio.gather(working, watching, return_exceptions=True)
 
 
 def _words(text: str | None, file: str | None) -> str:

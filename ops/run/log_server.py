@@ -36,7 +36,7 @@ async def log_server(settings: Settings) -> AsyncGenerator[tuple[Settings, bool]
     finally:
         leaving.set()
         await asyncio.to_thread(server.stop)
-        await keeping
+        await asyncio.wait([keeping])  # it may have been cancelled with all the rest
         await asyncio.to_thread(server.stop)  # a start that was under way
 
 

@@ -1,10 +1,12 @@
 """Saying one text from the command line, and waiting for its end."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from ...codecs.session import Mode, VoiceSettings
+from ...storage.log import UnreachableError
 from ..gateway.follower import Follower
 from ..progress import Progress
 from ..services import Services
@@ -12,6 +14,7 @@ from ..waiting import in_line
 
 SILENT_S = 60.0
 """A session that says nothing for so long is given up."""
+TRY_AGAIN_S = 0.5
 
 
 class SpeakingFailedError(Exception):
@@ -59,19 +62,26 @@ async def say(
         started = time.perf_counter()
         record = await sessions.start(text, sessions.described(mode=mode, voice=settings))
         on_start(record.session)
-        first_audio_s = 0.0
+        first_audio_s, answered_s = 0.0, started
         while True:
             change = follower.next_change(record.session)
-            progress = await follower.progress(record.session)
-            assert progress is not None
+            try:
+                progress = await follower.progress(record.session)
+                waits = progress is not None and await in_line(services.admissions, progress)
+            except UnreachableError:  # a server may be started again
+                if time.perf_counter() - answered_s > SILENT_S:
+                    raise
+                await asyncio.sleep(TRY_AGAIN_S)
+                continue
+            answered_s = time.perf_counter()
+            if progress is None:
+                raise SpeakingFailedError(f"session {record.session} was removed")
             if progress.segments and not first_audio_s:
                 first_audio_s = time.perf_counter() - started
             on_progress(progress)
             if progress.done:
                 break
-            if not await follower.wait(change, SILENT_S) and not await in_line(
-                services.admissions, progress
-            ):
+            if not await follower.wait(change, SILENT_S) and not waits:
                 raise SpeakingFailedError(
                     f"nothing was heard of session {record.session} for {SILENT_S:.0f} s: are "
                     "workers running for every stage? See 'rhapsode topology' and 'rhapsode worker'"
