@@ -3,12 +3,15 @@
 The fields are documented in docs/topics.md. Values are UTF-8 text.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .encoding import MalformedError
 from .records import check_session
 from .session import LIMITS, Mode, VoiceSettings
+
+_decimal = re.compile(r"(\d{1,6}(\.\d{0,9})?|\.\d{1,9})", re.ASCII)
 
 _FIELDS = frozenset(
     ("text", "object", "silence", "session", "seq", "last", "mode", "voice", "lang", "speed")
@@ -116,10 +119,9 @@ def _flag(named: Mapping[str, str], name: str, *, default: bool) -> bool:
 
 
 def _number(value: str, name: str) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        raise MalformedError(f"{name} {value[:40]!r} is not a number") from None
+    if not _decimal.fullmatch(value):  # float() takes far more, such as 1_0
+        raise MalformedError(f"{name} {value[:40]!r} is not a number")
+    return float(value)
 
 
 def _seconds(value: str) -> float:

@@ -35,7 +35,7 @@ from ..run.readiness import stages_waiting
 from ..services import Services
 from ..setting_kinds import listed
 from .access import Access
-from .answers import refused
+from .answers import DOCUMENTED, refused
 from .api import Api
 from .authentication import Authentication, is_loopback
 from .connections import HttpProtocol, WebSocketProtocol
@@ -108,7 +108,7 @@ def gateway(services: Services) -> FastAPI:
         status = "waiting for workers" if waiting else "ok"
         return JSONResponse({"status": status, "waiting": waiting, "version": __version__})
 
-    app.add_api_route("/healthz", healthz, methods=["GET"])
+    app.add_api_route("/healthz", healthz, methods=["GET"], responses=DOCUMENTED)
 
     async def metrics() -> Response:
         """Give every metric of this process in Prometheus' text format."""
@@ -116,7 +116,9 @@ def gateway(services: Services) -> FastAPI:
         await measure_what_is_kept(services.retainer.trimmer, services.session_index)
         return Response(generate_latest(REGISTRY), media_type="text/plain; version=0.0.4")
 
-    app.add_api_route("/metrics", metrics, methods=["GET"], response_class=Response)
+    app.add_api_route(
+        "/metrics", metrics, methods=["GET"], response_class=Response, responses=DOCUMENTED
+    )
     return app
 
 
@@ -124,7 +126,7 @@ def _guard(app: FastAPI, services: Services, callers: Callers) -> None:
     """Add what a request goes through before any route; what is added last comes first."""
     settings = services.settings
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
-    app.add_middleware(Limits, a_second=settings.requests_a_second)
+    app.add_middleware(Limits, a_second=settings.requests_a_second, most_body_bytes=MAX_BODY_BYTES)
     app.add_middleware(
         Authentication,
         callers=callers,

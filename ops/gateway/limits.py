@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 from time import monotonic
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -38,10 +39,13 @@ class Limits:
     Args:
         app: The gateway, behind authentication.
         a_second: Requests and sockets of one key in a second, in the long run.
+        most_body_bytes: What a request may say that its body has. One that says nothing is counted
+            as it comes, by whoever reads it.
     """
 
-    def __init__(self, app: ASGIApp, *, a_second: float) -> None:
+    def __init__(self, app: ASGIApp, *, a_second: float, most_body_bytes: int) -> None:
         self._app = app
+        self._most_body_bytes = most_body_bytes
         self._a_second = a_second
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
@@ -51,7 +55,10 @@ class Limits:
             return
         caller = scope.get(CALLER)
         wait_s = self._wait_s(caller.owner) if caller is not None and caller.owner else 0.0
-        if not wait_s:
+        if not wait_s and _declared_bytes(scope) > self._most_body_bytes:
+            message = f"a body may have {self._most_body_bytes} bytes: send less"
+            await refused(413, message)(scope, receive, send)
+        elif not wait_s:
             timely = _Timely(receive) if scope["type"] == "http" else receive
             await self._app(scope, timely, send)
         elif scope["type"] == "http":
@@ -77,6 +84,12 @@ class Limits:
             return (1.0 - bucket.requests) / self._a_second
         bucket.requests -= 1.0
         return 0.0
+
+
+def _declared_bytes(scope: Scope) -> int:
+    length = Headers(scope=scope).get("content-length", "")
+    # the server's parser takes no more digits than these
+    return int(length[:20]) if length.isascii() and length.isdecimal() else 0
 
 
 class _Timely:

@@ -22,7 +22,7 @@ STEADY_S = 30.0
 FROM_OUTSIDE = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
 """Exit statuses of a process that somebody, or the kernel for want of memory, has ended."""
 SHORT_S = 0.5
-"""Who is killed sooner after its start waits as one that ended by itself."""
+"""Who is killed sooner after its start waits a moment."""
 STOP_PATIENCE_S = 5.0
 TAIL_LINES = 15
 PR_SET_PDEATHSIG = 1
@@ -95,10 +95,11 @@ class Supervisor:
                 pause = RESTART_FIRST_S
                 child.failures = 0
             child.restarts += 1
-            if status in FROM_OUTSIDE and ran_s > SHORT_S:
+            if status in FROM_OUTSIDE:
                 log.warning(
                     "process was killed, starting it again", name=child.name, signal=-status
                 )
+                await asyncio.sleep(0.0 if ran_s > SHORT_S else RESTART_FIRST_S)
                 continue
             child.failures += 1
             log.warning(

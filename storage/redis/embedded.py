@@ -97,9 +97,12 @@ class EmbeddedValkey:
             raise
 
     def is_there(self) -> bool:
-        """Return whether the server runs, or, where another process started it, answers."""
+        """Return whether the server runs, or, where another process started it, answers.
+
+        One whose socket was removed is of no use to anybody new.
+        """
         child = self._child
-        return child.runs if child is not None else self.answers()
+        return child.runs and self.socket.exists() if child is not None else self.answers()
 
     def start_again(self) -> None:
         """Start the server where it has ended; the folder stays taken where it is ours.

@@ -112,6 +112,7 @@ def test_the_description_of_the_api_is_whole(client: httpx.Client, live: Running
 def test_a_body_larger_than_any_text_is_refused(client: httpx.Client) -> None:
     answer = client.post("/v1/sessions", content=b"x" * 1_000_001)
     assert answer.status_code == 413
+    assert "send less" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("session", ["..", "%2e%2e", "a%2fb", "a" * 65, "nobody", "-x"])

@@ -23,7 +23,8 @@ async def _length(request: Request) -> PlainTextResponse:
 
 def limited(owner: str, a_second: float = 5.0) -> ASGIApp:
     """Return an application behind limits, whose caller is known."""
-    inner = Limits(Starlette(routes=[Route("/", _length, methods=["POST"])]), a_second=a_second)
+    routes = Starlette(routes=[Route("/", _length, methods=["POST"])])
+    inner = Limits(routes, a_second=a_second, most_body_bytes=1_000)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         scope[CALLER] = Caller(owner)
@@ -59,6 +60,15 @@ async def test_it_is_told_when_to_come_back() -> None:
     assert answer.status_code == 429
     assert 1 <= int(answer.headers["retry-after"]) <= 10
     assert "0.1 times a second" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("length", ["1001", "99999999999999"])
+async def test_a_body_that_is_said_to_be_too_large_is_not_read(length: str) -> None:
+    transport = httpx.ASGITransport(limited("k"))
+    async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        answer = await client.post("/", content=b"x", headers={"Content-Length": length})
+    assert answer.status_code == 413
+    assert answer.json() == {"error": "a body may have 1000 bytes: send less"}
 
 
 async def test_who_needs_no_key_is_not_counted() -> None:

@@ -50,6 +50,27 @@ async def test_a_server_that_is_killed_is_started_again_with_what_it_had(
     assert not answers(reachable.redis_url)
 
 
+async def test_a_server_whose_socket_was_removed_is_started_again(
+    settings: Settings, wait_until: WaitUntil
+) -> None:
+    async with log_server(settings) as (reachable, _):
+        client(settings).set("key", "kept")
+        EmbeddedValkey(log_folder(settings)).socket.unlink()
+        await wait_until(lambda: answers(reachable.redis_url))
+        assert client(settings).get("key") == b"kept"
+
+
+async def test_a_server_that_is_stopped_in_its_tracks_does_not_keep_who_leaves(
+    settings: Settings,
+) -> None:
+    async with log_server(settings) as (reachable, _):
+        client(settings).set("key", "kept")
+        os.kill(server_pid(settings), signal.SIGSTOP)
+    assert not answers(reachable.redis_url)
+    async with log_server(settings):
+        assert client(settings).get("key") == b"kept"
+
+
 async def test_who_stays_longer_than_the_one_that_started_the_server_starts_it_again(
     settings: Settings, wait_until: WaitUntil
 ) -> None:
