@@ -30,13 +30,13 @@ from ..storage.objects.store import Objects
 
 FOLDER = "archive"
 CONTENT_TYPE = "application/octet-stream"
-CACHE_BYTES = 6_000_000
+CACHE_BYTES = 4_000_000
 """Of pieces as they are stored; a minute of a session takes about 3 MB."""
 HEADERS_BYTES = 2_000_000
 """Of headers; one that follows hundreds of pieces takes 100 KB."""
 HEADER_ROW_BYTES = 250
 """Of one thing that a header names."""
-DECODED_BYTES = 16_000_000
+DECODED_BYTES = 10_000_000
 """Of sections with their samples; a minute of audio takes about 6 MB."""
 
 

@@ -14,6 +14,9 @@ from .store import ObjectsRefusedError, ObjectsUnreachableError, StoredObject
 _LASTING = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 """Errors that last until somebody changes the folder; others, such as a full disk, may pass."""
 
+TRIES = 20
+"""Of making a folder that others remove at the same time."""
+
 
 class FolderObjects:
     """`storage.objects.store.Objects` as files below one folder.
@@ -77,7 +80,7 @@ class FolderObjects:
     async def delete(self, name: str) -> None:
         path = self._folder / check_name(name)
         try:
-            await asyncio.to_thread(path.unlink)
+            await asyncio.to_thread(_remove, path, self._folder)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return
         except OSError as error:
@@ -108,9 +111,31 @@ def _explained(error: OSError, what: str, path: Path) -> Exception:
     return ObjectsUnreachableError(message)
 
 
+def _remove(path: Path, within: Path) -> None:
+    """Remove a file, and the folders above it that it leaves empty."""
+    path.unlink()
+    for folder in path.parents:
+        if folder == within:
+            return
+        try:
+            folder.rmdir()
+        except OSError:  # there is more in it, or another was quicker
+            return
+
+
+def _begin(folder: Path) -> tuple[int, str]:
+    """Open a file with a hidden name in the folder, which is made where missing."""
+    for _ in range(TRIES):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            return tempfile.mkstemp(dir=folder, prefix=".")
+        except FileNotFoundError:
+            continue  # whoever removed the last object there has removed the folder
+    raise OSError(errno.EAGAIN, "the folder is removed again and again", str(folder))
+
+
 def _replace(path: Path, data: bytes, *, synced: bool) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
+    handle, temporary = _begin(path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

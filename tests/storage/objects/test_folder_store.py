@@ -1,5 +1,6 @@
 """What only a folder of objects has: files in the way, and files being written."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -47,3 +48,29 @@ async def test_a_folder_gives_the_url_of_an_object(tmp_path: Path) -> None:
     store = FolderObjects(tmp_path)
     await store.put("s/a.m4s", b"x", "audio/mp4")
     assert store.url("s/a.m4s") == (tmp_path / "s" / "a.m4s").as_uri()
+
+
+async def test_the_last_object_takes_its_folders_with_it(tmp_path: Path) -> None:
+    store = FolderObjects(tmp_path / "media")
+    await store.prepare()
+    for name in ("a/b/one", "a/b/two", "a/three"):
+        await store.put(name, b"x", "text/plain")
+    await store.delete("a/b/one")
+    assert await store.names("") == ["a/b/two", "a/three"]
+    await store.delete("a/b/two")
+    assert os.listdir(tmp_path / "media" / "a") == ["three"]  # noqa: PTH208
+    await store.delete("a/three")
+    assert os.listdir(tmp_path / "media") == []  # noqa: PTH208 - the hidden ones as well
+
+
+async def test_a_folder_that_is_emptied_again_and_again_takes_every_object(tmp_path: Path) -> None:
+    store = FolderObjects(tmp_path)
+
+    async def put_and_delete(name: str) -> None:
+        for _ in range(200):
+            await store.put(name, b"x", "text/plain")
+            assert await store.get(name) is not None
+            await store.delete(name)
+
+    await asyncio.gather(*(put_and_delete(f"session/{number}") for number in range(4)))
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - the hidden ones as well
