@@ -126,11 +126,14 @@ def _remove(path: Path, within: Path) -> None:
 def _begin(folder: Path) -> tuple[int, str]:
     """Open a file with a hidden name in the folder, which is made where missing."""
     for _ in range(TRIES):
-        folder.mkdir(parents=True, exist_ok=True)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             return tempfile.mkstemp(dir=folder, prefix=".")
         except FileNotFoundError:
             continue  # whoever removed the last object there has removed the folder
+        except FileExistsError:
+            if folder.exists() and not folder.is_dir():
+                raise  # else it was removed while pathlib looked what is in the way
     raise OSError(errno.EAGAIN, "the folder is removed again and again", str(folder))
 
 
