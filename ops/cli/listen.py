@@ -12,6 +12,7 @@ from typing import Annotated, Any, BinaryIO, TypeVar, cast, get_args
 import typer
 from rich.console import Console
 
+from ...codecs.records import Event
 from ...codecs.session import LIMITS, Mode, VoiceSettings
 from ...storage.log import UnreachableError
 from ...topologies.registry import STAGE_NAMES
@@ -123,6 +124,8 @@ async def _say(
         async def attended() -> str:
             """Run the stages here once nobody does; return why none runs, or where one crashed."""
             if not started:
+                # first of all it is judged whether the server can hold a log
+                await services.journal.log.declare(Event.TOPIC, services.journal.partitions)
                 waiting = await _unattended(services, settings)
                 if settings.redis_url:
                     names = ", ".join(waiting)
