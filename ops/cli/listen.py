@@ -12,7 +12,6 @@ from typing import Annotated, Any, BinaryIO, TypeVar, cast, get_args
 import typer
 from rich.console import Console
 
-from ...codecs.records import Event
 from ...codecs.session import LIMITS, Mode, VoiceSettings
 from ...storage.log import UnreachableError
 from ...topologies.registry import STAGE_NAMES
@@ -121,11 +120,12 @@ async def _say(
         # sessions in hand must not go on over what is about to be closed
         stack.push_async_callback(cancel_the_rest)
 
+        accepted = asyncio.Event()
+
         async def attended() -> str:
             """Run the stages here once nobody does; return why none runs, or where one crashed."""
             if not started:
-                # first of all it is judged whether the server can hold a log
-                await services.journal.log.declare(Event.TOPIC, services.journal.partitions)
+                await accepted.wait()
                 waiting = await _unattended(services, settings)
                 if settings.redis_url:
                     names = ", ".join(waiting)
@@ -138,9 +138,15 @@ async def _say(
                 figures = f"{progress.percent or 0:3d} %  {progress.published_s:6.1f} s ready"
                 console.print(figures, end="\r")
 
-        spoken = await _unless(
-            speak(services, words, mode=mode, settings=voice, on_progress=progressed), attended()
+        speaking = speak(
+            services,
+            words,
+            mode=mode,
+            settings=voice,
+            on_start=lambda _: accepted.set(),
+            on_progress=progressed,
         )
+        spoken = await _unless(speaking, attended())
         if out is None:
             return spoken
         await asyncio.to_thread(clear_folder, out)

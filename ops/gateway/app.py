@@ -1,6 +1,6 @@
 """The gateway process: API, HLS origin, page, devices, health and metrics on one port."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -38,6 +38,7 @@ from .access import Access
 from .answers import DOCUMENTED, refused
 from .api import Api
 from .authentication import Authentication, is_loopback
+from .background import Background
 from .connections import HttpProtocol, WebSocketProtocol
 from .follower import Follower
 from .input_stream import InputStream
@@ -95,30 +96,7 @@ def gateway(services: Services) -> FastAPI:
     app.state.routes = [route for router in routers for route in router.routes]
     _add_page(app)
 
-    async def healthz() -> Response:
-        """Say whether log and gateway work, and which stages have no worker yet."""
-        try:
-            waiting = await stages_waiting(services.groups, settings.namespace)
-        except UnreachableError as error:
-            return JSONResponse({"status": "log out of reach", "error": str(error)}, 503)
-        failures = [one.background.failure for one in (follower, pump, open_sessions)]
-        if any(failures):
-            error = "; ".join(filter(None, failures))
-            return JSONResponse({"status": "failing", "error": error, "version": __version__}, 503)
-        status = "waiting for workers" if waiting else "ok"
-        return JSONResponse({"status": status, "waiting": waiting, "version": __version__})
-
-    app.add_api_route("/healthz", healthz, methods=["GET"], responses=DOCUMENTED)
-
-    async def metrics() -> Response:
-        """Give every metric of this process in Prometheus' text format."""
-        await measure_admission(services.admissions)
-        await measure_what_is_kept(services.retainer.trimmer, services.session_index)
-        return Response(generate_latest(REGISTRY), media_type="text/plain; version=0.0.4")
-
-    app.add_api_route(
-        "/metrics", metrics, methods=["GET"], response_class=Response, responses=DOCUMENTED
-    )
+    _add_health(app, services, (follower.background, pump.background, open_sessions.background))
     return app
 
 
@@ -149,6 +127,31 @@ def _add_refusals(app: FastAPI) -> None:
     app.add_exception_handler(ObjectsUnreachableError, _unreachable)
     app.add_exception_handler(QuotaError, _over_quota)
     app.add_exception_handler(DamagedPieceError, _damaged)
+
+
+def _add_health(app: FastAPI, services: Services, beside: Sequence[Background]) -> None:
+    async def healthz() -> Response:
+        """Say whether log and gateway work, and which stages have no worker yet."""
+        try:
+            waiting = await stages_waiting(services.groups, services.settings.namespace)
+        except UnreachableError as error:
+            return JSONResponse({"status": "log out of reach", "error": str(error)}, 503)
+        if error := "; ".join(filter(None, (one.failure for one in beside))):
+            return JSONResponse({"status": "failing", "error": error, "version": __version__}, 503)
+        status = "waiting for workers" if waiting else "ok"
+        return JSONResponse({"status": status, "waiting": waiting, "version": __version__})
+
+    app.add_api_route("/healthz", healthz, methods=["GET"], responses=DOCUMENTED)
+
+    async def metrics() -> Response:
+        """Give every metric of this process in Prometheus' text format."""
+        await measure_admission(services.admissions)
+        await measure_what_is_kept(services.retainer.trimmer, services.session_index)
+        return Response(generate_latest(REGISTRY), media_type="text/plain; version=0.0.4")
+
+    app.add_api_route(
+        "/metrics", metrics, methods=["GET"], response_class=Response, responses=DOCUMENTED
+    )
 
 
 def _add_page(app: FastAPI) -> None:

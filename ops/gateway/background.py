@@ -53,7 +53,7 @@ class Background:
             begun_s = monotonic()
             try:
                 await work()
-            except Exception as error:
+            except Exception as error:  # a bug, whatever it is: a gateway must not go deaf of it
                 log.exception("a bug has interrupted the gateway's work", work=self._name)
                 self.failed(error)
             else:

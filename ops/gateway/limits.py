@@ -88,7 +88,7 @@ class Limits:
 
 def _declared_bytes(scope: Scope) -> int:
     length = Headers(scope=scope).get("content-length", "")
-    # the server's parser takes no more digits than these
+    # 20 digits are too many bytes already, whatever follows
     return int(length[:20]) if length.isascii() and length.isdecimal() else 0
 
 

@@ -71,13 +71,8 @@ class EmbeddedValkey:
         try:
             self.start()
         except FolderTakenError:
-            end_s = time.monotonic() + READY_S
-            while (state := readiness(self.url)) != "ready":  # its starter has only just started it
-                if state == "loading":
-                    end_s = time.monotonic() + READY_S
-                if time.monotonic() > end_s:
-                    raise
-                time.sleep(POLL_S)
+            if not self._is_ready_in_time():  # its starter may have only just started it
+                raise
             return False
         return True
 
@@ -166,16 +161,25 @@ class EmbeddedValkey:
         atexit.register(self.stop)
 
     def _wait_until_ready(self) -> None:
-        child = self._child
+        child = self._child  # which `stop` in another thread takes away
+        if child is None or not self._is_ready_in_time(child):
+            raise EmbeddedValkeyError(
+                f"the embedded server in {self._folder} did not start: {self._log_tail()}"
+            )
+
+    def _is_ready_in_time(self, child: Child | None = None) -> bool:
+        """Wait for the server, and for no longer than its process runs where that is ours.
+
+        One that loads a long file is waited for however long that takes.
+        """
         end_s = time.monotonic() + READY_S
         while (state := readiness(self.url)) != "ready":
-            if state == "loading":  # a long file: however long it takes
+            if state == "loading":
                 end_s = time.monotonic() + READY_S
-            if child is None or not child.runs or time.monotonic() > end_s:
-                raise EmbeddedValkeyError(
-                    f"the embedded server in {self._folder} did not start: {self._log_tail()}"
-                )
+            if (child is not None and not child.runs) or time.monotonic() > end_s:
+                return False
             time.sleep(POLL_S)
+        return True
 
     def _log_tail(self) -> str:
         lines = (self._folder / "valkey.log").read_text(errors="replace").strip().splitlines()

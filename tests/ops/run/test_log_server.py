@@ -13,7 +13,7 @@ from rhapsode.ops.run.addresses import log_folder
 from rhapsode.ops.run.log_server import log_server
 from rhapsode.ops.settings import Settings, read_settings
 from rhapsode.storage.redis.connection import answers
-from rhapsode.storage.redis.embedded import EmbeddedValkey
+from rhapsode.storage.redis.embedded import EmbeddedValkey, EmbeddedValkeyError, FolderTakenError
 
 WaitUntil = Callable[..., Awaitable[None]]
 
@@ -95,8 +95,8 @@ async def test_who_stays_longer_than_the_one_that_started_the_server_starts_it_a
     assert not answers(reachable.redis_url)
 
 
-async def test_leaving_while_the_server_does_not_start_takes_no_longer(
-    settings: Settings, wait_until: WaitUntil, caplog: pytest.LogCaptureFixture
+async def test_leaving_while_the_server_does_not_start_leaves_the_folder_free(
+    settings: Settings, wait_until: WaitUntil
 ) -> None:
     async with log_server(settings):
         folder = log_folder(settings)
@@ -105,6 +105,6 @@ async def test_leaving_while_the_server_does_not_start_takes_no_longer(
         killed = server_pid(settings)
         os.kill(killed, signal.SIGKILL)
         await wait_until(lambda: "Bad file format" in (folder / "valkey.log").read_text())
-    assert not EmbeddedValkey(folder).answers()
-    with EmbeddedValkey(log_folder(read_settings({}, state=settings.state / "other"))):
-        pass  # nothing of the first is in the way
+    with pytest.raises(EmbeddedValkeyError, match="Bad file format") as caught:
+        EmbeddedValkey(folder).start()
+    assert not isinstance(caught.value, FolderTakenError)
