@@ -11,10 +11,10 @@ class LogError(Exception):
     * `TrimmedError`: the beginning of what was asked for is not stored any more
     * `FencedError`: a newer generation owns the partition
     * `PartitionsMismatchError`: a topic exists with another number of partitions
-    * `UnusableServerError`: the server answers but cannot serve: too old, no rights, no memory
+    * `UnusableServerError`: the server answers but cannot serve: too old, no rights
 
-    Apart from these, `UnreachableError` (an ``OSError``) means that the server does not answer, or
-    not yet: try again.
+    Apart from these, `UnreachableError` (an ``OSError``) means that the server does not answer, is
+    not ready yet, or has no memory left: try again.
     """
 
 

@@ -22,9 +22,9 @@ class Beat:
 class GroupTimings:
     """How long a group waits for its members, by the server's clock."""
 
-    lease_s: float = 2.0
-    """A member that is silent for longer is evicted. Smaller: quicker takeover; larger: fewer
-    evictions of busy members."""
+    lease_s: float = 10.0
+    """A member that is silent for longer is evicted, be it only starved of the processor. One whose
+    connection is gone is evicted once it has missed two heartbeats."""
     rebalance_s: float = 5.0
     """How long the others wait for a living member to join again before it is left out."""
     initial_delay_s: float = 0.1
@@ -38,8 +38,8 @@ class Members:
     generation: int
     metadata: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
     lapsed: frozenset[str] = frozenset()
-    """Those whose lease has lapsed: dead or starved, and not evicted yet. Where a group's last
-    member dies, nobody is left to evict it."""
+    """Those whose lease has lapsed, or whose connection is gone: dead or starved, and not evicted
+    yet. Where a group's last member dies, nobody is left to evict it."""
 
 
 class Heartbeat(Protocol):
@@ -116,5 +116,6 @@ class Groups(Protocol):
 
         Once started it beats every ``interval_s`` and calls ``on_beat``, in the event loop it was
         started in, with the group's state or with the error, and goes on. It ends with that loop.
+        On a server it also has members leave whose connection is gone: a dead process has none.
         """
         ...

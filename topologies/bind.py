@@ -11,7 +11,7 @@ from .engine.transport import Transport
 from .keyed_runner import KeyedRunner
 from .stage import Resources, Stage, group_id
 
-LEASE_S = 2.0
+LEASE_S = 10.0
 HEARTBEAT_S = 0.5
 REBALANCE_S = 3.0
 COMMIT_S = 0.5

@@ -1,18 +1,19 @@
 """The only place that talks to Redis: connections for event loops and for threads."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal
 
 import redis
 import redis.asyncio
-from redis.exceptions import BusyLoadingError, NoScriptError, RedisError
+from redis.exceptions import BusyLoadingError, NoPermissionError, NoScriptError, RedisError
 
 from ..errors import UnreachableError
 from .calls import Call
 from .errors import translated
 from .keys import Keys
+from .links import name_of, run_id_of
 from .settings import RedisSettings
 
 __all__ = ["BlockingConnection", "RedisConnection", "RedisSettings", "answers"]
@@ -123,16 +124,44 @@ async def _bounded(settings: RedisSettings, patience_s: float) -> AsyncGenerator
 class BlockingConnection:
     """A connection for a thread that waits for each reply; close it in the end.
 
-    ``run`` raises as `RedisConnection` does.
+    All methods but ``close`` raise as `RedisConnection` does.
     """
 
     def __init__(self, settings: RedisSettings, patience_s: float) -> None:
         self._settings = settings
+        self._link = ""
         self._client = _blocking_client(
             settings.client_url,
             connect_timeout_s=min(patience_s, settings.connect_timeout_s),
             timeout_s=min(patience_s, settings.command_timeout_s),
+            on_connect=self._greet,
         )
+
+    def link(self) -> str:
+        """Return what the server knows the connection by; empty where it must not be asked.
+
+        A connection that was lost is made anew before.
+        """
+        with _errors_translated(self._settings):
+            pool = self._client.connection_pool
+            pool.release(pool.get_connection())
+        return self._link
+
+    def _greet(self, connection: Any) -> None:
+        connection.on_connect()
+        self._link = ""
+        try:
+            number = _asked(connection, "CLIENT", "ID")
+            run_id = run_id_of(_asked(connection, "INFO", "server"))
+            _asked(connection, "CLIENT", "LIST", "ID", number)
+        except NoPermissionError:
+            return  # its lease tells of its end
+        self._link = name_of(run_id, number)
+
+    def command(self, *words: Any) -> Any:
+        """Run one command; return the raw reply."""
+        with _errors_translated(self._settings):
+            return self._client.execute_command(*words)
 
     def run(self, call: Call) -> Any:
         """Run a script; give it to the server first where the server does not have it."""
@@ -167,16 +196,28 @@ def readiness(url: str, timeout_s: float = 2.0) -> Literal["ready", "loading", "
     return "ready"
 
 
-def _blocking_client(url: str, *, connect_timeout_s: float, timeout_s: float) -> Any:
+def _blocking_client(
+    url: str,
+    *,
+    connect_timeout_s: float,
+    timeout_s: float,
+    on_connect: Callable[[Any], None] | None = None,
+) -> Any:
     client: Any = redis.Redis.from_url(
         url,
         socket_connect_timeout=connect_timeout_s,
         socket_timeout=timeout_s,
         retry=None,
         protocol=2,
+        redis_connect_func=on_connect,
     )
     client.response_callbacks.clear()
     return client
+
+
+def _asked(connection: Any, *words: Any) -> Any:
+    connection.send_command(*words)
+    return connection.read_response()
 
 
 @contextmanager

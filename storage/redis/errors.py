@@ -69,18 +69,26 @@ def translated(error: RedisError | OSError, where: str) -> Exception:
         return UnusableServerError(
             f"{where} denies access ({text}): check user, password and ACL rights in the URL"
         )
-    if isinstance(error, _NOT_READY) or text.startswith(_NOT_READY_WORDS):
-        return UnreachableError(f"{where} is not ready: {text}")
-    if isinstance(error, _NO_ANSWER):
-        return UnreachableError(f"{where} does not answer: {text}")
-    if isinstance(error, OSError):
-        return UnreachableError(f"{where} does not answer: {error.strerror or error}")
+    if (passes := _passing(error, text)) is not None:
+        return UnreachableError(f"{where} {passes}")
     return UnusableServerError(_unusable(error, text, where))
 
 
-def _unusable(error: RedisError, text: str, where: str) -> str:
+def _passing(error: Exception, text: str) -> str | None:
     if isinstance(error, OutOfMemoryError) or text.startswith("OOM"):
-        return f"{where} is out of memory: raise its maxmemory, or trim topics"
+        # what is trimmed makes room, and so does who raises the limit
+        keep_less = "keep less (RHAPSODE_KEEP_LOG_MB, RHAPSODE_KEEP_LOG_HOURS)"
+        return f"is out of memory: raise its maxmemory, or {keep_less}"
+    if isinstance(error, _NOT_READY) or text.startswith(_NOT_READY_WORDS):
+        return f"is not ready: {text}"
+    if isinstance(error, _NO_ANSWER):
+        return f"does not answer: {text}"
+    if isinstance(error, OSError):
+        return f"does not answer: {error.strerror or error}"
+    return None
+
+
+def _unusable(error: Exception, text: str, where: str) -> str:
     if any(word in text.lower() for word in _TOO_OLD_WORDS):
         return (
             f"{where} cannot hold the log ({text}): Redis 7.0 or newer, or Valkey, is needed, "

@@ -6,8 +6,9 @@ from typing import Any
 from ..groups import Beat, GroupTimings, Members
 from .calls import Call, script
 from .connection import BlockingConnection, RedisConnection
+from .links import Link, gone, links_of, question, run_id_of
 
-_PARTS = ("state", "leases", "metadata", "joined", "assignments")
+_PARTS = ("state", "leases", "metadata", "joined", "assignments", "links")
 _NO_TIMINGS = GroupTimings()
 """For verbs that renew no lease and set no deadline."""
 
@@ -31,10 +32,25 @@ class GroupScripts:
         return _beat_of(await self._connection.run(self._call(group, "beat", member, timings)))
 
     def beat_over(
-        self, connection: BlockingConnection, group: str, member: str, timings: GroupTimings
+        self,
+        connection: BlockingConnection,
+        group: str,
+        member: str,
+        timings: GroupTimings,
+        silent_s: float,
     ) -> Beat:
-        """Do as `beat`, from a thread with a connection of its own."""
-        return _beat_of(connection.run(self._call(group, "beat", member, timings)))
+        """Do as `beat`, from a thread with a connection of its own, and remove who is gone.
+
+        After ``silent_s`` without another beat others look whether the connection is still there.
+        """
+        name = connection.link()
+        link = (name, _ms(silent_s)) if name else ()
+        reply = connection.run(self._call(group, "beat", member, timings, *link))
+        silent = [one for one in links_of(reply[4]) if one.server == name.partition(":")[0]]
+        if silent:
+            for one in gone(silent, connection.command(*question(silent))):
+                connection.run(self._call(group, "gone", one.member, timings, one.noted))
+        return _beat_of(reply)
 
     async def leave(self, group: str, member: str) -> None:
         """Remove a member; one that is unknown changes nothing."""
@@ -42,9 +58,18 @@ class GroupScripts:
 
     async def members(self, group: str) -> Members:
         """Return the present generation's members with their metadata."""
-        generation, pairs, lapsed = await self._connection.run(self._call(group, "members", ""))
+        reply = await self._connection.run(self._call(group, "members", ""))
+        generation, pairs, lapsed, silent = reply
         metadata = {name.decode(): raw for name, raw in zip(pairs[::2], pairs[1::2], strict=True)}
-        return Members(int(generation), metadata, frozenset(name.decode() for name in lapsed))
+        dead = [name.decode() for name in lapsed]
+        if silent:
+            dead += [link.member for link in await self._gone(links_of(silent))]
+        return Members(int(generation), metadata, frozenset(dead))
+
+    async def _gone(self, links: list[Link]) -> list[Link]:
+        run_id = run_id_of(await self._connection.command("INFO", "server"))
+        known = [link for link in links if link.server == run_id]
+        return gone(known, await self._connection.command(*question(known))) if known else []
 
     async def assign(
         self, group: str, member: str, generation: int, assignments: Mapping[str, bytes]
@@ -84,5 +109,5 @@ def _ms(seconds: float) -> int:
 
 
 def _beat_of(reply: Any) -> Beat:
-    generation, state, joined, leader = reply
+    generation, state, joined, leader = reply[:4]
     return Beat(int(generation), state.decode(), bool(joined), leader.decode())

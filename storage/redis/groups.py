@@ -9,7 +9,11 @@ from .group_scripts import GroupScripts
 from .heartbeat import ThreadHeartbeat
 from .scripts import LogScripts
 
+PATIENCE = 0.25
+"""Of a lease: so long is the reply to a beat waited for."""
 SHORTEST_PATIENCE_S = 0.2
+SILENT_BEATS = 2
+"""A member that has missed so many beats may be dead: the others ask for its connection."""
 
 
 class RedisGroups:
@@ -51,12 +55,13 @@ class RedisGroups:
         interval_s: float,
         on_beat: Callable[[Beat | BaseException], None],
     ) -> Heartbeat:
-        # a reply that comes after the lease has lapsed is of no use
-        patience_s = max(timings.lease_s, SHORTEST_PATIENCE_S)
+        silent_s = SILENT_BEATS * interval_s
+        # a connection that hangs is given up while there is time to beat over another
+        patience_s = max(PATIENCE * timings.lease_s, SHORTEST_PATIENCE_S)
 
         @contextmanager
         def connect() -> Generator[Callable[[], Beat]]:
             with closing(BlockingConnection(self._settings, patience_s)) as connection:
-                yield lambda: self._scripts.beat_over(connection, group, member, timings)
+                yield lambda: self._scripts.beat_over(connection, group, member, timings, silent_s)
 
         return ThreadHeartbeat(connect, interval_s, on_beat)

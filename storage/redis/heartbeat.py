@@ -48,7 +48,7 @@ class ThreadHeartbeat:
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         with self._connect() as beat:
-            while not self._stopping.wait(self._interval_s):
+            while not self._stopping.is_set():
                 result: Beat | BaseException
                 try:
                     result = beat()
@@ -58,6 +58,7 @@ class ThreadHeartbeat:
                     loop.call_soon_threadsafe(self._report, result)
                 except RuntimeError:  # the loop is closed: nobody is left to report to
                     return
+                self._stopping.wait(self._interval_s)
 
     def _report(self, result: Beat | BaseException) -> None:
         if not self._stopping.is_set():

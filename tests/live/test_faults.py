@@ -177,7 +177,7 @@ def test_every_process_rides_out_a_log_that_is_killed_and_comes_back(
     assert "does not answer" in answer.json()["error"]
     health = httpx.get(f"{system.url}/healthz", trust_env=False)
     assert (health.status_code, health.json()["status"]) == (503, "log out of reach")
-    # long enough for every lease to lapse, and for every stage to see it
+    # long enough for every stage to see it
     wait_until(lambda: (system.state / "up.log").read_text().count("heartbeat failed") > 30)
     broker.start()
     check_whole(system, session)

@@ -17,7 +17,7 @@ from rhapsode.topologies.in_memory import declare_topics
 from rhapsode.topologies.stage import Agent, Outputs, Resources, Stage
 from rhapsode.topologies.testing import PARTITIONS, InMemorySystem
 
-from .test_engine import started, until
+from .faust_apps import started, until
 
 SOURCES = ("text", "speech")
 

@@ -1,22 +1,24 @@
 """Faust on the log: partitions move, nothing is committed too early, nothing is lost silently."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import faust
 import pytest
-from faust.exceptions import ImproperlyConfigured, ProducerSendError
+from faust.exceptions import ImproperlyConfigured
 from faust.transport import by_url
 
-from rhapsode.storage.log import Fence, Log, NewEntry, UnreachableError
+from rhapsode.storage.log import (
+    Fence,
+    NewEntry,
+)
 from rhapsode.storage.memory.groups import MemoryGroups
 from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.topologies.engine.transport import Transport
 
-PARTITIONS = 4
+from .faust_apps import PARTITIONS, app_on, collecting, fill, started, until
 
 
 @pytest.fixture
@@ -27,63 +29,6 @@ def log() -> MemoryLog:
 @pytest.fixture
 def groups(log: MemoryLog) -> MemoryGroups:
     return MemoryGroups(log)
-
-
-def app_on(
-    log: Log, groups: MemoryGroups, data: Path, name: str = "app", *, begins: str = "earliest"
-) -> faust.App:
-    data.mkdir(parents=True, exist_ok=True)
-    app = faust.App(
-        name,
-        broker="redis://",
-        datadir=str(data),
-        autodiscover=False,
-        topic_partitions=PARTITIONS,
-        topic_disable_leader=True,
-        web_enabled=False,
-        stream_wait_empty=False,
-        broker_session_timeout=1.0,
-        broker_heartbeat_interval=0.05,
-        broker_rebalance_timeout=2.0,
-        broker_commit_interval=0.05,
-        consumer_auto_offset_reset=begins,
-        cython_optimizations=True,
-    )
-    Transport.on(app, log, groups)
-    return app
-
-
-@asynccontextmanager
-async def started(*apps: faust.App) -> AsyncGenerator[None]:
-    await asyncio.gather(*(app.start() for app in apps))
-    try:
-        yield
-    finally:
-        await asyncio.gather(*(app.stop() for app in apps))
-
-
-async def until(condition: Callable[[], bool], deadline_s: float = 10.0) -> None:
-    async with asyncio.timeout(deadline_s):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
-async def fill(log: Log, topic: str, count: int) -> None:
-    await log.declare(topic, PARTITIONS)
-    for number in range(count):
-        await log.append(
-            topic, number % PARTITIONS, [NewEntry(key=b"%d" % number, value=b"%d" % number)]
-        )
-
-
-def collecting(app: faust.App, topic: str, seen: list[int]) -> None:
-    async def collect(stream: Any) -> None:
-        async for value in stream:
-            seen.append(int(value))
-
-    app.agent(
-        app.topic(topic, value_serializer="raw", key_serializer="raw"), name=f"{topic}-agent"
-    )(collect)
 
 
 def test_a_redis_url_finds_the_transport_by_its_entry_point() -> None:
@@ -225,52 +170,6 @@ async def test_after_a_restart_what_was_not_done_is_delivered_again_and_nothing_
 
     assert await run([0, 1, 2, 4], 6) == [0, 1, 2, 3, 4, 5]
     assert await run([], 3) == [3, 4, 5]
-
-
-class RefusingLog(MemoryLog):
-    """A log that is out of reach for appends to one topic."""
-
-    refused = "out"
-
-    async def append(
-        self,
-        topic: str,
-        partition: int,
-        entries: Sequence[NewEntry],
-        *,
-        fence: Fence | None = None,
-    ) -> int:
-        if topic == self.refused:
-            raise UnreachableError("the disk is full")
-        return await super().append(topic, partition, entries, fence=fence)
-
-
-async def test_a_failed_send_fails_the_commit_of_what_led_to_it(tmp_path: Path) -> None:
-    log = RefusingLog()
-    groups = MemoryGroups(log)
-    await fill(log, "numbers", 4)
-    app = app_on(log, groups, tmp_path)
-    out = app.topic("out", value_serializer="raw", key_serializer="raw")
-    seen: list[int] = []
-    sent: list[Any] = []
-
-    async def forward(stream: Any) -> None:
-        async for value in stream:
-            sent.append(await out.send(key=b"k", value=value))
-            seen.append(int(value))
-
-    app.agent(app.topic("numbers", value_serializer="raw", key_serializer="raw"), name="forward")(
-        forward
-    )
-    await app.start()
-    try:
-        await until(lambda: bool(seen))
-        await until(lambda: app.crashed)
-    finally:
-        await app.stop()
-    assert all(isinstance(future.exception(), ProducerSendError) for future in sent)
-    committed = [await log.committed("app", "numbers", number) for number in range(PARTITIONS)]
-    assert not any(committed)
 
 
 async def test_a_sent_record_has_its_true_offset_and_keeps_headers_and_key(

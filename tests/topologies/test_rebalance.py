@@ -13,7 +13,7 @@ from rhapsode.storage.memory.groups import MemoryGroups
 from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.topologies.engine.positions import Fetched, Positions
 
-from .test_engine import app_on, started, until
+from .faust_apps import app_on, started, until
 
 TOPIC = "numbers"
 

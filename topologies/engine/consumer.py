@@ -12,7 +12,6 @@ from faust.types.tuples import ConsumerMessage
 from mode import Service
 
 from ...storage.log import Fence, FencedError, UnreachableError
-from .committing import commit_patiently
 from .flow import keep_on_resume
 from .membership import Membership
 from .owned_partitions import OwnedPartitions
@@ -206,19 +205,23 @@ class Consumer(OwnedPartitions):
     ) -> bool:
         try:
             return await super()._commit_offsets(offsets, start_new_transaction)
-        except ProducerSendError as error:
-            await self.crash(error)
+        except (ProducerSendError, UnreachableError) as error:
+            if self.app.should_stop:
+                self.log.warning(
+                    "stopped without a last commit, some records come again: %s", error
+                )
+            else:
+                await self.crash(error)
             return False
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Store the offsets under this generation's fence.
 
-        A fenced commit stores nothing and has the member join again; an unreachable log is tried
-        again, because the acknowledgements behind the offsets are gone already.
+        A fenced commit stores nothing and has the member join again.
 
         Raises:
             ProducerSendError: a send has failed; nothing that led to it is committed.
-            UnreachableError: the log stayed out of reach for 30 s.
+            UnreachableError: the log is out of reach, and the app is stopping.
         """
         cast("Producer", self.app.producer).check_sent()
         by_partition: dict[int, dict[str, int]] = {}
@@ -227,7 +230,9 @@ class Consumer(OwnedPartitions):
         fence = self.fence
         for partition, topics in by_partition.items():
             try:
-                await commit_patiently(self._link.log, partition, topics, fence)
+                await self._patience.ask(
+                    self._link.log.commit, fence.group, partition, topics, fence=fence
+                )
             except FencedError:
                 self.log.warning("fenced in generation %s: joining again", fence.generation)
                 self.membership.rejoin()

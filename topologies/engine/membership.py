@@ -18,6 +18,10 @@ from ...storage.log import Beat, FencedError, GroupTimings, Heartbeat, Unreachab
 JOIN_POLL_S = 0.03
 
 
+class _LeftError(Exception):
+    """The member has left and must not join again."""
+
+
 class Owner(Protocol):
     """The consumer, as its membership needs it."""
 
@@ -62,6 +66,8 @@ class Membership:
         self._heartbeat: Heartbeat | None = None
         self._generation = 0
         self._left = False
+        self._asking = asyncio.Lock()
+        """Held while joining is asked for: what arrived after leaving would make a member."""
 
     @property
     def _group(self) -> str:
@@ -89,7 +95,7 @@ class Membership:
         """Stay a member; returns when the consumer stops."""
         await self._subscribed.wait()
         self._owner.app.on_rebalance_start()
-        while not self._owner.should_stop:
+        while not (self._owner.should_stop or self._left):
             self._changed.clear()
             try:
                 await self._enter_generation()
@@ -99,6 +105,8 @@ class Membership:
                 continue
             except FencedError:
                 continue  # overtaken between assignment and claim: join the newer generation
+            except _LeftError:
+                return
             await self._changed.wait()
             if not self._owner.should_stop:
                 await self._owner.give_up()
@@ -122,12 +130,12 @@ class Membership:
         groups = self._owner.transport.groups
         self._generation = 0  # what the heartbeat reports meanwhile is no news
         metadata: bytes = self._owner.app.assignor.metadata(self._topics).encode()
-        beat: Beat = await groups.join(self._group, self.member, metadata, self._timings)
+        beat = await self._ask_to_join(metadata)
         self._start_heartbeat()
         led = -1
         while True:
             if not beat.joined:
-                beat = await groups.join(self._group, self.member, metadata, self._timings)
+                beat = await self._ask_to_join(metadata)
             elif beat.state == "syncing" and beat.leader == self.member and led != beat.generation:
                 led = beat.generation
                 await self._lead(beat.generation)
@@ -137,6 +145,13 @@ class Membership:
                     return beat.generation, data
             await asyncio.sleep(JOIN_POLL_S)
             beat = await groups.beat(self._group, self.member, self._timings)
+
+    async def _ask_to_join(self, metadata: bytes) -> Beat:
+        async with self._asking:
+            if self._left:
+                raise _LeftError
+            groups = self._owner.transport.groups
+            return await groups.join(self._group, self.member, metadata, self._timings)
 
     async def _lead(self, generation: int) -> None:
         transport = self._owner.transport
@@ -158,7 +173,7 @@ class Membership:
         )
 
     def _start_heartbeat(self) -> None:
-        if self._heartbeat is None:
+        if self._heartbeat is None and not self._left:
             interval = self._owner.app.conf.broker_heartbeat_interval
             heartbeat: Heartbeat = self._owner.transport.groups.heartbeat(
                 self._group, self.member, self._timings, interval, self._on_beat
@@ -185,6 +200,7 @@ class Membership:
         if self._heartbeat is not None:
             self._heartbeat.stop()
         try:
-            await self._owner.transport.groups.leave(self._group, self.member)
+            async with self._asking:
+                await self._owner.transport.groups.leave(self._group, self.member)
         except UnreachableError as error:
             self._owner.log.warning("left without a word, the lease will lapse: %s", error)

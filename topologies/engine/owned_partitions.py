@@ -7,8 +7,10 @@ from typing import Any, cast
 from faust.transport import base
 from faust.types import TP, Message
 
+from ...storage.log import Span
 from .link import Link
 from .membership import Membership
+from .patience import Patience
 from .positions import Positions
 from .producer import Producer
 
@@ -20,6 +22,7 @@ class OwnedPartitions(base.Consumer):
 
     def __post_init__(self) -> None:
         self._positions = Positions()
+        self._patience = Patience(lambda: self.app.should_stop)
         self._highwaters: dict[TP, int] = {}
         self._owned: set[TP] = set()
         self._delivered: dict[TP, deque[Message]] = {}
@@ -36,9 +39,11 @@ class OwnedPartitions(base.Consumer):
         self._delivered.clear()
         self.app.consumer_generation_id = generation
         for tp in assigned:
-            span = await self._link.log.span(tp.topic, tp.partition)
-            self._highwaters[tp] = span.next
+            self._highwaters[tp] = (await self._span(tp)).next
         await self.on_partitions_assigned(set(assigned), generation)
+
+    async def _span(self, tp: TP) -> Span:
+        return await self._patience.ask(self._link.log.span, tp.topic, tp.partition)
 
     async def give_up(self) -> None:
         """Commit what is done and own nothing; Faust clears its streams."""
@@ -61,9 +66,11 @@ class OwnedPartitions(base.Consumer):
         latest = self.app.conf.consumer_auto_offset_reset == "latest"
         assignment = self._positions.assignment
         for tp in list(self._owned):
-            committed = await self._link.log.committed(self.app.conf.id, tp.topic, tp.partition)
+            committed = await self._patience.ask(
+                self._link.log.committed, self.app.conf.id, tp.topic, tp.partition
+            )
             if committed is None:
-                span = await self._link.log.span(tp.topic, tp.partition)
+                span = await self._span(tp)
                 committed = span.next if latest else span.first
                 if latest and not await self._commit({tp: committed}):
                     break  # fenced off: partitions have moved meanwhile
@@ -97,18 +104,18 @@ class OwnedPartitions(base.Consumer):
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
         """Return, fresh, the offset after the last entry of each partition."""
         for tp in partitions:
-            self._highwaters[tp] = (await self._link.log.span(tp.topic, tp.partition)).next
+            self._highwaters[tp] = (await self._span(tp)).next
         return {tp: self._highwaters[tp] for tp in partitions}
 
     async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
         """Return each partition's first stored offset."""
-        return {tp: (await self._link.log.span(tp.topic, tp.partition)).first for tp in partitions}
+        return {tp: (await self._span(tp)).first for tp in partitions}
 
     async def position(self, tp: TP) -> int | None:
         """Return the offset that is delivered next; of a partition not sought yet, its first."""
         position = self._positions.get(tp)
         if position is None:
-            return (await self._link.log.span(tp.topic, tp.partition)).first
+            return (await self._span(tp)).first
         return position
 
     def topic_partitions(self, topic: str) -> int | None:
@@ -127,7 +134,7 @@ class OwnedPartitions(base.Consumer):
         """Take part in the topics; returns before the coming rebalance ends."""
         names = set(topics)
         for topic in names:
-            await self._link.declare(topic)
+            await self._patience.ask(self._link.declare, topic)
         self.membership.subscribe(names)
 
     async def create_topic(
@@ -135,7 +142,7 @@ class OwnedPartitions(base.Consumer):
     ) -> None:
         """Declare the topic if the app may."""
         if self.app.conf.topic_allow_declare:
-            await self._link.declare(topic, partitions)
+            await self._patience.ask(self._link.declare, topic, partitions)
 
     def _new_topicpartition(self, topic: str, partition: int) -> TP:
         return TP(topic, partition)

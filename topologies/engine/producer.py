@@ -12,6 +12,7 @@ from mode import Service
 
 from ...storage.log import NewEntry, partition_of
 from .link import Link
+from .patience import Patience
 
 MAX_BATCH = 200
 """Records in one append: one server-side function runs for all of them."""
@@ -42,6 +43,7 @@ class Producer(base.Producer):
         self._progress = asyncio.Condition()
         self._failure: BaseException | None = None
         self._round_robin = count()
+        self._patience = Patience(lambda: self.app.should_stop)
 
     @property
     def _link(self) -> Link:
@@ -51,7 +53,7 @@ class Producer(base.Producer):
         self, topic: str, partitions: int, replication: int, **kwargs: Any
     ) -> None:
         """Declare the topic; what Kafka asks beyond its partitions has no meaning here."""
-        await self._link.declare(topic, partitions)
+        await self._patience.ask(self._link.declare, topic, partitions)
 
     def key_partition(self, topic: str, key: bytes | None) -> TP:
         """Return where a key goes: by hash, or in turn without one."""
@@ -74,7 +76,7 @@ class Producer(base.Producer):
     ) -> "asyncio.Future[RecordMetadata]":
         """Queue the record; the future gets its offset once it is stored."""
         if topic not in self._link.partitions:
-            await self._link.declare(topic)
+            await self._patience.ask(self._link.declare, topic)
         tp = self.key_partition(topic, key) if partition is None else TP(topic, partition)
         entry = NewEntry(
             key=key,
@@ -110,8 +112,9 @@ class Producer(base.Producer):
         self, tp: TP, group: list[tuple[NewEntry, asyncio.Future[RecordMetadata]]]
     ) -> None:
         try:
-            first = await self._link.log.append(
-                tp.topic, tp.partition, [entry for entry, _ in group]
+            # what did arrive, though its reply did not, is stored twice: at least once
+            first = await self._patience.ask(
+                self._link.log.append, tp.topic, tp.partition, [entry for entry, _ in group]
             )
         except Exception as error:  # noqa: BLE001 - handed to every sender, and to the next commit
             self._failure = error

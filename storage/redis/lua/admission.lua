@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- How many places the leader of admission says are free.
 -- KEYS: leader string (a lease), places hash   ARGV: member, free places, then fields and values
 -- Reply: 1 if the member leads, 0 if it does not and nothing was changed

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Note that batches of a scope are archived, and drop them from its index.
 -- KEYS: scope, index   ARGV: what was noted last, what to note, then topic and offset pairs: batches
 --   of the topic that lie below the offset are archived

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Fence a partition number off from older generations of a group.
 -- KEYS: fence   ARGV: generation
 -- Reply: OK | FENCED and the owner

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Store a group's next offsets of one partition number.
 -- KEYS: offsets, fence   ARGV: generation or '', then topic and offset pairs
 -- Reply: OK | FENCED and the owner

@@ -1,10 +1,14 @@
+#!lua flags=allow-oom
 -- The state of a consumer group, moved on by each member's call; only the server's clock counts.
--- KEYS: state hash, leases zset, metadata hash, joined set, assignments hash
+-- KEYS: state hash, leases zset, metadata hash, joined set, assignments hash, links hash
 -- ARGV: verb, member, lease ms, rebalance ms, initial delay ms, payload...
---   payload: join: metadata | assign: generation, then member and assignment pairs | assignment: generation
--- Reply: join, beat, leave: generation, state, 1 if the member has joined it, leader | assign: 1 if it is
---   stored | members: generation, metadata by member, and whose lease has lapsed | assignment: the assignment or nil
-local STATE, LEASES, META, JOINED, ASSIGNMENTS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+--   payload: join: metadata | beat: nothing, or the connection it beats over and how many ms it may be silent |
+--   assign: generation, then member and assignment pairs | assignment: generation | gone: its link as it was read
+-- Reply: join, leave, gone: generation, state, 1 if the member has joined it, leader | beat: the same, and the links
+--   of silent members by member | assign: 1 if it is stored | assignment: the assignment or nil |
+--   members: generation, metadata by member, whose lease has lapsed, and the links of silent members by member
+-- A link is until when its member may be silent, and the connection that it beats over.
+local STATE, LEASES, META, JOINED, ASSIGNMENTS, LINKS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local verb, member = ARGV[1], ARGV[2]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -33,6 +37,7 @@ local function forget(who)
   redis.call('ZREM', LEASES, who)
   redis.call('HDEL', META, who)
   redis.call('SREM', JOINED, who)
+  redis.call('HDEL', LINKS, who)
 end
 
 local function evict()
@@ -67,6 +72,22 @@ local function close_barrier()
 end
 
 local function renew() redis.call('ZADD', LEASES, text(now + tonumber(ARGV[3])), member) end
+local function silent()
+  local found, links = {}, redis.call('HGETALL', LINKS)
+  for at = 1, #links, 2 do
+    if tonumber(string.match(links[at + 1], '^%d+')) <= now then
+      found[#found + 1] = links[at]
+      found[#found + 1] = links[at + 1]
+    end
+  end
+  return found
+end
+local function remove()
+  forget(member)
+  if living() > 0 then prepare() end
+  evict()
+  close_barrier()
+end
 local function beat()
   return { generation, state, redis.call('SISMEMBER', JOINED, member), leader }
 end
@@ -84,17 +105,20 @@ if verb == 'join' then
   close_barrier()
   return beat()
 elseif verb == 'beat' then
-  if is_member() then renew() end
+  if is_member() then
+    renew()
+    if ARGV[6] then redis.call('HSET', LINKS, member, text(now + tonumber(ARGV[7])) .. ' ' .. ARGV[6]) end
+  end
   evict()
   close_barrier()
-  return beat()
+  local reply = beat()
+  reply[5] = silent()
+  return reply
 elseif verb == 'leave' then
-  if is_member() then
-    forget(member)
-    if living() > 0 then prepare() end
-    evict()
-    close_barrier()
-  end
+  if is_member() then remove() end
+  return beat()
+elseif verb == 'gone' then -- unless it has beaten since
+  if redis.call('HGET', LINKS, member) == ARGV[6] then remove() end
   return beat()
 elseif verb == 'assign' then
   if generation ~= tonumber(ARGV[6]) or leader ~= member then return 0 end
@@ -104,7 +128,8 @@ elseif verb == 'assign' then
   redis.call('HSET', STATE, 'state', 'stable')
   return 1
 elseif verb == 'members' then
-  return { generation, redis.call('HGETALL', META), redis.call('ZRANGEBYSCORE', LEASES, '-inf', text(now)) }
+  local lapsed = redis.call('ZRANGEBYSCORE', LEASES, '-inf', text(now))
+  return { generation, redis.call('HGETALL', META), lapsed, silent() }
 elseif verb == 'assignment' then
   if state ~= 'stable' or generation ~= tonumber(ARGV[6]) then return false end
   return redis.call('HGET', ASSIGNMENTS, member)

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- A lease that one member holds at a time.
 -- KEYS: the lease (string)   ARGV: take or give, member, length in ms where it is taken
 -- Reply: 1 if the member has it, or gave it up; 0 if it is another's and nothing was changed

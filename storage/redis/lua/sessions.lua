@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- The index of sessions: by time, by owner, and what is kept of each.
 -- KEYS: all (sorted set by creation), of the owner (the same), facts of the session (hash), totals
 --   (hash), totals of the owner (the same), to be removed (set); the caller names the owner that

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Remove entries below an offset, a bounded number a call, and the time index's points to them.
 -- KEYS: stream, time index   ARGV: offset, limit
 -- Reply: OK, first offset still stored, and 1 if there is more to remove | FOREIGN and the stream

@@ -10,6 +10,8 @@ import pytest
 import redis.asyncio
 
 from rhapsode.storage.log import (
+    Fence,
+    GroupTimings,
     NewEntry,
     SequenceBatch,
     SequenceState,
@@ -20,6 +22,7 @@ from rhapsode.storage.log import (
 from rhapsode.storage.opening import open_log
 from rhapsode.storage.redis.connection import RedisConnection, RedisSettings
 from rhapsode.storage.redis.embedded import EmbeddedValkey
+from rhapsode.storage.redis.groups import RedisGroups
 from rhapsode.storage.redis.log import RedisLog
 
 WaitUntil = Callable[..., Awaitable[None]]
@@ -142,7 +145,7 @@ async def test_missing_rights_are_reported_without_the_password(
     await foreign.execute_command("ACL", "DELUSER", "reader")
 
 
-async def test_a_server_without_memory_is_unusable_and_keeps_what_it_has(tmp_path: Path):
+async def test_a_server_without_memory_keeps_what_it_has_and_is_asked_again(tmp_path: Path):
     with EmbeddedValkey(tmp_path, fsync="no") as server:
         settings = RedisSettings(server.url)
         client = redis.asyncio.Redis.from_url(server.url)
@@ -150,14 +153,34 @@ async def test_a_server_without_memory_is_unusable_and_keeps_what_it_has(tmp_pat
             await log.declare("t", 1)
             await log.append_at(0, [batch("t", "l", 0)])
             await client.config_set("maxmemory", "1mb")
-            with pytest.raises(UnusableServerError, match="out of memory: raise its maxmemory"):
+            with pytest.raises(UnreachableError, match="out of memory: raise its maxmemory"):
                 await log.append_at(0, [batch("t", "l", 1), batch("u", "l", 0)])
-            with pytest.raises(UnusableServerError, match="out of memory"):
+            with pytest.raises(UnreachableError, match="out of memory"):
                 await log.append("t", 0, [NewEntry(None, b"x")])
             assert await log.sequence_state("t", 0, "l") == SequenceState(1)
             assert await log.span("t", 0) == Span(0, 1)
             assert await log.span("u", 0) == Span(0, 0)
             assert await log.trim("t", 0, 1) == 1
+
+
+async def test_groups_live_on_while_the_server_has_no_memory(tmp_path: Path):
+    patient = GroupTimings(lease_s=30.0, rebalance_s=30.0, initial_delay_s=0.0)
+    with EmbeddedValkey(tmp_path, fsync="no") as server:
+        connection = RedisConnection(RedisSettings(server.url))
+        groups, log = RedisGroups(connection), RedisLog(connection)
+        client = redis.asyncio.Redis.from_url(server.url)
+        async with client:
+            await log.declare("t", 1)
+            await log.append("t", 0, [NewEntry(None, b"x")])
+            await groups.join("g", "a", b"", patient)
+            await client.config_set("maxmemory", "1mb")
+            assert (await groups.beat("g", "a", patient)).joined
+            assert (await groups.join("g", "b", b"", patient)).state == "preparing"
+            generation = (await groups.join("g", "a", b"", patient)).generation
+            await groups.claim("g", generation, [0])
+            await log.commit("g", 0, {"t": 1}, fence=Fence("g", generation))
+            assert await log.committed("g", "t", 0) == 1
+        await log.close()
 
 
 async def test_a_server_that_would_evict_keys_is_refused(tmp_path: Path):

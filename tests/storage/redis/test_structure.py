@@ -36,7 +36,7 @@ def test_every_script_is_run_by_the_typed_functions_and_by_nothing_else():
 
 def test_every_script_documents_its_keys_and_its_reply():
     for path in (FOLDER / "lua").glob("*.lua"):
-        head = re.match(r"(?:--.*\n)+", path.read_text(encoding="utf-8"))
+        head = re.match(r"(?:#!lua.*\n)?(?:--.*\n)+", path.read_text(encoding="utf-8"))
         assert head, path.name
         for part in ("KEYS:", "Reply:"):
             assert part in head[0], f"{path.name} does not document its {part}"

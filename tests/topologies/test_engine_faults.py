@@ -1,0 +1,179 @@
+"""The log refuses, or is away: nothing is lost, nothing is committed too early, no app ends."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from faust.exceptions import ProducerSendError
+
+from rhapsode.storage.log import (
+    Beat,
+    Fence,
+    GroupTimings,
+    NewEntry,
+    UnreachableError,
+    UnusableServerError,
+)
+from rhapsode.storage.memory.groups import MemoryGroups
+from rhapsode.storage.memory.log import MemoryLog
+
+from .faust_apps import PARTITIONS, app_on, collecting, fill, started, until
+
+
+class RefusingLog(MemoryLog):
+    """A log that is out of reach for appends to one topic."""
+
+    refused = "out"
+
+    async def append(
+        self,
+        topic: str,
+        partition: int,
+        entries: Sequence[NewEntry],
+        *,
+        fence: Fence | None = None,
+    ) -> int:
+        if topic == self.refused:
+            raise UnusableServerError("no rights")
+        return await super().append(topic, partition, entries, fence=fence)
+
+
+async def test_a_failed_send_fails_the_commit_of_what_led_to_it(tmp_path: Path) -> None:
+    log = RefusingLog()
+    groups = MemoryGroups(log)
+    await fill(log, "numbers", 4)
+    app = app_on(log, groups, tmp_path)
+    out = app.topic("out", value_serializer="raw", key_serializer="raw")
+    seen: list[int] = []
+    sent: list[Any] = []
+
+    async def forward(stream: Any) -> None:
+        async for value in stream:
+            sent.append(await out.send(key=b"k", value=value))
+            seen.append(int(value))
+
+    app.agent(app.topic("numbers", value_serializer="raw", key_serializer="raw"), name="forward")(
+        forward
+    )
+    await app.start()
+    try:
+        await until(lambda: bool(seen))
+        await until(lambda: app.crashed)
+    finally:
+        await app.stop()
+    assert all(isinstance(future.exception(), ProducerSendError) for future in sent)
+    committed = [await log.committed("app", "numbers", number) for number in range(PARTITIONS)]
+    assert not any(committed)
+
+
+class AwayLog(MemoryLog):
+    """A log that is out of reach for whoever appends or commits, for as long as a test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.away = True
+        self.asked = 0
+
+    def _ask(self) -> None:
+        self.asked += 1
+        if self.away:
+            raise UnreachableError("out of memory")
+
+    async def append(
+        self,
+        topic: str,
+        partition: int,
+        entries: Sequence[NewEntry],
+        *,
+        fence: Fence | None = None,
+    ) -> int:
+        if topic == "out":
+            self._ask()
+        return await super().append(topic, partition, entries, fence=fence)
+
+    async def commit(
+        self,
+        group: str,
+        partition: int,
+        offsets: Mapping[str, int],
+        *,
+        fence: Fence | None = None,
+    ) -> None:
+        self._ask()
+        await super().commit(group, partition, offsets, fence=fence)
+
+
+async def test_a_log_that_is_away_for_a_while_ends_no_app_and_loses_nothing(tmp_path: Path) -> None:
+    log = AwayLog()
+    await fill(log, "numbers", 40)
+    app = app_on(log, MemoryGroups(log), tmp_path)
+    out = app.topic("out", value_serializer="raw", key_serializer="raw", partitions=1)
+
+    async def forward(stream: Any) -> None:
+        async for value in stream:
+            await out.send(key=b"k", value=value)
+
+    app.agent(app.topic("numbers", value_serializer="raw", key_serializer="raw"), name="forward")(
+        forward
+    )
+    async with started(app):
+        await until(lambda: log.asked >= 5)
+        assert not app.crashed
+        log.away = False
+        ends: list[int | None] = []
+        while ends != [10] * PARTITIONS:
+            ends = [await log.committed("app", "numbers", number) for number in range(PARTITIONS)]
+            await asyncio.sleep(0.01)
+        assert not app.crashed
+    stored = (await log.read({("out", 0): 0}, limit=100))["out", 0]
+    assert sorted(int(entry.value or b"") for entry in stored) == list(range(40))
+
+
+async def test_an_app_is_stopped_though_the_log_stays_away(tmp_path: Path) -> None:
+    log = AwayLog()
+    await fill(log, "numbers", 4)
+    app = app_on(log, MemoryGroups(log), tmp_path)
+    seen: list[int] = []
+    collecting(app, "numbers", seen)
+    async with started(app):
+        await until(lambda: log.asked >= 2)
+    assert not app.crashed
+    assert [await log.committed("app", "numbers", number) for number in range(PARTITIONS)] == [
+        None
+    ] * PARTITIONS
+
+
+class SlowToJoin(MemoryGroups):
+    """Groups where each request to join arrives late, when the member may have left."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        super().__init__(log)
+        self.under_way = asyncio.Event()
+        self.arrives = asyncio.Event()
+
+    async def join(self, group: str, member: str, metadata: bytes, timings: GroupTimings) -> Beat:
+        # what is on its way to a server arrives, whoever has stopped waiting for it
+        return await asyncio.shield(self._late(group, member, metadata, timings))
+
+    async def _late(self, group: str, member: str, metadata: bytes, timings: GroupTimings) -> Beat:
+        self.under_way.set()
+        await self.arrives.wait()
+        return await super().join(group, member, metadata, timings)
+
+
+async def test_who_leaves_while_it_joins_is_no_member(tmp_path: Path) -> None:
+    log = MemoryLog()
+    groups = SlowToJoin(log)
+    await fill(log, "numbers", 4)
+    app = app_on(log, groups, tmp_path)
+    collecting(app, "numbers", [])
+    starting = asyncio.create_task(app.start())
+    await groups.under_way.wait()
+    stopping = asyncio.create_task(app.stop())
+    membership = cast("Any", app.consumer).membership
+    await until(lambda: membership._left)
+    groups.arrives.set()
+    await stopping
+    await asyncio.wait([starting])
+    assert not (await groups.members("app")).metadata

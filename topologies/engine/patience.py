@@ -1,0 +1,56 @@
+"""What the engine asks of the log is asked again while the log is out of reach."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import ParamSpec, TypeVar
+
+import structlog
+
+from ...storage.log import UnreachableError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+STOPPING_S = 2.0
+"""An app that is stopping waits for so long: what was not committed is delivered again."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.5
+TELL_EVERY_S = 10.0
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Rides out a connection that is cut, a server that starts again, memory that is full.
+
+    A worker that gave up instead would end because of what passes, and acknowledgements behind an
+    offset that could not be committed would be lost with it.
+    """
+
+    stops: Callable[[], bool]
+    """Tells whether the app is stopping."""
+
+    async def ask(
+        self, question: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Return the answer, however long it takes.
+
+        The question has to be one that may be repeated: it may have arrived.
+
+        Raises:
+            UnreachableError: the log is still out of reach 2 s after the app was stopped.
+        """
+        pause_s, stopping_s, told_s = FIRST_PAUSE_S, 0.0, -TELL_EVERY_S
+        while True:
+            try:
+                return await question(*args, **kwargs)
+            except UnreachableError as error:
+                if stopping_s >= STOPPING_S:
+                    raise
+                if monotonic() - told_s >= TELL_EVERY_S:
+                    log.warning("log out of reach, trying again", why=str(error))
+                    told_s = monotonic()
+            await asyncio.sleep(pause_s)
+            stopping_s += pause_s if self.stops() else 0.0
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
