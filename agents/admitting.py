@@ -30,7 +30,7 @@ only wait for each other, and who is in line can be told so."""
 HEAD_START_S = 5.0
 """Of audio."""
 AT_ONCE_IDLE = 4
-"""Sessions that may start at once where nothing is in production."""
+"""Sessions that may start at once where nothing is in production and nobody waits."""
 STARTS_S = 3.0
 """A session that has not got it for so long waits for something else, such as a model."""
 IDLE_TICK_S = 1.0
@@ -142,13 +142,14 @@ class Admitter:
 
     async def _tick(self) -> None:
         at_work = await self._look()
-        free = min(self._speed.limit - at_work, self._may_start(at_work))
+        waiting = await self.admissions.waiting()
+        free = min(self._speed.limit - at_work, self._may_start(at_work, waiting))
         in_line = await self.admissions.first_in_line(max(0, free))
         if in_line:
             await asyncio.gather(*(self._admit(session) for session in in_line))
             await self.admissions.leave(in_line)
         places = Places(self._speed.limit, at_work, self._speed.value, self._production_s)
-        waiting = await self.admissions.waiting()
+        waiting = max(0, waiting - len(in_line))
         await self.admissions.publish(
             self.member, places, 0 if waiting else max(0, free - len(in_line))
         )
@@ -156,9 +157,9 @@ class Admitter:
         pause_s = BUSY_TICK_S if waiting else TICK_S
         await self._learn(pause_s if self._admitted or waiting else IDLE_TICK_S)
 
-    def _may_start(self, at_work: int) -> int:
+    def _may_start(self, at_work: int, waiting: int) -> int:
         """Return how many more sessions may begin to be made."""
-        if not at_work:
+        if not at_work and not waiting:
             return AT_ONCE_IDLE
         since_s = monotonic() - STARTS_S
         starting = sum(

@@ -34,11 +34,6 @@ NEAR_S = 1.0
 """Lead, beyond the segment that is not complete, at which the last words are let out."""
 ANYWAY_S = 10.0
 """After so long they are let out however far away the listener may be."""
-HOLD_S = 0.02
-"""So long does mastering of what is in no haste wait for what the frames before it have set off:
-packing them is worth more than a longer lead."""
-HOLD_WITHIN_S = 5.0
-"""In the first seconds of a session only: later there is a lead."""
 STEP_PIECES = 8
 """Pieces of an object that one read takes, and between two looks whether it was cancelled."""
 
@@ -159,8 +154,7 @@ class Master:
         run.degraded = run.degraded or head.degraded
         run.begin(session.form.sample_rate_hz)
         start = run.start_of(head)
-        hold_s = HOLD_S if start < HOLD_WITHIN_S * session.form.sample_rate_hz else 0.0
-        turns = CodecTurns(self.turns, session, run.heard_from_s() if start else None, hold_s)
+        turns = CodecTurns(self.turns, session, run.heard_from_s() if start else None)
         at = replace(run.at, sample=start)
         steps = frames_of_chunk(session, at, parts)
         del parts

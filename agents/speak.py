@@ -15,9 +15,6 @@ from .journal import Description, Sequences
 from .turns import due
 from .voices.voice import Spoken, Utterance, Voice, VoiceFailedError, VoiceUnavailableError
 
-HOLD_S = 0.02
-"""Once a session, behind its first chunk: mastered and packed without a rival for the processor,
-it is heard sooner, and it lasts far longer than that."""
 SILENT_S = 2.0
 """The most that a chunk which no voice could say is silent."""
 PART_BYTES = 48_000
@@ -78,8 +75,6 @@ class Speak:
                     ahead.heard_from_s = session.accepted_s if chunk.seq else None
                 if chunk.index < following:
                     continue
-                if chunk.seq == 1:
-                    await asyncio.sleep(HOLD_S)
                 await self.backlog.chunk(session.session, chunk.seq)
                 output = await self._sounded(session, chunk, following, ahead)
                 yield output

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
-from time import time
+from time import monotonic, time
 from typing import ParamSpec, TypeVar
 
 from .journal import Description
@@ -16,9 +16,9 @@ T = TypeVar("T")
 
 SOON_S = 0.25
 """Audio that is due later than that is in no haste."""
-START_S = 5.0
-"""A session that nobody hears yet starts once those that are heard have so much: who listens does
-not run dry because many begin at once."""
+QUIET_S = 0.03
+"""For so long after a turn of a session that starts, what is in no haste does not begin: the next
+stage of that session is about to need the processor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class Due:
         return self.starts or self.at_s <= now_s + SOON_S
 
 
+FADES = 0.9
+"""What is left of the longest turn with each further one."""
 NOW = Due(0.0)
 
 
@@ -41,7 +43,8 @@ class Turns:
     """A semaphore that serves its waiters in order of need rather than of arrival.
 
     What is due first goes first: its listener would run dry first. Sessions that start come in
-    their order, before what is due in more than ``START_S`` and behind what is due earlier.
+    their order, behind what could run dry if another's turn came first, and before all else. While
+    one starts, nothing else begins.
 
     Args:
         at_once: Turns that can be held at the same time.
@@ -50,12 +53,22 @@ class Turns:
             may be back with its next piece in a moment.
     """
 
-    def __init__(self, at_once: int, kept: int = 0, *, reserved_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        at_once: int,
+        kept: int = 0,
+        *,
+        reserved_s: float = 0.0,
+    ) -> None:
         self.at_once = at_once
         """Turns there are in all."""
         self._kept = kept
+        self._longest_s = 0.0
+        """Of the turns of late."""
         self._reserved_s = reserved_s
         self._reservations = 0
+        self._starting = 0
+        """Turns of sessions that start: asked for, held, or over for less than ``QUIET_S``."""
         self._free = at_once
         self._waiting: dict[bool, list[tuple[float, int, Due, asyncio.Future[None]]]] = {
             False: [],
@@ -67,7 +80,23 @@ class Turns:
     @asynccontextmanager
     async def take(self, due: Due = NOW) -> AsyncGenerator[None]:
         """Hold a turn."""
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
+        if due.starts:
+            self._starting += 1
+        try:
+            async with self._taken(due, turn):
+                yield
+        finally:
+            if due.starts:
+                loop.call_later(QUIET_S, self._end_quiet)
+
+    def _end_quiet(self) -> None:
+        self._starting -= 1
+        self._serve()
+
+    @asynccontextmanager
+    async def _taken(self, due: Due, turn: asyncio.Future[None]) -> AsyncGenerator[None]:
         place = (due.at_s, next(self._arrival), due, turn)
         heapq.heappush(self._waiting[due.starts], place)
         self._serve()
@@ -77,17 +106,26 @@ class Turns:
             if turn.done() and not turn.cancelled():
                 self._give_back()  # the turn came just before the cancellation
             raise
+        begun_s = monotonic()
         try:
             yield
         finally:
+            self._longest_s = max(monotonic() - begun_s, FADES * self._longest_s)
             self._reserve(due)
             self._give_back()
 
+    @property
+    def _soon_s(self) -> float:
+        """What is due in so long could run dry: it may have to wait for a turn, and takes one."""
+        return SOON_S + 2 * self._longest_s
+
     def _reserve(self, due: Due) -> None:
-        if self._reserved_s and (due.starts or due.at_s <= time() + START_S):
+        if self._reserved_s and (due.starts or due.at_s <= time() + self._soon_s):
             # counted, not dated: a timer may come a moment before its time, and only once
             self._reservations += 1
-            asyncio.get_running_loop().call_later(self._reserved_s, self._end_reservation)
+            # and no longer than a turn: who waits for it in vain could have had one
+            reserved_s = min(self._reserved_s, self._longest_s)
+            asyncio.get_running_loop().call_later(reserved_s, self._end_reservation)
 
     def _end_reservation(self) -> None:
         self._reservations -= 1
@@ -104,10 +142,10 @@ class Turns:
             heard = self._next_due(starts=False)
             if self._reservations:
                 starting = None
-            if heard and starting and heard.at_s > now_s + START_S:
-                heard = None
             kept = self._free <= self._kept and not starting
             if heard and kept and not heard.in_haste(now_s):
+                heard = None
+            if heard and self._starting and heard.at_s > now_s + self._soon_s:
                 heard = None
             chosen = heard or starting
             if chosen is None:
@@ -150,14 +188,10 @@ class CodecTurns:
     session: Description
     heard_from_s: float | None = None
     """Unix time at which somebody could begin to listen; None where that is still to come."""
-    hold_s: float = 0.0
-    """Work that is in no haste waits for so long before it asks for its turn."""
 
     async def run(self, sample: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do the work on the audio from this sample on."""
         position_s = sample / self.session.form.sample_rate_hz
         when = due(self.session, position_s, self.heard_from_s)
-        if self.hold_s and not when.in_haste(time()):
-            await asyncio.sleep(self.hold_s)
         async with self.turns.take(when):
             return await asyncio.to_thread(work, *args, **kwargs)

@@ -178,25 +178,31 @@ async def test_who_is_in_line_begins_once_those_before_have_a_head_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(admitting_module, "monotonic", lambda: 1_000.0)
-    system = await system_with(AT_ONCE_IDLE + 2)
-    first = [f"s{number:02}" for number in range(AT_ONCE_IDLE)]
-    for session in (*first, "s04", "s05"):
+    system = await system_with(3)
+    for session in ("s00", "s01", "s02"):
         assert not await enter(system, session)
     admitter = Admitter(system.journal, system.admissions, 100, system.session_index)
     await admitter._begin()
     for _ in range(2):
         await admitter._tick()
-    assert await admitted(system) == first
-    for session in first:
-        await sound(system, session, 0.0, HEAD_START_S - 0.1)
+    assert await admitted(system) == ["s00"]
+    await sound(system, "s00", 0.0, HEAD_START_S - 0.1)
     for _ in range(2):
         await admitter._tick()
-    assert await admitted(system) == first
-    for session in first:
-        await sound(system, session, HEAD_START_S - 0.1, 0.1)
+    assert await admitted(system) == ["s00"]
+    await sound(system, "s00", HEAD_START_S - 0.1, 0.1)
     for _ in range(2):
         await admitter._tick()
-    assert await admitted(system) == [*first, "s04"]
+    assert await admitted(system) == ["s00", "s01"]
+
+
+async def test_who_comes_to_an_idle_machine_begins_at_once() -> None:
+    system = await system_with(AT_ONCE_IDLE + 1)
+    admitter = Admitter(system.journal, system.admissions, 100, system.session_index)
+    await admitter._begin()
+    await admitter._tick()
+    entered = [bool(await enter(system, f"s{number:02}")) for number in range(AT_ONCE_IDLE + 1)]
+    assert entered == [True] * AT_ONCE_IDLE + [False]
 
 
 async def test_who_is_cancelled_in_line_takes_no_place() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from dataclasses import replace
+from itertools import count
 
 import pytest
 from standins.waiting import until
@@ -148,12 +149,52 @@ async def test_a_session_that_starts_comes_between_who_would_run_dry_and_who_is_
     await held.ask("well ahead", Due(now_s + 60))
     await held.ask("starts second", Due(now_s, starts=True))
     await held.ask("starts first", Due(now_s - 30, starts=True))
-    await held.ask("soon dry", Due(now_s + 2))
+    await held.ask("soon dry", Due(now_s + 0.1))
     await held.end()
     assert held.names == ["holds it", "soon dry", "starts first", "starts second", "well ahead"]
 
 
-async def test_who_has_just_begun_may_be_back_before_the_next_one_starts() -> None:
+async def test_nothing_that_can_wait_begins_while_a_session_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rhapsode.agents.turns, "QUIET_S", 0.05)
+    turns = Turns(3)
+    starts, others = Held(turns), Held(turns)
+    now_s = time.time()
+    await starts.ask("starts", Due(now_s, starts=True))
+    await others.ask("can wait", Due(now_s + 60))
+    await others.ask("would run dry", Due(now_s))
+    assert others.names == ["would run dry"]
+    await starts.end()
+    await settle()
+    assert others.names == ["would run dry"]  # the session's next stage is about to work
+    await until(lambda: others.names == ["would run dry", "can wait"])
+    await others.end()
+
+
+async def test_the_longer_a_turn_takes_the_sooner_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seconds = iter((0.0, 3.0))
+    monkeypatch.setattr(rhapsode.agents.turns, "monotonic", lambda: next(seconds, 3.0))
+    turns = Turns(1)
+    async with turns.take():
+        pass  # for three seconds
+    held = Held(turns)
+    now_s = time.time()
+    await held.ask("holds it", NOW)
+    await held.ask("starts", Due(now_s, starts=True))
+    await held.ask("dry in ten seconds", Due(now_s + 10))
+    await held.ask("dry in four seconds", Due(now_s + 4))
+    await held.end()
+    assert held.names == ["holds it", "dry in four seconds", "starts", "dry in ten seconds"]
+
+
+async def test_who_has_just_begun_may_be_back_before_the_next_one_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seconds = count()
+    monkeypatch.setattr(rhapsode.agents.turns, "monotonic", lambda: next(seconds))
     turns = Turns(1, reserved_s=0.2)
     begun, others = Held(turns), Held(turns)
     now_s = time.time()
@@ -173,6 +214,8 @@ async def test_a_turn_that_nobody_comes_back_for_is_the_next_ones(
 ) -> None:
     # a timer may come before its time by the clock: nobody else would wake who waits
     monkeypatch.setattr(rhapsode.agents.turns, "time", lambda: 1_000.0)
+    seconds = count()
+    monkeypatch.setattr(rhapsode.agents.turns, "monotonic", lambda: next(seconds))
     turns = Turns(1, reserved_s=0.05)
     begun, others = Held(turns), Held(turns)
     await begun.ask("first", Due(0, starts=True))
@@ -209,16 +252,16 @@ async def test_audio_is_worked_on_in_the_order_in_which_it_is_due() -> None:
         ("late, its 5th second", late, 5),
         ("late, its beginning", late, 0),
         ("early, its 30th second", early, 30),
+        ("early, its 9th second", early, 9),
         ("early, its 8th second", early, 8),
-        ("early, its 12th second", early, 12),
     ):
         tasks.append(asyncio.create_task(session.run(second * 48_000, done.append, name)))
         await settle()
     go.set()
     await asyncio.gather(*tasks)
     assert done == [
-        "early, its 8th second",
-        "early, its 12th second",  # due in two seconds, and somebody listens
+        "early, its 8th second",  # somebody waits for it
+        "early, its 9th second",
         "late, its beginning",
         "late, its 5th second",  # as far as this knows it has not begun
         "early, its 30th second",

@@ -33,8 +33,7 @@ from rhapsode.codecs.hls import check as hls_check
 @pytest.fixture(autouse=True)
 def without_holding_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing wait because it is in no haste: nobody listens, and each run is one of many."""
-    monkeypatch.setattr("rhapsode.agents.master.HOLD_S", 0.0)
-    monkeypatch.setattr("rhapsode.agents.speak.HOLD_S", 0.0)
+    monkeypatch.setattr("rhapsode.agents.turns.QUIET_S", 0.0)
 
 
 async def rerun(

@@ -15,6 +15,7 @@ from rhapsode.agents.voices.tone import ToneVoice
 from rhapsode.codecs.encoding import decode
 from rhapsode.codecs.records import (
     TOPICS,
+    Admission,
     AudioFrame,
     Chunk,
     DeviceRequest,
@@ -221,6 +222,8 @@ async def _with_idle_cuts(system: System) -> None:
     It is cut where nothing followed for a while, and goes on silently until something comes.
     """
     await system.append([open_session(IDLE_CUTS, form=system.form, pauses=BRIEF)])
+    # nobody admits any more, and there may be no place left
+    await system.append([Admission(session=IDLE_CUTS, last=True)])
     rounds: tuple[tuple[Item, ...], ...] = (
         text_items(IDLE_CUTS, 0, "Somebody types. And hesi"),
         text_items(IDLE_CUTS, 1, "tates, then goes on."),
