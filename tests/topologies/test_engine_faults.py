@@ -177,3 +177,34 @@ async def test_who_leaves_while_it_joins_is_no_member(tmp_path: Path) -> None:
     await stopping
     await asyncio.wait([starting])
     assert not (await groups.members("app")).metadata
+
+
+async def test_what_a_worker_sends_for_another_generation_is_refused(tmp_path: Path) -> None:
+    log = MemoryLog()
+    groups = MemoryGroups(log)
+    await fill(log, "numbers", 1)
+    app = app_on(log, groups, tmp_path)
+    out = app.topic("out", value_serializer="raw", key_serializer="raw")
+    in_hand, wakes_up = asyncio.Event(), asyncio.Event()
+    sent: list[Any] = []
+
+    async def forward(stream: Any) -> None:
+        async for value in stream:
+            in_hand.set()
+            await wakes_up.wait()
+            sent.append(await out.send(key=b"k", value=value))
+
+    app.agent(app.topic("numbers", value_serializer="raw", key_serializer="raw"), name="forward")(
+        forward
+    )
+    async with started(app):
+        await in_hand.wait()
+        await groups.claim("app", 99, range(PARTITIONS))  # while it slept, another took over
+        wakes_up.set()
+        await until(lambda: bool(sent) and sent[0].done())
+        assert isinstance(sent[0].exception(), ProducerSendError)
+        assert not app.crashed
+        # what belongs to no event is nobody else's to send
+        metadata = await (await out.send(key=b"k", value=b"beside"))
+        assert metadata.offset == 0
+    assert await log.committed("app", "numbers", 0) is None

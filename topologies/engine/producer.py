@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, cast
 
 from faust.exceptions import ImproperlyConfigured, ProducerSendError
+from faust.streams import current_event
 from faust.transport import base
 from faust.types.tuples import TP, RecordMetadata
 from mode import Service
 
-from ...storage.log import NewEntry, partition_of
+from ...storage.log import Fence, FencedError, NewEntry, partition_of
 from .link import Link
 from .patience import Patience
 
@@ -29,15 +31,43 @@ def headers_as_pairs(headers: Any) -> tuple[tuple[str, bytes], ...]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """A record on its way to the log, and who waits for it."""
+
+    tp: TP
+    fence: Fence | None
+    entry: NewEntry
+    sent: asyncio.Future[RecordMetadata]
+
+    def fail(self, error: BaseException) -> None:
+        if not self.sent.done():
+            self.sent.set_exception(ProducerSendError(str(error)))
+            self.sent.exception()  # seen here: a failure is raised again at the next commit
+
+    def settle(self, offset: int) -> None:
+        if self.sent.done():
+            return
+        timestamp_ms = self.entry.timestamp_ms
+        self.sent.set_result(
+            RecordMetadata(
+                topic=self.tp.topic,
+                partition=self.tp.partition,
+                topic_partition=self.tp,
+                offset=offset,
+                timestamp=None if timestamp_ms is None else timestamp_ms / 1000,
+                timestamp_type=0,
+            )
+        )
+
+
 class Producer(base.Producer):
     """Appends what the app sends, in order per partition, many records to a call."""
 
     def __post_init__(self) -> None:
         if self.app.conf.producer_threaded:
             raise ImproperlyConfigured("producer_threaded is of no use on redis://: leave it off")
-        self._queue: asyncio.Queue[tuple[TP, NewEntry, asyncio.Future[RecordMetadata]]] = (
-            asyncio.Queue(maxsize=10_000)
-        )
+        self._queue: asyncio.Queue[_Sending] = asyncio.Queue(maxsize=10_000)
         self._queued = 0
         self._settled = 0
         self._progress = asyncio.Condition()
@@ -86,8 +116,23 @@ class Producer(base.Producer):
         )
         sent: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
         self._queued += 1
-        await self._queue.put((tp, entry, sent))
+        await self._queue.put(_Sending(tp, self._fence(topic), entry, sent))
         return sent
+
+    def _fence(self, topic: str) -> Fence | None:
+        """Return the right by which a record is sent: its event's generation, or a table's.
+
+        A worker that was thought dead and wakes up must not write between what its successor
+        writes. What is sent beside events is nobody else's to send, and needs no right.
+        """
+        event = current_event()
+        if event is not None:
+            generation = event.message.generation_id
+        elif topic in self.app.tables.changelog_topics:
+            generation = self.app.consumer_generation_id
+        else:
+            return None
+        return Fence(self.app.conf.id, generation) if generation else None
 
     async def send_and_wait(self, *args: Any, **kwargs: Any) -> RecordMetadata:
         """Append the record and return its partition and offset."""
@@ -99,43 +144,34 @@ class Producer(base.Producer):
             batch = [await self._queue.get()]
             while len(batch) < MAX_BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
-            by_partition: dict[TP, list[tuple[NewEntry, asyncio.Future[RecordMetadata]]]] = {}
-            for tp, entry, sent in batch:
-                by_partition.setdefault(tp, []).append((entry, sent))
-            for tp, group in by_partition.items():
-                await self._append_to(tp, group)
+            groups: dict[tuple[TP, Fence | None], list[_Sending]] = {}
+            for one in batch:
+                groups.setdefault((one.tp, one.fence), []).append(one)
+            for (tp, fence), group in groups.items():
+                await self._append_to(tp, fence, group)
             async with self._progress:
                 self._settled += len(batch)
                 self._progress.notify_all()
 
-    async def _append_to(
-        self, tp: TP, group: list[tuple[NewEntry, asyncio.Future[RecordMetadata]]]
-    ) -> None:
+    async def _append_to(self, tp: TP, fence: Fence | None, group: list["_Sending"]) -> None:
         try:
             # what did arrive, though its reply did not, is stored twice: at least once
             first = await self._patience.ask(
-                self._link.log.append, tp.topic, tp.partition, [entry for entry, _ in group]
+                self._link.log.append,
+                tp.topic,
+                tp.partition,
+                [one.entry for one in group],
+                fence=fence,
             )
         except Exception as error:  # noqa: BLE001 - handed to every sender, and to the next commit
-            self._failure = error
-            for _, sent in group:
-                if not sent.done():
-                    sent.set_exception(ProducerSendError(str(error)))
-                    sent.exception()  # seen here: the next commit raises it again
+            if not isinstance(error, FencedError):
+                self._failure = error
+            # fenced, its event is another's: that one sends it
+            for one in group:
+                one.fail(error)
             return
-        for offset, (entry, sent) in enumerate(group, start=first):
-            if not sent.done():
-                seconds = None if entry.timestamp_ms is None else entry.timestamp_ms / 1000
-                sent.set_result(
-                    RecordMetadata(
-                        topic=tp.topic,
-                        partition=tp.partition,
-                        topic_partition=tp,
-                        offset=offset,
-                        timestamp=seconds,
-                        timestamp_type=0,
-                    )
-                )
+        for offset, one in enumerate(group, start=first):
+            one.settle(offset)
 
     async def flush(self) -> None:
         """Wait until all that was sent before this call is stored, or has failed."""
