@@ -23,6 +23,10 @@ class Broker:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def port(self) -> int:
+        return self._port
+
+    @property
     def url(self) -> str:
         return f"redis://:{quote(self._password)}@127.0.0.1:{self._port}/0"
 

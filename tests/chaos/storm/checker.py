@@ -1,0 +1,65 @@
+"""What came out, held against what went in: contiguous ids, partition by partition."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Passage:
+    """The ids of one source partition, 0 and up, in the order in which they came out."""
+
+    delivered: int = 0
+    doubled: int = 0
+    """Deliveries of an id that had come before: at least once allows them."""
+    reordered: int = 0
+    """First deliveries behind an id that is higher."""
+    _seen: set[int] = field(default_factory=set[int])
+    _highest: int = -1
+
+    def take(self, number: int) -> None:
+        """Count one delivery."""
+        self.delivered += 1
+        if number in self._seen:
+            self.doubled += 1
+            return
+        self._seen.add(number)
+        if number < self._highest:
+            self.reordered += 1
+        self._highest = max(self._highest, number)
+
+    def lost(self, sent: int) -> list[int]:
+        """Return which of the ids below ``sent`` never came."""
+        return [number for number in range(sent) if number not in self._seen]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a stream of records came through."""
+
+    sent: int
+    lost: int
+    doubled: int
+    reordered: int
+
+    @property
+    def held(self) -> bool:
+        """Whether at-least-once was kept: nothing lost, no first delivery out of order."""
+        return not (self.lost or self.reordered)
+
+
+def judged(sent: dict[int, int], came: Iterable[tuple[int, int]]) -> Verdict:
+    """Return the verdict on what came.
+
+    Args:
+        sent: How many ids went into each source partition.
+        came: Source partition and id of each delivery, in the order of the log.
+    """
+    passages = {partition: Passage() for partition in sent}
+    for partition, number in came:
+        passages[partition].take(number)
+    return Verdict(
+        sum(sent.values()),
+        sum(len(passage.lost(sent[partition])) for partition, passage in passages.items()),
+        sum(passage.doubled for passage in passages.values()),
+        sum(passage.reordered for passage in passages.values()),
+    )

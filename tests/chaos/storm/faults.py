@@ -1,0 +1,134 @@
+"""Faults of processes, of the server, of what lies between, and of the machine."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from broker import Broker
+
+from .proxy import Proxy
+
+FREEZES_S = 13.0
+"""Longer than a lease: who wakes up is a zombie."""
+PAUSES_S = 3.0
+STARVES_S = 6.0
+BUSY_LOOPS = 4
+"""Beside everything, on as many processors as there are."""
+OUT_OF_MEMORY_S = 4.0
+
+
+class Workers(Protocol):
+    """Worker processes that a fault may choose from."""
+
+    def running(self) -> list[int]:
+        """Return the process ids of workers that run."""
+        ...
+
+    def restart(self) -> None:
+        """Start what is missing, where nothing else does."""
+        ...
+
+    def leave(self, choice: random.Random) -> None:
+        """Have a worker leave as a deployment does, see that it ends well, and start another."""
+        ...
+
+
+Fault = Callable[[random.Random], None]
+
+
+def killed(workers: Workers) -> Fault:
+    """``kill -9``; the successor comes at once, or after a while."""
+
+    def strike(choice: random.Random) -> None:
+        os.kill(choice.choice(workers.running()), signal.SIGKILL)
+        time.sleep(choice.choice((0.0, 0.5, 2.0)))
+        workers.restart()
+
+    return strike
+
+
+def stopped_for(workers: Workers, seconds: float) -> Fault:
+    """SIGSTOP, and SIGCONT after so long."""
+
+    def strike(choice: random.Random) -> None:
+        victim = choice.choice(workers.running())
+        os.kill(victim, signal.SIGSTOP)
+        try:
+            time.sleep(seconds)
+        finally:
+            os.kill(victim, signal.SIGCONT)
+
+    return strike
+
+
+def left(workers: Workers) -> Fault:
+    """A worker leaves, and another joins."""
+    return workers.leave
+
+
+def server_killed(broker: Broker) -> Fault:
+    """The server dies, and comes back with what it had: every write was on disk."""
+
+    def strike(choice: random.Random) -> None:
+        broker.kill()
+        time.sleep(choice.choice((0.0, 1.0, 3.0)))
+        broker.start()
+
+    return strike
+
+
+def out_of_memory(broker: Broker) -> Fault:
+    """The server has no room for another record."""
+
+    def strike(_: random.Random) -> None:
+        client = broker.client()
+        client.config_set("maxmemory", "1mb")
+        time.sleep(OUT_OF_MEMORY_S)
+        client.config_set("maxmemory", "0")
+        client.close()
+
+    return strike
+
+
+def cut(proxy: Proxy) -> Fault:
+    """Every connection breaks, and none can be made for a while."""
+
+    def strike(choice: random.Random) -> None:
+        proxy.cut()
+        time.sleep(choice.choice((0.0, 0.5, PAUSES_S)))
+        proxy.mend()
+
+    return strike
+
+
+def stalled(proxy: Proxy) -> Fault:
+    """Nothing comes through for a while, and connections stay."""
+
+    def strike(choice: random.Random) -> None:
+        proxy.stall()
+        time.sleep(choice.choice((0.5, PAUSES_S)))
+        proxy.mend()
+
+    return strike
+
+
+def starved() -> Fault:
+    """Busy loops take the processor away."""
+
+    def strike(_: random.Random) -> None:
+        loops = [
+            subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(BUSY_LOOPS)
+        ]
+        try:
+            time.sleep(STARVES_S)
+        finally:
+            for loop in loops:
+                loop.kill()
+                loop.wait()
+
+    return strike

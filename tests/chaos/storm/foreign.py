@@ -1,0 +1,41 @@
+"""A Faust app as others write it: it forwards and it counts in a table, on Redis by its URL alone.
+
+Run as ``python foreign.py worker``; ``BROKER_URL`` names the log.
+"""
+
+import os
+from typing import Any
+
+import faust
+
+PARTITIONS = 4
+SOURCE, SINK = "numbers", "forwarded"
+
+app = faust.App(
+    "foreign",
+    broker=os.environ.get("BROKER_URL", "redis://"),
+    topic_partitions=PARTITIONS,
+    topic_disable_leader=True,
+    web_enabled=False,
+    stream_wait_empty=False,
+    broker_session_timeout=10.0,
+    broker_heartbeat_interval=0.5,
+    broker_rebalance_timeout=5.0,
+    broker_commit_interval=0.5,
+)
+source = app.topic(SOURCE, key_serializer="raw", value_serializer="raw")
+sink = app.topic(SINK, key_serializer="raw", value_serializer="raw")
+counts = app.Table("counts", default=int, partitions=PARTITIONS, key_type=str, value_type=int)
+
+
+@app.agent(source)
+async def forward(stream: Any) -> None:
+    """Send each record on under its key, and note the highest id of each key in a table."""
+    async for event in stream.events():
+        key, number = event.key.decode(), int(event.value)
+        counts[key] = max(counts[key], number + 1)
+        await sink.send(key=event.key, value=event.value)
+
+
+if __name__ == "__main__":
+    app.main()

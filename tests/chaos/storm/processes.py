@@ -1,0 +1,130 @@
+"""The worker processes of a storm: a foreign app's three, and those of the product."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+from system import Running
+
+from rhapsode.topologies.registry import STAGE_NAMES
+
+FOREIGN = Path(__file__).with_name("foreign.py")
+LEAVES_S = 20.0
+
+
+def _leave(process: "subprocess.Popen[bytes]", name: str) -> None:
+    """End a process as a deployment does.
+
+    Raises:
+        AssertionError: it hangs, or says that something went wrong.
+    """
+    process.send_signal(signal.SIGTERM)
+    try:
+        status = process.wait(LEAVES_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise AssertionError(f"{name} did not end within {LEAVES_S:.0f} s of SIGTERM") from None
+    assert status == 0, f"{name} ended with status {status} on SIGTERM"
+
+
+class ForeignWorkers:
+    """Workers of the foreign app, started again where they end."""
+
+    def __init__(self, folder: Path, url: str, count: int = 3) -> None:
+        self._folder = folder
+        self._url = url
+        self._started = 0
+        self._count = count
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self.crashed = 0
+        """How many ended though nobody ended them."""
+
+    def start(self) -> None:
+        """Start all."""
+        while len(self._processes) < self._count:
+            self._processes.append(self._spawn())
+
+    def _spawn(self) -> "subprocess.Popen[bytes]":
+        self._started += 1
+        data = self._folder / f"foreign-{self._started}"
+        data.mkdir(parents=True)
+        words = ["--datadir", str(data), "worker", "--without-web", "-l", "warn"]
+        with (self._folder / f"foreign-{self._started}.log").open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, str(FOREIGN), *words],
+                env=os.environ | {"BROKER_URL": self._url},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    def running(self) -> list[int]:
+        """Return the process ids of workers that run."""
+        return [one.pid for one in self._processes if one.poll() is None]
+
+    def restart(self) -> None:
+        """Start what is missing; what nobody killed is counted."""
+        ended = [one for one in self._processes if one.poll() is not None]
+        self.crashed += sum(one.returncode != -signal.SIGKILL for one in ended)
+        self._processes = [one for one in self._processes if one not in ended]
+        self.start()
+
+    def leave(self, choice: random.Random) -> None:
+        """Have one leave, and another join."""
+        process = choice.choice([one for one in self._processes if one.poll() is None])
+        self._processes.remove(process)
+        try:
+            _leave(process, "a foreign worker")
+        finally:
+            self.start()
+
+    def stop(self) -> None:
+        """Have all leave, one after the other."""
+        while self._processes:
+            _leave(self._processes.pop(), "a foreign worker")
+
+    def kill(self) -> None:
+        """End all at once."""
+        for process in self._processes:
+            process.kill()
+            process.wait()
+
+
+class ProductWorkers:
+    """The workers that ``up`` keeps alive, and one more beside them with every stage."""
+
+    def __init__(self, system: Running) -> None:
+        self._system = system
+
+    def start(self) -> None:
+        """Start the one more."""
+        self._system.spawn("second", "worker", *STAGE_NAMES)
+
+    def running(self) -> list[int]:
+        """Return the process ids of workers that run."""
+        up = psutil.Process(self._system.processes["up"].pid)
+        found = [self._system.processes["second"].pid]
+        for child in up.children():
+            try:
+                if "worker" in child.cmdline():
+                    found.append(child.pid)
+            except psutil.NoSuchProcess:
+                continue
+        return found
+
+    def restart(self) -> None:
+        """Start the one more where it ended; the others are for ``up`` to start."""
+        if self._system.processes["second"].poll() is not None:
+            self.start()
+
+    def leave(self, choice: random.Random) -> None:
+        """Have the one more leave, and another join."""
+        try:
+            _leave(self._system.processes["second"], "a worker")
+        finally:
+            self.start()
