@@ -65,6 +65,7 @@ class Admitter:
     _positions: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
     _production_s: float = 0.0
     _committed_at_s: float = 0.0
+    _committed: dict[int, int] = field(default_factory=dict[int, int])
     _turn: int = 0
 
     def __post_init__(self) -> None:
@@ -107,6 +108,7 @@ class Admitter:
     async def _begin(self) -> None:
         self._admitted.clear()
         self._positions.clear()
+        self._committed.clear()
         for number in range(self.journal.partitions):
             place = (Admission.TOPIC, number)
             committed = await self.journal.log.committed(GROUP, *place)
@@ -285,4 +287,6 @@ class Admitter:
                 number, offset = one.place
                 offsets[number] = min(offsets[number], offset)
         for number, offset in offsets.items():
-            await self.journal.log.commit(GROUP, number, {Admission.TOPIC: offset})
+            if self._committed.get(number) != offset:
+                await self.journal.log.commit(GROUP, number, {Admission.TOPIC: offset})
+                self._committed[number] = offset

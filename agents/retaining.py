@@ -26,6 +26,8 @@ GROUP = "retention"
 LEASE_S = 10.0
 TICK_S = 2.0
 SWEEP_S = 60.0
+AGE_S, AGE_SHARE = 60.0, 0.01
+"""It is asked what is too old in so long, or in this share of the age, if that is less."""
 TRY_AGAIN_S = 5.0
 LOW = 0.9
 """Where the log is over its bound, it is brought down to this share of it."""
@@ -50,6 +52,7 @@ class Retainer:
     _positions: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
     _to_check: dict[str, None] = field(default_factory=dict[str, None])
     _swept_at_s: float = float("-inf")
+    _aged_at_s: float = float("-inf")
 
     @classmethod
     def on(
@@ -157,18 +160,19 @@ class Retainer:
 
     async def trim(self) -> None:
         """Bring the log within its bounds."""
-        sizes = await self.trimmer.sizes()
-        now_ms = time.time() * 1000
-        if self.retention.log_age_s:
-            for number in sizes:
-                before_ms = now_ms - 1000 * self.retention.log_age_s
-                while cut := await self._cut(number, before_ms):
-                    sizes[number] -= cut
+        now_ms, age_s = time.time() * 1000, self.retention.log_age_s
+        if monotonic() - self._aged_at_s >= min(AGE_S, AGE_SHARE * (age_s or AGE_S)):
+            self._aged_at_s = monotonic()
+            for number in range(self.journal.partitions):
+                while age_s and await self._cut(number, now_ms - 1000 * age_s):
+                    pass
+                await self.trimmer.drop_old_dead_letters(number)
         bound = self.retention.log_bytes
-        if 0 < bound < sum(sizes.values()):
-            await self._trim_to(sizes, now_ms, LOW * bound)
-        for number in sizes:
-            await self.trimmer.drop_old_dead_letters(number)
+        # the whole server's memory is asked for at once, that of each of many streams is not
+        if 0 < bound < await self.journal.log.stored_bytes():
+            sizes = await self.trimmer.sizes()
+            if bound < sum(sizes.values()):
+                await self._trim_to(sizes, now_ms, LOW * bound)
 
     async def _trim_to(self, sizes: dict[int, int], now_ms: float, wanted: float) -> None:
         left = dict(sizes)

@@ -76,16 +76,9 @@ class Trimmer:
 
     async def sizes(self) -> dict[int, int]:
         """Return about how many bytes each partition takes."""
-        numbers = range(self.journal.partitions)
-        found = await asyncio.gather(
-            *(
-                self.journal.log.stored_bytes(topic, number)
-                for number in numbers
-                for topic in TOPICS
-            )
-        )
-        step = len(TOPICS)
-        return {number: sum(found[number * step : (number + 1) * step]) for number in numbers}
+        stored_bytes, numbers = self.journal.log.stored_bytes, range(self.journal.partitions)
+        sizes = (stored_bytes(*((topic, number) for topic in TOPICS)) for number in numbers)
+        return dict(zip(numbers, await asyncio.gather(*sizes), strict=True))
 
     async def oldest_ms(self, partition: int) -> int | None:
         """Return the time of the oldest record, None where there is none."""

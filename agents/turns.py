@@ -4,7 +4,7 @@ import asyncio
 import heapq
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from time import monotonic, time
 from typing import ParamSpec, TypeVar
@@ -19,6 +19,8 @@ SOON_S = 0.25
 QUIET_S = 0.03
 """For so long after a turn of a session that starts, what is in no haste does not begin: the next
 stage of that session is about to need the processor."""
+MOST_QUIET_S = 0.3
+"""Nobody waits for longer only because others start: where some always do, nothing else would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,7 @@ class Turns:
         self._starting = 0
         """Turns of sessions that start: asked for, held, or over for less than ``QUIET_S``."""
         self._free = at_once
-        self._waiting: dict[bool, list[tuple[float, int, Due, asyncio.Future[None]]]] = {
-            False: [],
-            True: [],
-        }
+        self._waiting: dict[bool, list[_Place]] = {False: [], True: []}
         """Who waits: a heap for sessions that are heard, and one for those that start."""
         self._arrival = count()
 
@@ -97,7 +96,7 @@ class Turns:
 
     @asynccontextmanager
     async def _taken(self, due: Due, turn: asyncio.Future[None]) -> AsyncGenerator[None]:
-        place = (due.at_s, next(self._arrival), due, turn)
+        place = _Place(due.at_s, next(self._arrival), due, turn)
         heapq.heappush(self._waiting[due.starts], place)
         self._serve()
         try:
@@ -138,28 +137,42 @@ class Turns:
     def _serve(self) -> None:
         now_s = time()
         while self._free:
-            starting = self._next_due(starts=True)
-            heard = self._next_due(starts=False)
-            if self._reservations:
-                starting = None
+            starting = None if self._reservations else self._first(starts=True)
+            heard = self._first(starts=False)
             kept = self._free <= self._kept and not starting
-            if heard and kept and not heard.in_haste(now_s):
-                heard = None
-            if heard and self._starting and heard.at_s > now_s + self._soon_s:
+            lazy = heard is not None and kept and not heard.due.in_haste(now_s)
+            if heard and (lazy or self._is_quiet_for(heard, now_s)):
                 heard = None
             chosen = heard or starting
             if chosen is None:
                 return
-            _, _, _, turn = heapq.heappop(self._waiting[chosen.starts])
+            heapq.heappop(self._waiting[chosen.due.starts])
             self._free -= 1
-            turn.set_result(None)
+            chosen.turn.set_result(None)
 
-    def _next_due(self, *, starts: bool) -> Due | None:
+    def _is_quiet_for(self, place: "_Place", now_s: float) -> bool:
+        """Tell whether a session starts, and this can wait."""
+        if not self._starting or monotonic() - place.since_s >= MOST_QUIET_S:
+            return False
+        return place.due.at_s > now_s + self._soon_s
+
+    def _first(self, *, starts: bool) -> "_Place | None":
         """Return who is first of those that still wait."""
         heap = self._waiting[starts]
-        while heap and heap[0][3].done():
+        while heap and heap[0].turn.done():
             heapq.heappop(heap)  # cancelled
-        return heap[0][2] if heap else None
+        return heap[0] if heap else None
+
+
+@dataclass(order=True, slots=True)
+class _Place:
+    """Somebody who waits: what is due first goes first, equals in order of arrival."""
+
+    at_s: float
+    arrival: int
+    due: Due = field(compare=False)
+    turn: asyncio.Future[None] = field(compare=False)
+    since_s: float = field(compare=False, default_factory=monotonic)
 
 
 def due(session: Description, position_s: float, heard_from_s: float | None) -> Due:

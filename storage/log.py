@@ -255,8 +255,8 @@ class Log(Protocol):
         """
         ...
 
-    async def stored_bytes(self, topic: str, partition: int) -> int:
-        """Return about how many bytes of memory a partition's entries take."""
+    async def stored_bytes(self, *places: TopicPartition) -> int:
+        """Return about how many bytes of memory entries take; no places: all there is, at most."""
         ...
 
     async def trim(self, topic: str, partition: int, before: int) -> int:

@@ -16,7 +16,7 @@ from ..services import Services
 from .collecting import exempt_what_is_loaded, give_back_freed_memory, keep_memory_compact
 from .stopping import cancel_the_rest, end_within, stop_signal
 
-LAG_INTERVAL_S = 5.0
+LAG_INTERVAL_S = 15.0
 log = structlog.get_logger()
 
 

@@ -228,9 +228,11 @@ class MemoryLog:
     async def forget(self, partition: int, scope: str, *, refuse_s: float = 0.0) -> None:
         self._scopes.forget(partition, scope, refuse_s)
 
-    async def stored_bytes(self, topic: str, partition: int) -> int:
-        entries = self._stream(topic, partition).entries
-        return sum(ENTRY_BYTES + len(entry.value or b"") for entry in entries)
+    async def stored_bytes(self, *places: TopicPartition) -> int:
+        streams = [self._stream(*place) for place in places] or self._streams.values()
+        return sum(
+            ENTRY_BYTES + len(entry.value or b"") for stream in streams for entry in stream.entries
+        )
 
     async def trim(self, topic: str, partition: int, before: int) -> int:
         stream = self._stream(topic, partition)

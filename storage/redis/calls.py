@@ -43,3 +43,9 @@ class Call:
     def load_command(self) -> list[Any]:
         """The SCRIPT LOAD command that gives the script to a server."""
         return ["SCRIPT LOAD", self.script.text]
+
+
+def info_field(info: bytes, name: str) -> str:
+    """Return a field of the reply to INFO, empty where it has none."""
+    fields = (line.partition(":") for line in info.decode(errors="replace").splitlines())
+    return next((value for field, _, value in fields if field == name), "")

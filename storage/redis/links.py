@@ -7,6 +7,8 @@ has no connection, however long its lease has still to run.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from .calls import info_field
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -45,8 +47,7 @@ def links_of(pairs: Sequence[bytes]) -> list[Link]:
 
 def run_id_of(info: bytes) -> str:
     """Return the run id from the reply to INFO."""
-    fields = (line.partition(":") for line in info.decode(errors="replace").splitlines())
-    return next((value for name, _, value in fields if name == "run_id"), "")
+    return info_field(info, "run_id")
 
 
 def question(links: Iterable[Link]) -> list[str]:

@@ -17,6 +17,7 @@ from ..log import (
     scope_of,
 )
 from ..names import check_partitions, check_topic
+from .calls import info_field
 from .connection import RedisConnection
 from .entries import ForeignEntryError, RawEntry, entry_from, entry_id
 from .scripts import LogScripts
@@ -228,9 +229,13 @@ class RedisLog:
             ]
         await self._connection.pipeline(commands, atomic=True)
 
-    async def stored_bytes(self, topic: str, partition: int) -> int:
-        stream = self._keys.stream(topic, partition)
-        return int(await self._connection.command("MEMORY USAGE", stream) or 0)
+    async def stored_bytes(self, *places: TopicPartition) -> int:
+        if not places:
+            info = await self._connection.command("INFO", "memory")
+            return int(info_field(info, "used_memory") or 0)
+        streams = [self._keys.stream(*place) for place in places]
+        sizes = await self._connection.pipeline([("MEMORY USAGE", stream) for stream in streams])
+        return sum(int(size or 0) for size in sizes)
 
     # -- offsets
 

@@ -197,11 +197,14 @@ async def test_who_is_in_line_begins_once_those_before_have_a_head_start(
 
 
 async def test_who_comes_to_an_idle_machine_begins_at_once() -> None:
-    system = await system_with(AT_ONCE_IDLE + 1)
+    system = await system_with(0)
     admitter = Admitter(system.journal, system.admissions, 100, system.session_index)
     await admitter._begin()
     await admitter._tick()
-    entered = [bool(await enter(system, f"s{number:02}")) for number in range(AT_ONCE_IDLE + 1)]
+    entered: list[bool] = []
+    for number in range(AT_ONCE_IDLE + 1):
+        await system.narrate("Words.", f"s{number:02}")
+        entered.append(await enter(system, f"s{number:02}"))
     assert entered == [True] * AT_ONCE_IDLE + [False]
 
 

@@ -50,7 +50,7 @@ async def test_an_invalid_topic_name_is_refused(log: Log, name: str):
         lambda: log.read({("t", 0): 0, (name, 0): 0}),
         lambda: log.sequence_state(name, 0, "s"),
         lambda: log.read_sequence(name, 0, "s", 0),
-        lambda: log.stored_bytes(name, 0),
+        lambda: log.stored_bytes((name, 0)),
         lambda: log.read_ingress(name),
     ):
         with pytest.raises(ValueError, match="letters, digits"):

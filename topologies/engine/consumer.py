@@ -11,7 +11,7 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 from mode import Service
 
-from ...storage.log import Fence, FencedError, UnreachableError
+from ...storage.log import Entry, Fence, FencedError, TopicPartition, UnreachableError
 from .flow import keep_on_resume
 from .membership import Membership
 from .owned_partitions import OwnedPartitions
@@ -19,8 +19,8 @@ from .positions import Fetched
 from .producer import Producer
 from .read_size import ReadSize
 
-READ_TIMEOUT_S = 0.5
-"""How long a read waits; a partition that is paused and taken up again is seen within it."""
+LONGEST_READ_S = 5.0
+"""How long a read waits for a record; it ends sooner where a partition is to be read as well."""
 
 
 class Consumer(OwnedPartitions):
@@ -37,7 +37,6 @@ class Consumer(OwnedPartitions):
         super().__post_init__()
         keep_on_resume(self.app.flow_control)
         self._read_size = ReadSize()
-        self._room = asyncio.Event()
         self.membership = Membership(self)
 
     async def on_stop(self) -> None:
@@ -63,19 +62,38 @@ class Consumer(OwnedPartitions):
             return await self._getmany(active, timeout), active
         self._room.clear()
         with suppress(TimeoutError):
-            async with asyncio.timeout(READ_TIMEOUT_S):
+            async with asyncio.timeout(LONGEST_READ_S):
                 await self._room.wait()
         return {}, active
 
     def on_buffer_drop(self, tp: TP) -> None:
         """Read on from a partition whose stream has room again."""
         super().on_buffer_drop(tp)
-        self._room.set()
+        self._read_anew()
 
     def resume_partitions(self, tps: Iterable[TP]) -> None:
         """Read on from partitions that were paused."""
         super().resume_partitions(tps)
-        self._room.set()
+        self._read_anew()
+
+    async def _read(
+        self, positions: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, list[Entry]]:
+        """Wait for records from the positions; none where other partitions are to be read too."""
+        limit = self._read_size.entries(positions)
+        reading = asyncio.ensure_future(
+            self._link.log.read(positions, limit=limit, timeout_s=LONGEST_READ_S)
+        )
+        self._reading = reading
+        try:
+            return await reading
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return {}
+        finally:
+            self._reading = None
 
     async def _getmany(
         self,
@@ -93,11 +111,8 @@ class Consumer(OwnedPartitions):
             return {}
         epochs = {TP(*place): self._positions.epoch(TP(*place)) for place in positions}
         generation = self.app.consumer_generation_id
-        limit = self._read_size.entries(positions)
         try:
-            found = await self._link.log.read(
-                positions, limit=limit, timeout_s=min(timeout, READ_TIMEOUT_S)
-            )
+            found = await self._read(positions)
         except UnreachableError as error:
             self.log.warning("log out of reach, trying again: %s", error)
             await asyncio.sleep(0.2)
@@ -196,6 +211,9 @@ class Consumer(OwnedPartitions):
         self._acked.pop(tp, None)
         self._acked_index.pop(tp, None)
         return offset
+
+    async def verify_all_partitions_active(self) -> None:
+        """Do nothing: upstream looks for streams that stand still, which here nothing can tell."""
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Do nothing: only what was delivered is waited for, so gaps need no account."""

@@ -1,5 +1,6 @@
 """What a consumer owns: partitions, their positions, and Faust's questions about them."""
 
+import asyncio
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
@@ -25,6 +26,10 @@ class OwnedPartitions(base.Consumer):
         self._patience = Patience(lambda: self.app.should_stop)
         self._highwaters: dict[TP, int] = {}
         self._owned: set[TP] = set()
+        self._room = asyncio.Event()
+        """Set once there is something to read that nobody reads yet."""
+        self._reading: asyncio.Future[Any] | None = None
+        """The read under way."""
         self._delivered: dict[TP, deque[Message]] = {}
         """Messages handed to streams, in order, up to the first that is not acknowledged."""
 
@@ -77,10 +82,18 @@ class OwnedPartitions(base.Consumer):
             if not self._sought(tp, committed, assignment):
                 break  # partitions have moved meanwhile
             positions[tp] = committed
+        self._read_anew()
         return positions
 
     async def _seek(self, partition: TP, offset: int) -> None:
         self._sought(partition, offset, self._positions.assignment)
+        self._read_anew()
+
+    def _read_anew(self) -> None:
+        """End a read that waits: it does not know of what is to be read now."""
+        self._room.set()
+        if self._reading is not None:
+            self._reading.cancel()
 
     def _sought(self, tp: TP, offset: int, assignment: int) -> bool:
         if not self._positions.seek(tp, offset, assignment):
