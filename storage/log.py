@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from .entries import Entry, IngressEntry, NewEntry, Span, TopicPartition
 from .errors import (
     ClosedError,
     FencedError,
@@ -64,56 +65,11 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """What is stored at one offset."""
-
-    offset: int
-    timestamp_ms: int
-    """Unix milliseconds: the writer's if it gave any, otherwise the server's."""
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NewEntry:
-    """An entry to append at the end of a partition."""
-
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
-    timestamp_ms: int | None = None
-    """Unix milliseconds; None takes the server's clock."""
-
-
-@dataclass(frozen=True, slots=True)
 class Fence:
     """The right to write to a partition, obtained by `Groups.claim`."""
 
     group: str
     generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The offsets a partition still holds: ``[first, next)``."""
-
-    first: int
-    next: int
-
-
-@dataclass(frozen=True, slots=True)
-class IngressEntry:
-    """What a foreign program wrote to an ingress key."""
-
-    id: str
-    """The server's entry id, such as ``1526919030474-55``: unique and never reused."""
-    timestamp_ms: int
-    """Unix milliseconds of the server."""
-    fields: Mapping[bytes, bytes]
-
-
-TopicPartition = tuple[str, int]
 
 
 class Log(Protocol):
@@ -286,8 +242,13 @@ class Log(Protocol):
         """Return, by partition, how many stored entries the group has yet to commit."""
         ...
 
-    async def read_ingress(self, topic: str, *, limit: int = 100) -> list[IngressEntry]:
-        """Return the oldest entries of the topic's ingress key, without removing them."""
+    async def read_ingress(
+        self, topic: str, *, limit: int = 100, timeout_s: float = 0.0
+    ) -> list[IngressEntry]:
+        """Return the oldest entries of the topic's ingress key, without removing them.
+
+        Waits up to ``timeout_s`` for the first one.
+        """
         ...
 
     async def drop_ingress(self, topic: str, ids: Sequence[str]) -> None:

@@ -18,7 +18,11 @@ from ..refusals import ConflictError, QuotaError, SessionClosedError
 from ..sessions import Sessions
 from .background import Background
 
-IDLE_S = 0.05
+WAITS_S = 5.0
+"""For an entry."""
+HELD_PAUSE_S = 0.05
+"""Between two looks whether those that wait can be moved."""
+FIRST_PAUSE_S = 0.05
 HELD_S = 30.0
 """An entry whose object cannot be looked up waits for so long, and its session's next ones do."""
 REFUSALS = (MalformedError, ConflictError, SessionClosedError, UnknownSessionError, QuotaError)
@@ -55,20 +59,22 @@ class Pump:
             yield
 
     async def _run(self) -> None:
-        pause = IDLE_S
+        pause_s = FIRST_PAUSE_S
         while True:
             try:
-                moved = await self.pump_once()
-                pause = IDLE_S
+                moved = await self.pump_once(WAITS_S)
+                pause_s = FIRST_PAUSE_S
             except (UnreachableError, LogError) as error:
                 log.warning("the log takes no items, trying again", error=str(error))
-                moved, pause = 0, min(2 * pause, 2.0)
-            if not moved:
-                await asyncio.sleep(pause)
+                pause_s = min(2 * pause_s, 2.0)
+                await asyncio.sleep(pause_s)
+                continue
+            if self._held_since_s and not moved:
+                await asyncio.sleep(HELD_PAUSE_S)
 
-    async def pump_once(self) -> int:
-        """Move what waits; return how many entries."""
-        entries = await self._log.read_ingress(Item.TOPIC)
+    async def pump_once(self, timeout_s: float = 0.0) -> int:
+        """Move what is there, or comes in so long; return how many entries."""
+        entries = await self._log.read_ingress(Item.TOPIC, timeout_s=timeout_s)
         done: list[str] = []
         held: set[bytes] = set()
         for entry in entries:

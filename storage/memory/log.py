@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from ..log import (
     Entry,
@@ -22,6 +23,8 @@ from ..log import (
 )
 from ..names import check_partitions, check_topic
 from .scopes import Scopes
+
+T = TypeVar("T")
 
 ENTRY_BYTES = 100
 """About what an entry takes beside its value."""
@@ -145,15 +148,21 @@ class MemoryLog:
         limit: int = 500,
         timeout_s: float = 0.0,
     ) -> dict[TopicPartition, list[Entry]]:
-        end = time.monotonic() + timeout_s
-        while True:
-            grown = self._grown
-            found = {
+        def found() -> dict[TopicPartition, list[Entry]]:
+            return {
                 where: entries
                 for where, position in positions.items()
                 if (entries := self._from(where, position, limit))
             }
-            left = end - time.monotonic()
+
+        return await self._waited_for(found, timeout_s)
+
+    async def _waited_for(self, find: Callable[[], T], timeout_s: float) -> T:
+        """Return what is found, at the latest after so long."""
+        end = time.monotonic() + timeout_s
+        while True:
+            grown = self._grown
+            found, left = find(), end - time.monotonic()
             if found or left <= 0:
                 await asyncio.sleep(0)  # as with a server, a loop of reads lets others run
                 return found
@@ -161,7 +170,7 @@ class MemoryLog:
                 async with asyncio.timeout(left):  # `wait_for` would lose a cancellation
                     await grown.wait()
             except TimeoutError:
-                return {}
+                return find()
 
     def _from(self, where: TopicPartition, position: int, limit: int) -> list[Entry]:
         stream = self._streams.get((check_topic(where[0]), where[1]))
@@ -274,10 +283,14 @@ class MemoryLog:
         now = self._clock_ms()
         entry = IngressEntry(f"{now}-{self._ingress_count}", now, dict(fields))
         self._ingress.setdefault(topic, []).append(entry)
+        self._wake()
         return entry.id
 
-    async def read_ingress(self, topic: str, *, limit: int = 100) -> list[IngressEntry]:
-        return self._ingress.get(check_topic(topic), [])[:limit]
+    async def read_ingress(
+        self, topic: str, *, limit: int = 100, timeout_s: float = 0.0
+    ) -> list[IngressEntry]:
+        check_topic(topic)
+        return await self._waited_for(lambda: self._ingress.get(topic, [])[:limit], timeout_s)
 
     async def drop_ingress(self, topic: str, ids: Sequence[str]) -> None:
         left = [entry for entry in self._ingress.get(check_topic(topic), []) if entry.id not in ids]

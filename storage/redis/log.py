@@ -267,9 +267,14 @@ class RedisLog:
 
     # -- ingress
 
-    async def read_ingress(self, topic: str, *, limit: int = 100) -> list[IngressEntry]:
+    async def read_ingress(
+        self, topic: str, *, limit: int = 100, timeout_s: float = 0.0
+    ) -> list[IngressEntry]:
         key = self._keys.ingress(topic)
-        rows = await self._connection.command("XRANGE", key, "-", "+", "COUNT", limit)
+        # zero would wait for ever
+        words = ("XREAD", "COUNT", limit, "BLOCK", max(1, int(timeout_s * 1000)))
+        found = await self._connection.block(*words, "STREAMS", key, "0-0", timeout_s=timeout_s)
+        rows = found[0][1] if found else ()
         return [
             IngressEntry(
                 identity.decode(),

@@ -199,6 +199,7 @@ async def test_who_is_in_line_begins_once_those_before_have_a_head_start(
 async def test_who_comes_to_an_idle_machine_begins_at_once() -> None:
     system = await system_with(0)
     admitter = Admitter(system.journal, system.admissions, 100, system.session_index)
+    assert await system.admissions.lead(admitter.member, 60.0)
     await admitter._begin()
     await admitter._tick()
     entered: list[bool] = []

@@ -82,7 +82,7 @@ async def test_health_tells_what_a_bug_has_interrupted(
 ) -> None:
     failed = asyncio.Event()
 
-    async def broken(_: Pump) -> int:
+    async def broken(_: Pump, _timeout_s: float) -> int:
         failed.set()
         raise ZeroDivisionError("a bug")
 

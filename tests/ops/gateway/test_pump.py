@@ -31,12 +31,12 @@ class Ingress(MemoryLog):
     unreachable = 0
     deaf = False
 
-    async def read_ingress(self, topic: str, *, limit: int = 100) -> list[IngressEntry]:
+    async def read_ingress(self, topic: str, **how: Any) -> list[IngressEntry]:
         await asyncio.sleep(0)
         if self.unreachable:
             self.unreachable -= 1
             raise UnreachableError("nobody answers")
-        return await super().read_ingress(topic, limit=limit)
+        return await super().read_ingress(topic, **how)
 
     async def append_at(self, *args: Any, **kwargs: Any) -> list[bool]:
         await asyncio.sleep(0)  # another pump may be as far

@@ -1,0 +1,49 @@
+"""What a log stores, and what foreign programs leave for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is stored at one offset."""
+
+    offset: int
+    timestamp_ms: int
+    """Unix milliseconds: the writer's if it gave any, otherwise the server's."""
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """An entry to append at the end of a partition."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp_ms: int | None = None
+    """Unix milliseconds; None takes the server's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The offsets a partition still holds: ``[first, next)``."""
+
+    first: int
+    next: int
+
+
+@dataclass(frozen=True, slots=True)
+class IngressEntry:
+    """What a foreign program wrote to an ingress key."""
+
+    id: str
+    """The server's entry id, such as ``1526919030474-55``: unique and never reused."""
+    timestamp_ms: int
+    """Unix milliseconds of the server."""
+    fields: Mapping[bytes, bytes]
+
+
+TopicPartition = tuple[str, int]
