@@ -2,19 +2,19 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, cast
 
 from faust.exceptions import ProducerSendError
-from faust.types import TP
+from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
 from mode import Service
 
 from ...storage.log import Entry, Fence, FencedError, TopicPartition, UnreachableError
 from .flow import keep_on_resume
+from .in_flight import InFlight
 from .membership import Membership
-from .owned_partitions import OwnedPartitions
 from .positions import Fetched
 from .producer import Producer
 from .read_size import ReadSize
@@ -23,7 +23,7 @@ LONGEST_READ_S = 5.0
 """How long a read waits for a record; it ends sooner where a partition is to be read as well."""
 
 
-class Consumer(OwnedPartitions):
+class Consumer(InFlight):
     """A member of the app's consumer group on the log.
 
     Unlike upstream it keeps, for each partition, the messages it delivered, in order, and commits
@@ -165,7 +165,12 @@ class Consumer(OwnedPartitions):
             return
         self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
         message = self._to_message(tp, fetched)
-        in_flight = self._delivered.setdefault(tp, deque())
+        if not self.app.topics.acks_enabled_for(tp.topic):
+            message.acked = True  # it is never committed
+            self._read_offset_beside[tp] = message.offset + 1
+            in_flight = deque[Message]()
+        else:
+            in_flight = self._delivered.setdefault(tp, deque())
         in_flight.append(message)
         if not await self._handed_over(tp, message):
             in_flight.remove(message)
@@ -191,32 +196,6 @@ class Consumer(OwnedPartitions):
         return handed_over
 
     # -- what is committed
-
-    def _filter_tps_with_pending_acks(
-        self, topics: Iterable[str | TP] | None = None
-    ) -> Iterator[TP]:
-        wanted = None if topics is None else set(topics)
-        return (
-            tp
-            for tp, queue in list(self._delivered.items())
-            if queue and queue[0].acked and (wanted is None or tp in wanted or tp.topic in wanted)
-        )
-
-    def _new_offset(self, tp: TP) -> int | None:
-        queue = self._delivered.get(tp)
-        offset: int | None = None
-        while queue and queue[0].acked:
-            offset = queue.popleft().offset + 1
-        # upstream's own account of acknowledgements would only grow
-        self._acked.pop(tp, None)
-        self._acked_index.pop(tp, None)
-        return offset
-
-    async def verify_all_partitions_active(self) -> None:
-        """Do nothing: upstream looks for streams that stand still, which here nothing can tell."""
-
-    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Do nothing: only what was delivered is waited for, so gaps need no account."""
 
     async def _commit_offsets(
         self, offsets: Mapping[TP, int], start_new_transaction: bool = True

@@ -26,6 +26,8 @@ class OwnedPartitions(base.Consumer):
         self._patience = Patience(lambda: self.app.should_stop)
         self._highwaters: dict[TP, int] = {}
         self._owned: set[TP] = set()
+        self._read_offset_beside: dict[TP, int] = {}
+        """How far topics are read that are never committed: those of replies."""
         self._room = asyncio.Event()
         """Set once there is something to read that nobody reads yet."""
         self._reading: asyncio.Future[Any] | None = None
@@ -71,9 +73,11 @@ class OwnedPartitions(base.Consumer):
         latest = self.app.conf.consumer_auto_offset_reset == "latest"
         assignment = self._positions.assignment
         for tp in list(self._owned):
-            committed = await self._patience.ask(
-                self._link.log.committed, self.app.conf.id, tp.topic, tp.partition
-            )
+            committed = self._read_offset_beside.get(tp)
+            if committed is None:
+                committed = await self._patience.ask(
+                    self._link.log.committed, self.app.conf.id, tp.topic, tp.partition
+                )
             if committed is None:
                 span = await self._span(tp)
                 committed = span.next if latest else span.first
@@ -84,6 +88,12 @@ class OwnedPartitions(base.Consumer):
             positions[tp] = committed
         self._read_anew()
         return positions
+
+    def read_again(self, tp: TP) -> None:
+        """Read an owned partition from its beginning."""
+        if tp in self._owned:
+            self._sought(tp, 0, self._positions.assignment)
+            self._read_anew()
 
     async def _seek(self, partition: TP, offset: int) -> None:
         self._sought(partition, offset, self._positions.assignment)
@@ -148,7 +158,25 @@ class OwnedPartitions(base.Consumer):
         names = set(topics)
         for topic in names:
             await self._patience.ask(self._link.declare, topic)
-        self.membership.subscribe(names)
+        if self.app.client_only:
+            await self._follow(names)
+        else:
+            self.membership.subscribe(names)
+
+    async def _follow(self, topics: set[str]) -> None:
+        """Read what comes from now on, in no group: an app that only asks reads its replies so."""
+        if not self._owned:
+            self._positions.assign()
+        for topic in topics:
+            for number in range(self._link.partitions[topic]):
+                tp = TP(topic, number)
+                if tp not in self._owned:
+                    self._owned.add(tp)
+                    self._sought(tp, (await self._span(tp)).next, self._positions.assignment)
+        self._set_active_tps(self._owned)
+        # upstream maps topics to streams once, at the start: replies to a later one would be lost
+        await self.app.topics.on_client_only_start()
+        self._read_anew()
 
     async def create_topic(
         self, topic: str, partitions: int, replication: int, **kwargs: Any

@@ -16,6 +16,8 @@ from ...storage.log import Fence, FencedError, NewEntry, partition_of
 from .link import Link
 from .patience import Patience
 
+REPLY_TO = "Faust-Ag-ReplyTo"
+"""Header of a question to an agent."""
 MAX_BATCH = 200
 """Records in one append: one server-side function runs for all of them."""
 
@@ -116,22 +118,20 @@ class Producer(base.Producer):
         )
         sent: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
         self._queued += 1
-        await self._queue.put(_Sending(tp, self._fence(topic), entry, sent))
+        await self._queue.put(_Sending(tp, self._fence(topic, headers), entry, sent))
         return sent
 
-    def _fence(self, topic: str) -> Fence | None:
-        """Return the right by which a record is sent: its event's generation, or a table's.
+    def _fence(self, topic: str, headers: Any) -> Fence | None:
+        """Return the right to send what belongs to an event or to a table.
 
         A worker that was thought dead and wakes up must not write between what its successor
-        writes. What is sent beside events is nobody else's to send, and needs no right.
+        writes. What is sent beside events is nobody else's to send, and needs no right; nor does a
+        question, as whoever asked would wait for ever.
         """
-        event = current_event()
-        if event is not None:
-            generation = event.message.generation_id
-        elif topic in self.app.tables.changelog_topics:
-            generation = self.app.consumer_generation_id
-        else:
+        changelog = topic in self.app.tables.changelog_topics
+        if not changelog and (current_event() is None or REPLY_TO in dict(headers or ())):
             return None
+        generation = self.app.consumer_generation_id
         return Fence(self.app.conf.id, generation) if generation else None
 
     async def send_and_wait(self, *args: Any, **kwargs: Any) -> RecordMetadata:

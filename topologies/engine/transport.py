@@ -21,6 +21,21 @@ from .producer import Producer
 DEFAULT_NAMESPACE = "rhapsode"
 
 
+class _Brokers(list[URL]):
+    """Broker URLs; where they are printed they have no password."""
+
+    def __repr__(self) -> str:
+        return ", ".join(str(url.with_password("***") if url.password else url) for url in self)
+
+
+def _hide_passwords(app: AppT) -> None:
+    """Keep passwords out of the banner that Faust prints when a worker starts."""
+    settings: dict[str, Any] = vars(app.conf)
+    for name in ("_broker", "_broker_consumer", "_broker_producer"):
+        if settings.get(name):
+            settings[name] = _Brokers(settings[name])
+
+
 class Transport(base.Transport):
     """Faust's consumers and producers on a log."""
 
@@ -41,6 +56,7 @@ class Transport(base.Transport):
         **kwargs: Any,
     ) -> None:
         super().__init__(url, app, **kwargs)
+        _hide_passwords(app)
         self._log = log
         self._groups = groups
         self._owns_log = log is None
@@ -73,8 +89,10 @@ class Transport(base.Transport):
 
     def _open(self) -> None:
         url = self.url[0]
+        # what else is asked of the URL, such as TLS, is the connection's
+        options = [(name, value) for name, value in url.query.items() if name != "namespace"]
         namespace = url.query.get("namespace", DEFAULT_NAMESPACE)
-        self._log, self._groups = open_log(str(url.with_query(None)), namespace)
+        self._log, self._groups = open_log(str(url.with_query(options)), namespace)
 
     async def close(self) -> None:
         """Close the log if this transport opened it."""

@@ -1,0 +1,76 @@
+"""Agents that are asked: by an app that is in no group, by each other; and how such apps stop."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import faust
+
+from rhapsode.storage.memory.groups import MemoryGroups
+from rhapsode.storage.memory.log import MemoryLog
+
+from .faust_apps import app_on, started, until
+
+
+def calculator(app: faust.App) -> tuple[Any, Any]:
+    """Give the app an agent that doubles, and one that asks that one twice."""
+
+    async def double(stream: Any) -> Any:
+        async for number in stream:
+            yield 2 * number
+
+    doubling: Any = app.agent(app.topic("double", value_type=int), name="double")(double)
+
+    async def quadruple(stream: Any) -> Any:
+        async for number in stream:
+            yield await doubling.ask(await doubling.ask(number))
+
+    return doubling, app.agent(app.topic("quadruple", value_type=int), name="quadruple")(quadruple)
+
+
+async def test_an_app_in_no_group_asks_and_is_answered(tmp_path: Path) -> None:
+    log = MemoryLog()
+    groups = MemoryGroups(log)
+    worker = app_on(log, groups, tmp_path / "worker")
+    calculator(worker)
+    client = app_on(log, groups, tmp_path / "client")
+    doubling, quadrupling = calculator(client)
+    async with started(worker):
+        await client.start_client()
+        try:
+            async with asyncio.timeout(20):
+                assert [await doubling.ask(number) for number in range(3)] == [0, 2, 4]
+                assert await quadrupling.ask(5) == 20
+            members = await groups.members("app")
+            assert len(members.metadata) == 1  # who asks is no member
+        finally:
+            async with asyncio.timeout(10):
+                await client.stop()
+    assert not worker.crashed
+
+
+async def test_an_app_whose_work_hangs_is_stopped_and_does_not_commit_it(tmp_path: Path) -> None:
+    log = MemoryLog()
+    app = app_on(log, MemoryGroups(log), tmp_path)
+    app.conf.stream_wait_empty = True
+    in_hand = asyncio.Event()
+
+    async def hang(stream: Any) -> None:
+        async for _ in stream:
+            in_hand.set()
+            await asyncio.Event().wait()
+
+    app.agent(app.topic("numbers", value_type=int), name="hang")(hang)
+    await app.start()
+    await until(lambda: app.consumer.assignment() != set())
+    await app.topic("numbers", value_type=int).send(key=b"k", value=1)
+    await in_hand.wait()
+    async with asyncio.timeout(20):
+        await app.stop()
+    assert not any([await log.committed("app", "numbers", number) for number in range(4)])
+
+
+async def test_a_password_is_not_printed_with_the_broker(tmp_path: Path) -> None:
+    app = faust.App("app", broker="redis://user:secret-8812@127.0.0.1:1/0", datadir=str(tmp_path))
+    assert app.transport.url[0].password == "secret-8812"
+    assert str(app.conf.broker) == "redis://user:***@127.0.0.1:1/0"

@@ -1,0 +1,83 @@
+"""What was delivered and is not done: how far it is committed, and what a stop does to it."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
+from time import monotonic
+
+from faust.types import TP
+
+from .owned_partitions import OwnedPartitions
+
+STOPPING_S = 3.0
+"""What is in flight when an app is stopped has so long to be done."""
+WAITS_S = 0.02
+
+
+class InFlight(OwnedPartitions):
+    """The part of a consumer that waits for acknowledgements."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._let_go = False
+
+    def _filter_tps_with_pending_acks(
+        self, topics: Iterable[str | TP] | None = None
+    ) -> Iterator[TP]:
+        wanted = None if topics is None else set(topics)
+        return (
+            tp
+            for tp, queue in list(self._delivered.items())
+            if queue and queue[0].acked and (wanted is None or tp in wanted or tp.topic in wanted)
+        )
+
+    def _new_offset(self, tp: TP) -> int | None:
+        queue = self._delivered.get(tp)
+        offset: int | None = None
+        while queue and queue[0].acked:
+            offset = queue.popleft().offset + 1
+        # upstream's own account of acknowledgements would only grow
+        self._acked.pop(tp, None)
+        self._acked_index.pop(tp, None)
+        return offset
+
+    async def verify_all_partitions_active(self) -> None:
+        """Do nothing: upstream looks for streams that stand still, which here nothing can tell."""
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Do nothing: only what was delivered is waited for, so gaps need no account."""
+
+    async def wait_empty(self) -> None:
+        """Wait until what is in flight is done, and no longer than a rebalance or a stop may take.
+
+        What is not done then is not committed: it is delivered again.
+        """
+        stopping = self.app.should_stop
+        patience_s = STOPPING_S if stopping else self.app.conf.broker_rebalance_timeout
+        end_s = monotonic() + patience_s
+        while self._in_flight() and not self._let_go:
+            if monotonic() >= end_s:
+                self.log.warning("not done in %.0f s, comes again: %r", patience_s, self.unacked)
+                break
+            await asyncio.sleep(WAITS_S)
+        if stopping:
+            self._let_go_of_unfinished()
+        await self.commit_and_end_transactions()
+
+    def _in_flight(self) -> bool:
+        self._clean_unacked_messages()
+        return bool(self._unacked_messages)
+
+    def stop_flow(self) -> None:
+        """Deliver nothing for now; at a stop, nothing more at all."""
+        super().stop_flow()
+        if self.app.should_stop and not self.app.conf.stream_wait_empty:
+            self._let_go_of_unfinished()
+
+    def _let_go_of_unfinished(self) -> None:
+        """Commit none of what is in flight now: agents acknowledge it as they are cancelled."""
+        self._let_go = True
+        for queue in self._delivered.values():
+            done = list(takewhile(lambda message: message.acked, queue))
+            queue.clear()
+            queue.extend(done)
