@@ -143,6 +143,8 @@ class Master:
             del parts  # their sound is held once, by what masters it
             async for output in chunk:
                 yield output
+            # much may be spoken already, and the next record comes behind all of it
+            run.cancelled = run.cancelled or await is_cancelled(self.control, session.session)
 
     async def _chunk(
         self, session: Description, run: MasterRun, parts: list[Speech]

@@ -102,12 +102,13 @@ class Supervisor:
                 await asyncio.sleep(0.0 if ran_s > SHORT_S else RESTART_FIRST_S)
                 continue
             child.failures += 1
-            log.warning(
-                "process ended, starting it again",
-                name=child.name,
-                status=status,
-                in_a_row=child.failures,
-            )
+            if status is not None:
+                log.warning(
+                    "process ended, starting it again",
+                    name=child.name,
+                    status=status,
+                    in_a_row=child.failures,
+                )
             await asyncio.sleep(pause)
             pause = min(2 * pause, RESTART_MOST_S)
 

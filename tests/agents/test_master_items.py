@@ -1,5 +1,7 @@
 """Objects, silences, ends and idle time in a session's one run of audio, from any restart."""
 
+from collections.abc import AsyncGenerator
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -152,3 +154,19 @@ async def test_a_worker_that_starts_after_the_cancel_heeds_it_too() -> None:
     await system.append([spoken(0), CANCEL])
     await system.hand(agent(system), "s", [spoken(0)])
     assert (await system.records(AudioFrame, "s"))[-1].error == "cancelled"
+
+
+async def test_a_cancel_is_heeded_between_chunks_that_are_spoken_already() -> None:
+    system = await accepted()
+    await system.append([spoken(index) for index in range(3)])
+
+    async def received() -> AsyncGenerator[Speech]:
+        yield spoken(0)
+
+    outputs = agent(system)(await system.journal.describe("s"), received())
+    made = [await anext(outputs)]
+    await system.append([CANCEL])
+    made += [output async for output in outputs]
+    frames = [record for output in made for record in output if isinstance(record, AudioFrame)]
+    assert frames[-1].error == "cancelled"
+    assert {frame.chunk for frame in frames[:-1]} == {0}
