@@ -16,6 +16,9 @@ from .server_binary import EmbeddedValkeyError, find_server
 
 __all__ = ["EmbeddedValkey", "EmbeddedValkeyError", "FolderTakenError", "find_server"]
 
+MANIFEST = "appendonlydir/appendonly.aof.manifest"
+"""Names the parts of the append-only file; the server makes it as soon as it starts, and begins
+with an empty log where there is none."""
 READY_S = 20.0
 POLL_S = 0.02
 SOCKET_PATH_BYTES = 100
@@ -117,10 +120,16 @@ class EmbeddedValkey:
 
     def _run(self, server: Path) -> None:
         self._prepare_socket()
-        config = self._folder / "valkey.conf"
+        config, served = self._folder / "valkey.conf", self._folder / "served"
+        if served.exists() and not (self._folder / MANIFEST).exists():
+            raise EmbeddedValkeyError(
+                f"the log is gone: {self._folder} was a server's, and has no {MANIFEST} any more. "
+                f"Put it back, or remove {self._folder} to begin with an empty log"
+            )
         config.write_text(self._configuration(), encoding="utf-8")
         self._spawn([str(server), str(config)])
         self._wait_until_ready()
+        served.touch()
 
     def _prepare_socket(self) -> None:
         folder = self.socket.parent

@@ -1,6 +1,7 @@
 """The embedded server: it starts, keeps its data, and does not outlive us."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -40,6 +41,17 @@ async def test_a_restart_on_the_same_folder_keeps_the_data(tmp_path: Path):
             await log.close()
         assert not server.socket.exists()
         assert server.pid is None
+
+
+def test_a_log_whose_files_are_gone_is_missed_and_not_begun_anew_in_silence(tmp_path: Path):
+    with EmbeddedValkey(tmp_path):
+        pass
+    (tmp_path / "appendonlydir" / "appendonly.aof.manifest").unlink()
+    with pytest.raises(EmbeddedValkeyError, match=r"the log is gone.* Put it back, or remove"):
+        EmbeddedValkey(tmp_path).start()
+    shutil.rmtree(tmp_path)
+    with EmbeddedValkey(tmp_path) as server:
+        assert server.answers()
 
 
 async def test_a_server_killed_while_writing_has_all_it_acknowledged(tmp_path: Path):
