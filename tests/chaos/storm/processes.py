@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -13,15 +14,21 @@ from system import Running
 from rhapsode.topologies.registry import STAGE_NAMES
 
 FOREIGN = Path(__file__).with_name("foreign.py")
+STARTS_S = 60.0
 LEAVES_S = 20.0
 
 
-def _leave(process: "subprocess.Popen[bytes]", name: str) -> None:
-    """End a process as a deployment does.
+def _leave(process: "subprocess.Popen[bytes]", name: str, log: Path, works: bytes) -> None:
+    """End a process as a deployment does, once its log says that it works.
 
     Raises:
         AssertionError: it hangs, or says that something went wrong.
     """
+    end_s = time.monotonic() + STARTS_S
+    while works not in log.read_bytes():  # a signal that comes before Python's own handlers kills
+        assert time.monotonic() < end_s, f"{name} did not start within {STARTS_S:.0f} s"
+        assert process.poll() is None, f"{name} ended as it started"
+        time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     try:
         status = process.wait(LEAVES_S)
@@ -41,6 +48,8 @@ class ForeignWorkers:
         self._started = 0
         self._count = count
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._logs: dict[int, Path] = {}
+        """By process id."""
         self.crashed = 0
         """How many ended though nobody ended them."""
 
@@ -54,14 +63,20 @@ class ForeignWorkers:
         data = self._folder / f"foreign-{self._started}"
         data.mkdir(parents=True)
         words = ["--datadir", str(data), "worker", "--without-web", "-l", "warn"]
-        with (self._folder / f"foreign-{self._started}.log").open("ab") as output:
-            return subprocess.Popen(
+        path = self._folder / f"foreign-{self._started}.log"
+        with path.open("ab") as output:
+            process = subprocess.Popen(
                 [sys.executable, str(FOREIGN), *words],
                 env=os.environ | {"BROKER_URL": self._url},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
             )
+        self._logs[process.pid] = path
+        return process
+
+    def _have_leave(self, process: "subprocess.Popen[bytes]") -> None:
+        _leave(process, "a foreign worker", self._logs[process.pid], b"OK ^")
 
     def running(self) -> list[int]:
         """Return the process ids of workers that run."""
@@ -79,14 +94,14 @@ class ForeignWorkers:
         process = choice.choice([one for one in self._processes if one.poll() is None])
         self._processes.remove(process)
         try:
-            _leave(process, "a foreign worker")
+            self._have_leave(process)
         finally:
             self.start()
 
     def stop(self) -> None:
         """Have all leave, one after the other."""
         while self._processes:
-            _leave(self._processes.pop(), "a foreign worker")
+            self._have_leave(self._processes.pop())
 
     def kill(self) -> None:
         """End all at once."""
@@ -100,9 +115,11 @@ class ProductWorkers:
 
     def __init__(self, system: Running) -> None:
         self._system = system
+        self._log = system.state / "second.log"
 
     def start(self) -> None:
         """Start the one more."""
+        self._log.unlink(missing_ok=True)
         self._system.spawn("second", "worker", *STAGE_NAMES)
 
     def running(self) -> list[int]:
@@ -125,6 +142,6 @@ class ProductWorkers:
     def leave(self, choice: random.Random) -> None:
         """Have the one more leave, and another join."""
         try:
-            _leave(self._system.processes["second"], "a worker")
+            _leave(self._system.processes["second"], "a worker", self._log, b"working")
         finally:
             self.start()
