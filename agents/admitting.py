@@ -27,7 +27,7 @@ BUSY_TICK_S = 0.1
 STARTING_SHARE = 1 / 16
 """Of the sessions in production, those that have no head start yet, but one at least: more would
 only wait for each other, and who is in line can be told so."""
-HEAD_START_S = 5.0
+HEAD_START_S = 3.0
 """Of audio."""
 AT_ONCE_IDLE = 4
 """Sessions that may start at once where nothing is in production and nobody waits."""
