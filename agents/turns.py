@@ -19,6 +19,8 @@ SOON_S = 0.25
 QUIET_S = 0.03
 """For so long after a turn of a session that starts, what is in no haste does not begin: the next
 stage of that session is about to need the processor."""
+FADES = 0.9
+"""What is left of the longest turn with each further one."""
 MOST_QUIET_S = 0.3
 """Nobody waits for longer only because others start: where some always do, nothing else would."""
 
@@ -36,8 +38,6 @@ class Due:
         return self.starts or self.at_s <= now_s + SOON_S
 
 
-FADES = 0.9
-"""What is left of the longest turn with each further one."""
 NOW = Due(0.0)
 
 
@@ -55,13 +55,7 @@ class Turns:
             may be back with its next piece in a moment.
     """
 
-    def __init__(
-        self,
-        at_once: int,
-        kept: int = 0,
-        *,
-        reserved_s: float = 0.0,
-    ) -> None:
+    def __init__(self, at_once: int, kept: int = 0, *, reserved_s: float = 0.0) -> None:
         self.at_once = at_once
         """Turns there are in all."""
         self._kept = kept

@@ -1,7 +1,6 @@
 """The log refuses, or is away: nothing is lost, nothing is committed too early, no app ends."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,9 +8,7 @@ from faust.exceptions import ProducerSendError
 
 from rhapsode.storage.log import (
     Beat,
-    Fence,
     GroupTimings,
-    NewEntry,
     UnreachableError,
     UnusableServerError,
 )
@@ -22,21 +19,14 @@ from .faust_apps import PARTITIONS, app_on, collecting, fill, started, until
 
 
 class RefusingLog(MemoryLog):
-    """A log that is out of reach for appends to one topic."""
+    """A log that refuses appends to one topic."""
 
     refused = "out"
 
-    async def append(
-        self,
-        topic: str,
-        partition: int,
-        entries: Sequence[NewEntry],
-        *,
-        fence: Fence | None = None,
-    ) -> int:
+    async def append(self, topic: str, *args: Any, **kwargs: Any) -> int:
         if topic == self.refused:
             raise UnusableServerError("no rights")
-        return await super().append(topic, partition, entries, fence=fence)
+        return await super().append(topic, *args, **kwargs)
 
 
 async def test_a_failed_send_fails_the_commit_of_what_led_to_it(tmp_path: Path) -> None:
@@ -80,28 +70,14 @@ class AwayLog(MemoryLog):
         if self.away:
             raise UnreachableError("out of memory")
 
-    async def append(
-        self,
-        topic: str,
-        partition: int,
-        entries: Sequence[NewEntry],
-        *,
-        fence: Fence | None = None,
-    ) -> int:
+    async def append(self, topic: str, *args: Any, **kwargs: Any) -> int:
         if topic == "out":
             self._ask()
-        return await super().append(topic, partition, entries, fence=fence)
+        return await super().append(topic, *args, **kwargs)
 
-    async def commit(
-        self,
-        group: str,
-        partition: int,
-        offsets: Mapping[str, int],
-        *,
-        fence: Fence | None = None,
-    ) -> None:
+    async def commit(self, *args: Any, **kwargs: Any) -> None:
         self._ask()
-        await super().commit(group, partition, offsets, fence=fence)
+        await super().commit(*args, **kwargs)
 
 
 async def test_a_log_that_is_away_for_a_while_ends_no_app_and_loses_nothing(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ class Consumer(InFlight):
         if not self.app.topics.acks_enabled_for(tp.topic):
             message.acked = True  # it is never committed
             self._read_offset_beside[tp] = message.offset + 1
-            in_flight = deque[Message]()
+            in_flight = deque[Message]()  # of its own, which nobody commits from
         else:
             in_flight = self._delivered.setdefault(tp, deque())
         in_flight.append(message)

@@ -128,8 +128,10 @@ class Producer(base.Producer):
         writes. What is sent beside events is nobody else's to send, and needs no right; nor does a
         question, as whoever asked would wait for ever.
         """
-        changelog = topic in self.app.tables.changelog_topics
-        if not changelog and (current_event() is None or REPLY_TO in dict(headers or ())):
+        if current_event() is None:
+            if topic not in self.app.tables.changelog_topics:
+                return None
+        elif REPLY_TO in dict(headers or ()):
             return None
         generation = self.app.consumer_generation_id
         return Fence(self.app.conf.id, generation) if generation else None

@@ -1,4 +1,7 @@
-"""Faults of processes, of the server, of what lies between, and of the machine."""
+"""Faults of processes, of the server, of what lies between, and of the machine.
+
+What sleeps here is the fault itself: it lasts for so long. Nothing is waited for by it.
+"""
 
 import os
 import random
