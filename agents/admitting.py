@@ -11,7 +11,7 @@ import structlog
 from ..codecs.encoding import MalformedError, decode
 from ..codecs.records import Admission, AudioFrame, Control, Event, Item, Segment, Session
 from ..storage.admissions import Admissions, Places
-from ..storage.log import LogError
+from ..storage.log import LogError, TruncatedError
 from ..storage.session_index import SessionIndex
 from .admission import Speed
 from .admitted import Admitted
@@ -63,6 +63,7 @@ class Admitter:
     _speed: Speed = field(init=False)
     _admitted: dict[str, Admitted] = field(default_factory=dict[str, Admitted])
     _positions: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
+    _epoch: int = 0
     _production_s: float = 0.0
     _committed_at_s: float = 0.0
     _committed: dict[int, int] = field(default_factory=dict[int, int])
@@ -79,6 +80,9 @@ class Admitter:
                 try:
                     leads = await self._lead(leads)
                     await asyncio.sleep(0 if leads else TRY_AGAIN_S)
+                except TruncatedError as error:
+                    leads = False  # and begins anew from the log
+                    log.warning("admission begins anew", error=str(error))
                 except (OSError, LogError) as error:
                     log.warning("sessions wait: the log is out of reach", error=str(error))
                     await asyncio.sleep(TRY_AGAIN_S)
@@ -106,6 +110,7 @@ class Admitter:
             log.info("not resigned, the lease will lapse", error=str(error))
 
     async def _begin(self) -> None:
+        self._epoch = self.journal.log.epoch
         self._admitted.clear()
         self._positions.clear()
         self._committed.clear()
@@ -173,7 +178,9 @@ class Admitter:
     async def _learn(self, timeout_s: float) -> bool:
         """Read who was admitted; wait for that, at most until the next tick."""
         read = self.journal.log.read
-        found = await read(self._positions, limit=STEP_ENTRIES, timeout_s=timeout_s)
+        found = await read(
+            self._positions, limit=STEP_ENTRIES, timeout_s=timeout_s, epoch=self._epoch
+        )
         for place, entries in found.items():
             for entry in entries:
                 try:
@@ -288,5 +295,6 @@ class Admitter:
                 offsets[number] = min(offsets[number], offset)
         for number, offset in offsets.items():
             if self._committed.get(number) != offset:
-                await self.journal.log.commit(GROUP, number, {Admission.TOPIC: offset})
+                stored = {Admission.TOPIC: offset}
+                await self.journal.log.commit(GROUP, number, stored, epoch=self._epoch)
                 self._committed[number] = offset

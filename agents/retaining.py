@@ -12,7 +12,7 @@ import structlog
 from ..codecs.archive import DamagedPieceError
 from ..codecs.encoding import MalformedError, decode
 from ..codecs.records import Session
-from ..storage.log import LogError
+from ..storage.log import LogError, TruncatedError
 from ..storage.objects.store import Objects, ObjectsRefusedError
 from ..storage.session_index import SessionIndex
 from .archive import Archive
@@ -49,6 +49,7 @@ class Retainer:
     remover: Remover
     retention: Retention
     member: str = field(default_factory=lambda: token_hex(8))
+    _epoch: int = 0
     _positions: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
     _to_check: dict[str, None] = field(default_factory=dict[str, None])
     _swept_at_s: float = float("-inf")
@@ -86,6 +87,9 @@ class Retainer:
                 try:
                     leads = await self.tick(leads)
                     await asyncio.sleep(TICK_S)
+                except TruncatedError as error:
+                    leads = False  # and begins anew from the log
+                    log.warning("cleaning up begins anew", error=str(error))
                 except (OSError, LogError, ObjectsRefusedError, DamagedPieceError) as error:
                     log.warning("nothing is cleaned up for now", error=str(error))
                     await asyncio.sleep(TRY_AGAIN_S)
@@ -123,6 +127,7 @@ class Retainer:
     async def _begin(self) -> None:
         """Look at every session that may be over, and find those that the index lost."""
         self._to_check.clear()
+        self._epoch = self.journal.log.epoch
         lost = not (await self.index.totals()).sessions
         for number in range(self.journal.partitions):
             place = (Session.TOPIC, number)
@@ -146,7 +151,8 @@ class Retainer:
 
     async def _learn(self) -> None:
         """Take in sessions that nobody put into the index when they were accepted."""
-        while found := await self.journal.log.read(self._positions, limit=STEP_ENTRIES):
+        read = self.journal.log.read
+        while found := await read(self._positions, limit=STEP_ENTRIES, epoch=self._epoch):
             for place, entries in found.items():
                 for entry in entries:
                     try:
@@ -156,7 +162,8 @@ class Retainer:
                     if await self.journal.still_has(record.session):
                         await self.index.add(record.session, record.owner, entry.timestamp_ms)
                 self._positions[place] = entries[-1].offset + 1
-                await self.journal.log.commit(GROUP, place[1], {place[0]: self._positions[place]})
+                stored = {place[0]: self._positions[place]}
+                await self.journal.log.commit(GROUP, place[1], stored, epoch=self._epoch)
 
     async def trim(self) -> None:
         """Bring the log within its bounds."""

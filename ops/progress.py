@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from ..agents.journal import Journal, UnknownSessionError
@@ -65,6 +65,11 @@ class Progress:
                 self.first_segment_ms = timestamp_ms
             if event.last:
                 self.done, self.error, self.finished_ms = True, event.error, timestamp_ms
+
+    def become(self, other: "Progress") -> None:
+        """Take over all that another knows of the session."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(other, each.name))
 
     @property
     def state(self) -> State:

@@ -1,5 +1,7 @@
 """What the log refuses, and how it says that its server cannot be used."""
 
+from collections.abc import Mapping
+
 
 class LogError(Exception):
     """Root of what the log refuses.
@@ -9,6 +11,7 @@ class LogError(Exception):
     * `ClosedError`: a batch comes after the last one of its sequence
     * `ForgottenError`, a `ClosedError`: its scope was forgotten, or never began
     * `TrimmedError`: the beginning of what was asked for is not stored any more
+    * `TruncatedError`: what was read, or is to be committed, was lost with the server's last writes
     * `FencedError`: a newer generation owns the partition
     * `PartitionsMismatchError`: a topic exists with another number of partitions
     * `UnusableServerError`: the server answers but cannot serve: too old, no rights
@@ -41,6 +44,21 @@ class TrimmedError(LogError):
         super().__init__(f"{sequence} is stored from {first} on, not from {start}: it was trimmed")
         self.first = first
         """The first position that is stored, or where the sequence ends."""
+
+
+class TruncatedError(LogError):
+    """Entries that were read, or are to be committed, were lost with the server's last writes.
+
+    Their offsets are given again, to other entries.
+    """
+
+    def __init__(self, starts: Mapping[tuple[str, int], int]) -> None:
+        lost = ", ".join(f"{topic}/{number} from {at}" for (topic, number), at in starts.items())
+        super().__init__(
+            f"the server lost its last writes: entries that were read are gone ({lost})"
+        )
+        self.starts = starts
+        """The first offset that was lost, by topic and partition: read on from there."""
 
 
 class FencedError(LogError):

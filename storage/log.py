@@ -9,6 +9,11 @@ partition number is kept, archived and forgotten together.
 
 A writer that owns a partition for a consumer group may pass a *fence*: the generation in which it
 claimed the partition. A call whose generation is older than the newest claim changes nothing.
+
+A server may lose its last writes when it ends, or when a replica takes over: the offsets of what
+was lost are given again. `Log.epoch` grows where that is noticed, so whoever follows a partition
+notes it *before* it takes its first position, and passes it with each read and commit; it is told
+where what it has read was lost.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,6 +30,7 @@ from .errors import (
     OverlapError,
     PartitionsMismatchError,
     TrimmedError,
+    TruncatedError,
     UnreachableError,
     UnusableServerError,
 )
@@ -57,6 +63,7 @@ __all__ = [
     "Span",
     "TopicPartition",
     "TrimmedError",
+    "TruncatedError",
     "UnreachableError",
     "UnusableServerError",
     "partition_of",
@@ -74,6 +81,11 @@ class Fence:
 
 class Log(Protocol):
     """Partitioned, append-only, replayable. All methods may raise `UnreachableError`."""
+
+    @property
+    def epoch(self) -> int:
+        """Grows each time entries that passed through this object turn out to be lost."""
+        ...
 
     async def declare(self, topic: str, partitions: int) -> int:
         """Create the topic unless it exists; return its number of partitions.
@@ -140,11 +152,16 @@ class Log(Protocol):
         *,
         limit: int = 500,
         timeout_s: float = 0.0,
+        epoch: int | None = None,
     ) -> dict[TopicPartition, list[Entry]]:
         """Return entries at or after each offset, at most ``limit`` for each partition.
 
         Waits up to ``timeout_s`` for the first entry; partitions that have none are left out.
-        Where an offset was trimmed, the first entry still stored comes first.
+        Where an offset was trimmed, the first entry still stored comes first. ``epoch`` is the one
+        in which the offsets were taken; None for who follows nothing.
+
+        Raises:
+            TruncatedError: entries before one of the offsets were lost since that epoch.
         """
         ...
 
@@ -226,11 +243,13 @@ class Log(Protocol):
         offsets: Mapping[str, int],
         *,
         fence: Fence | None = None,
+        epoch: int | None = None,
     ) -> None:
         """Store, by topic, the next offset the group would read.
 
         Raises:
             FencedError: the fence is older than the partition's newest claim.
+            TruncatedError: entries before one of the offsets were lost since the epoch.
         """
         ...
 

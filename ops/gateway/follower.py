@@ -13,12 +13,13 @@ import structlog
 from ...agents.journal import STEP_ENTRIES, Journal
 from ...codecs.encoding import MalformedError, decode
 from ...codecs.records import DeviceFrames, Event, SequenceRecord
-from ...storage.log import Entry, LogError, UnreachableError
+from ...storage.log import Entry, LogError, TruncatedError, UnreachableError
 from ..progress import Progress, load_progress
 from .background import Background
 
 KEPT_SESSIONS = 2_000
 TRY_AGAIN_S = 0.5
+LOST = "the log's server lost its last writes, and this session with them: ask for it again"
 R = TypeVar("R", bound=SequenceRecord)
 log = structlog.get_logger()
 
@@ -34,6 +35,8 @@ class Follower:
         self.journal = journal
         # who waits holds the event: sessions that nobody waits for any more are forgotten
         self._changed: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
+        self._epoch = 0
+        """The log's epoch in which it is followed."""
         self._progress: OrderedDict[str, Progress] = OrderedDict()
         # what was pushed out, but is still looked at by somebody, must go on
         self._looked_at: WeakValueDictionary[str, Progress] = WeakValueDictionary()
@@ -45,6 +48,7 @@ class Follower:
     async def running(self) -> AsyncGenerator[None]:
         """Follow until the block is left."""
         positions: dict[tuple[str, int], int] = {}
+        self._epoch = self.journal.log.epoch
         log_, partitions = self.journal.log, self.journal.partitions
         for topic in (Event.TOPIC, DeviceFrames.TOPIC):
             await log_.declare(topic, partitions)
@@ -58,16 +62,33 @@ class Follower:
         assert task is not None
         while not task.cancelling():  # a cancellation may be lost in wait_for before Python 3.12
             try:
-                found = await self.journal.log.read(positions, limit=100, timeout_s=1.0)
+                if self._epoch != self.journal.log.epoch:
+                    await self._learn_anew()
+                found = await self.journal.log.read(
+                    positions, limit=100, timeout_s=1.0, epoch=self._epoch
+                )
                 for place, entries in found.items():
                     for entry in entries:
                         await self._see_surely(place[0], entry)
                         # not before: what could not be looked up is to be seen again
                         positions[place] = entry.offset + 1
+            except TruncatedError as lost:
+                positions |= lost.starts
             except (UnreachableError, LogError) as error:
                 # a server without memory, say, may be given some: listeners must not freeze
                 log.warning("the log cannot be followed, trying again", error=str(error))
                 await asyncio.sleep(TRY_AGAIN_S)
+
+    async def _learn_anew(self) -> None:
+        """Take the sessions as the log has them, which has lost some of what was told of them."""
+        epoch = self.journal.log.epoch
+        self._progress.clear()
+        for session, known in list(self._looked_at.items()):
+            loaded = await load_progress(self.journal, session)
+            known.become(loaded or Progress(session, done=True, error=LOST))
+        while self._changed:
+            self._changed.popitem()[1].set()
+        self._epoch = epoch
 
     async def _see_surely(self, topic: str, entry: Entry) -> None:
         try:

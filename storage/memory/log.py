@@ -1,16 +1,12 @@
 """The log in memory, under the same contract: for flows and tests."""
 
-import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from ..log import (
     Entry,
     Fence,
     FencedError,
-    IngressEntry,
     NewEntry,
     PartitionsMismatchError,
     ScopeState,
@@ -22,16 +18,12 @@ from ..log import (
     scope_of,
 )
 from ..names import check_partitions, check_topic
+from ..truncations import Truncations
+from .ingress import MemoryIngress, wall_clock_ms
 from .scopes import Scopes
-
-T = TypeVar("T")
 
 ENTRY_BYTES = 100
 """About what an entry takes beside its value."""
-
-
-def _wall_clock_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(slots=True)
@@ -45,19 +37,17 @@ class _Stream:
         return self.first + len(self.entries)
 
 
-class MemoryLog:
+class MemoryLog(MemoryIngress):
     """`storage.log.Log` in one process."""
 
-    def __init__(self, clock_ms: Callable[[], int] = _wall_clock_ms) -> None:
-        self._clock_ms = clock_ms
+    def __init__(self, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
+        super().__init__(clock_ms)
         self._topics: dict[str, int] = {}
         self._streams: dict[TopicPartition, _Stream] = {}
         self._scopes = Scopes(clock_ms)
         self._offsets: dict[tuple[str, str, int], int] = {}
-        self._ingress: dict[str, list[IngressEntry]] = {}
-        self._ingress_count = 0
         self._fences: dict[tuple[str, int], int] = {}
-        self._grown = asyncio.Event()
+        self._truncations = Truncations()
 
     # -- fences, shared with MemoryGroups
 
@@ -77,6 +67,22 @@ class MemoryLog:
         if owner > fence.generation:
             raise FencedError(f"generation {owner} owns the partition")
 
+    # -- what is lost
+
+    @property
+    def epoch(self) -> int:
+        return self._truncations.epoch
+
+    def lose(self, topic: str, partition: int, start: int) -> None:
+        """Lose what follows an offset, and commits beyond it, as a killed server may."""
+        stream = self._stream(topic, partition)
+        del stream.entries[max(0, start - stream.first) :]
+        for place, offset in self._offsets.items():
+            if place[1:] == (topic, partition):
+                self._offsets[place] = min(offset, start)
+        self._truncations.note({(topic, partition): start})
+        self._wake()
+
     # -- topics
 
     async def declare(self, topic: str, partitions: int) -> int:
@@ -94,10 +100,6 @@ class MemoryLog:
 
     def _stream(self, topic: str, partition: int) -> _Stream:
         return self._streams.setdefault((check_topic(topic), partition), _Stream())
-
-    def _wake(self) -> None:
-        grown, self._grown = self._grown, asyncio.Event()
-        grown.set()
 
     async def append(
         self,
@@ -147,6 +149,7 @@ class MemoryLog:
         *,
         limit: int = 500,
         timeout_s: float = 0.0,
+        epoch: int | None = None,
     ) -> dict[TopicPartition, list[Entry]]:
         def found() -> dict[TopicPartition, list[Entry]]:
             return {
@@ -155,22 +158,10 @@ class MemoryLog:
                 if (entries := self._from(where, position, limit))
             }
 
-        return await self._waited_for(found, timeout_s)
-
-    async def _waited_for(self, find: Callable[[], T], timeout_s: float) -> T:
-        """Return what is found, at the latest after so long."""
-        end = time.monotonic() + timeout_s
-        while True:
-            grown = self._grown
-            found, left = find(), end - time.monotonic()
-            if found or left <= 0:
-                await asyncio.sleep(0)  # as with a server, a loop of reads lets others run
-                return found
-            try:
-                async with asyncio.timeout(left):  # `wait_for` would lose a cancellation
-                    await grown.wait()
-            except TimeoutError:
-                return find()
+        self._truncations.check(positions, epoch)
+        read = await self._waited_for(found, timeout_s)
+        self._truncations.check(positions, epoch)
+        return read
 
     def _from(self, where: TopicPartition, position: int, limit: int) -> list[Entry]:
         stream = self._streams.get((check_topic(where[0]), where[1]))
@@ -259,8 +250,11 @@ class MemoryLog:
         offsets: Mapping[str, int],
         *,
         fence: Fence | None = None,
+        epoch: int | None = None,
     ) -> None:
         self._check(fence, partition)
+        positions = {(topic, partition): at for topic, at in offsets.items()}
+        self._truncations.check(positions, epoch)
         stored = {(group, check_topic(topic), partition): at for topic, at in offsets.items()}
         self._offsets |= stored
 
@@ -274,27 +268,6 @@ class MemoryLog:
             done = self._offsets.get((group, topic, partition), 0)
             lags[partition] = max(0, stream.next - max(stream.first, done))
         return lags
-
-    # -- ingress
-
-    def leave_at_ingress(self, topic: str, fields: Mapping[bytes, bytes]) -> str:
-        """Append an entry to the ingress key as a foreign program would; return its id."""
-        self._ingress_count += 1
-        now = self._clock_ms()
-        entry = IngressEntry(f"{now}-{self._ingress_count}", now, dict(fields))
-        self._ingress.setdefault(topic, []).append(entry)
-        self._wake()
-        return entry.id
-
-    async def read_ingress(
-        self, topic: str, *, limit: int = 100, timeout_s: float = 0.0
-    ) -> list[IngressEntry]:
-        check_topic(topic)
-        return await self._waited_for(lambda: self._ingress.get(topic, [])[:limit], timeout_s)
-
-    async def drop_ingress(self, topic: str, ids: Sequence[str]) -> None:
-        left = [entry for entry in self._ingress.get(check_topic(topic), []) if entry.id not in ids]
-        self._ingress[topic] = left
 
     async def close(self) -> None:
         """Do nothing: no connection is held."""

@@ -1,5 +1,6 @@
 """Scripts that run on the server, and calls of them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 _FOLDER = Path(__file__).parent / "lua"
+_PART = re.compile(r"^-- part: (\w+)\n", re.MULTILINE)
+"""Where a script wants what a file in ``lua/parts/`` defines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +22,14 @@ class Script:
     """SHA-1 of the text, in hexadecimal (EVALSHA)."""
 
 
+def _source(name: str) -> str:
+    return (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
+
+
 @cache
 def script(name: str) -> Script:
     """Return the script in ``lua/<name>.lua``, read once."""
-    text = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
+    text = _PART.sub(lambda part: _source(f"parts/{part[1]}"), _source(name))
     return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 

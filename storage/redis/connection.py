@@ -38,6 +38,8 @@ class RedisConnection:
     def __init__(self, settings: RedisSettings) -> None:
         self.settings = settings
         self.keys = Keys(settings.namespace)
+        self.run_id = ""
+        """Of the server that answered the newest connection; empty where it is secret."""
         self._commands = self._client()
         # a cancelled blocking read then costs no other command its connection
         self._blocking = self._client()
@@ -52,9 +54,18 @@ class RedisConnection:
             socket_timeout=None,
             retry=None,
             protocol=2,
+            redis_connect_func=self._greet,
         )
         client.response_callbacks.clear()
         return client
+
+    async def _greet(self, connection: Any) -> None:
+        await connection.on_connect()
+        try:
+            await connection.send_command("INFO", "server")
+            self.run_id = run_id_of(await connection.read_response())
+        except NoPermissionError:
+            self.run_id = ""  # what the server has lost is then not noticed
 
     @asynccontextmanager
     async def _free_client(self) -> AsyncGenerator[Any]:

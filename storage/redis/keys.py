@@ -54,6 +54,10 @@ class Keys:
         """String: the newest generation of a group that claimed the partition."""
         return f"{self._slot(partition)}:fence:{group}"
 
+    def epochs(self, partition: int) -> str:
+        """Hash: by topic, runs of the server and where the stream ended as each began."""
+        return f"{self._slot(partition)}:epochs"
+
     def topics(self) -> str:
         """Hash of the number of partitions by declared topic."""
         return f"{{{self.namespace}}}:topics"

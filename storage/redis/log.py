@@ -1,6 +1,7 @@
 """The log on Redis or Valkey: one stream a partition, contiguous ids, server-side scripts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
 
 from ..log import (
     Entry,
@@ -8,41 +9,34 @@ from ..log import (
     IngressEntry,
     NewEntry,
     PartitionsMismatchError,
-    ScopeState,
     SequenceBatch,
-    SequenceState,
     Span,
     TopicPartition,
     UnusableServerError,
-    scope_of,
 )
 from ..names import check_partitions, check_topic
 from .calls import info_field
 from .connection import RedisConnection
-from .entries import ForeignEntryError, RawEntry, entry_from, entry_id
-from .scripts import LogScripts
+from .epochs import MOST_RUNS, Epochs
+from .sequences import RedisSequences
 
-RANGE_ENTRIES = 100
-"""Entries that one XRANGE may return where neighbouring batches are read together."""
+T = TypeVar("T")
+
 LAYOUT = b"2"
 """Version of the keys and of what is in them; in the first one each sequence had its own."""
 
 
-def _state_from(value: bytes | None) -> SequenceState:
-    """Return a sequence's state as the scripts write it: ``12``, or ``12.`` once it is closed."""
-    if value is None:
-        return SequenceState()
-    return SequenceState(int(value.rstrip(b".")), value.endswith(b"."))
-
-
-class RedisLog:
+class RedisLog(RedisSequences):
     """`storage.log.Log` on a server."""
 
     def __init__(self, connection: RedisConnection) -> None:
-        self._connection = connection
-        self._keys = connection.keys
-        self._scripts = LogScripts(connection)
+        super().__init__(connection)
+        self._epochs = Epochs(connection)
         self._probed = False
+
+    @property
+    def epoch(self) -> int:
+        return self._epochs.number
 
     # -- topics
 
@@ -95,8 +89,13 @@ class RedisLog:
         *,
         fence: Fence | None = None,
     ) -> int:
+        run = self._connection.run_id
         first = await self._scripts.append(topic, partition, entries, fence)
-        return (await self.span(topic, partition)).next if first is None else first
+        if first is None:
+            return (await self.span(topic, partition)).next
+        await self._epochs.enter()
+        self._epochs.saw((topic, partition), first + len(entries), run)
+        return first
 
     async def append_at(
         self,
@@ -106,7 +105,12 @@ class RedisLog:
         fence: Fence | None = None,
         together: bool = False,
     ) -> list[bool]:
-        return await self._scripts.append_at(partition, batches, fence, together=together)
+        run = self._connection.run_id
+        written = await self._scripts.append_at(partition, batches, fence, together=together)
+        await self._epochs.enter()
+        for batch, following in zip(batches, written, strict=True):
+            self._epochs.saw((batch.topic, partition), following, run)
+        return [bool(following) for following in written]
 
     async def trim(self, topic: str, partition: int, before: int) -> int:
         first, more = await self._scripts.trim(topic, partition, before)
@@ -122,9 +126,14 @@ class RedisLog:
         *,
         limit: int = 500,
         timeout_s: float = 0.0,
+        epoch: int | None = None,
     ) -> dict[TopicPartition, list[Entry]]:
         if not positions:
             return {}
+        if epoch is not None:
+            await self._epochs.follow(positions)
+            self._epochs.check(positions, epoch)
+        run = self._epochs.run
         streams = {self._keys.stream(*where).encode(): where for where in positions}
         after = [f"0-{max(0, position)}" for position in positions.values()]
         if timeout_s > 0:
@@ -134,100 +143,48 @@ class RedisLog:
         else:
             words = ("XREAD", "COUNT", limit, "STREAMS", *streams, *after)
             found = await self._connection.command(*words)
-        return {streams[key]: self._entries(key.decode(), rows) for key, rows in found or ()}
-
-    def _entries(self, stream: str, rows: Sequence[RawEntry]) -> list[Entry]:
-        try:
-            return [entry_from(row) for row in rows]
-        except ForeignEntryError as error:
-            raise self._scripts.foreign_entry(f"{stream} ({error})") from None
+        read = {streams[key]: self._entries(key.decode(), rows) for key, rows in found or ()}
+        if epoch is not None:
+            await self._epochs.enter()
+            if run != self._epochs.run:
+                self._epochs.check(positions, epoch)
+                return {}  # what was read may be lost already
+            for place, entries in read.items():
+                self._epochs.saw(place, entries[-1].offset + 1, run)
+        return read
 
     async def span(self, topic: str, partition: int) -> Span:
-        return await self._scripts.span(topic, partition)
+        return await self._surely(
+            (topic, partition),
+            lambda: self._scripts.span(topic, partition),
+            lambda span: span.next,
+        )
+
+    async def _surely(
+        self,
+        place: TopicPartition,
+        ask: Callable[[], Awaitable[T]],
+        offset_of: Callable[[T], int],
+    ) -> T:
+        """Return an answer that is of the server's present run; whoever asked may go on from it."""
+        for _ in range(MOST_RUNS):
+            run = self._epochs.run
+            answer = await ask()
+            await self._epochs.follow({place: offset_of(answer)})
+            if run == self._epochs.run:
+                return answer
+        raise self._epochs.restless()
 
     async def offset_at(self, topic: str, partition: int, timestamp_ms: int) -> int:
-        found, start = await self._scripts.seek(topic, partition, timestamp_ms, None)
-        while found is None and start is not None:
-            found, start = await self._scripts.seek(topic, partition, timestamp_ms, start)
-        return (await self.span(topic, partition)).next if found is None else found
+        async def seek() -> int:
+            found, start = await self._scripts.seek(topic, partition, timestamp_ms, None)
+            while found is None and start is not None:
+                found, start = await self._scripts.seek(topic, partition, timestamp_ms, start)
+            return (await self._scripts.span(topic, partition)).next if found is None else found
 
-    # -- sequences
+        return await self._surely((topic, partition), seek, lambda offset: offset)
 
-    async def sequence_state(self, topic: str, partition: int, sequence: str) -> SequenceState:
-        key = self._keys.scope(partition, scope_of(sequence))
-        name = self._keys.name_in_scope(topic, sequence)
-        state, forgotten = await self._connection.command("HMGET", key, name, "forgotten")
-        return _state_from(state) if forgotten is None else SequenceState(forgotten=True)
-
-    async def read_sequence(
-        self,
-        topic: str,
-        partition: int,
-        sequence: str,
-        start: int,
-        end: int | None = None,
-        *,
-        limit: int | None = None,
-    ) -> list[Entry]:
-        if end is not None and end <= start:
-            return []
-        stream = self._keys.stream(topic, partition)
-        while True:
-            batches, sent = await self._scripts.find_batches(
-                topic, partition, sequence, (start, end), limit
-            )
-            if sent:
-                return self._entries(stream, sent)
-            entries = await self._fetch(stream, batches)
-            if not batches or (entries and entries[0].offset == batches[0][0]):
-                return entries  # else they were trimmed meanwhile, as the next look tells
-
-    async def _fetch(self, stream: str, batches: Sequence[tuple[int, int]]) -> list[Entry]:
-        ranges: list[tuple[int, int]] = []
-        for first, last in batches:
-            if ranges and ranges[-1][1] + 1 == first and last - ranges[-1][0] < RANGE_ENTRIES:
-                ranges[-1] = (ranges[-1][0], last)  # no other sequence wrote in between
-            else:
-                ranges.append((first, last))
-        replies = await self._connection.pipeline(
-            [("XRANGE", stream, entry_id(first), entry_id(last)) for first, last in ranges]
-        )
-        return [entry for rows in replies for entry in self._entries(stream, rows)]
-
-    async def scope_state(self, partition: int, scope: str) -> ScopeState:
-        words, batches = await self._connection.pipeline(
-            [
-                ("HGETALL", self._keys.scope(partition, scope)),
-                ("ZCARD", self._keys.index(partition, scope)),
-            ],
-            atomic=True,
-        )
-        fields = {name.decode(): value for name, value in zip(words[::2], words[1::2], strict=True)}
-        sequences: dict[tuple[str, str], SequenceState] = {}
-        for name, value in fields.items():
-            topic, colon, rest = name.partition(":")
-            if colon:
-                sequences[topic, scope + rest] = _state_from(value)
-        return ScopeState(sequences, fields.get("archive", b"").decode(), int(batches))
-
-    async def archived(self, partition: int, scope: str) -> str:
-        key = self._keys.scope(partition, scope)
-        return (await self._connection.command("HGET", key, "archive") or b"").decode()
-
-    async def note_archived(
-        self, partition: int, scope: str, expected: str, name: str, below: Mapping[str, int]
-    ) -> bool:
-        return await self._scripts.note_archived(partition, scope, expected, name, below)
-
-    async def forget(self, partition: int, scope: str, *, refuse_s: float = 0.0) -> None:
-        key, index = self._keys.scope(partition, scope), self._keys.index(partition, scope)
-        commands: list[tuple[object, ...]] = [("UNLINK", key, index)]
-        if refuse_s > 0:
-            commands += [
-                ("HSET", key, "forgotten", 1),
-                ("PEXPIRE", key, max(1, int(refuse_s * 1000))),
-            ]
-        await self._connection.pipeline(commands, atomic=True)
+    # -- memory
 
     async def stored_bytes(self, *places: TopicPartition) -> int:
         if not places:
@@ -246,12 +203,24 @@ class RedisLog:
         offsets: Mapping[str, int],
         *,
         fence: Fence | None = None,
+        epoch: int | None = None,
     ) -> None:
-        await self._scripts.commit(group, partition, offsets, fence)
+        positions = {(topic, partition): offset for topic, offset in offsets.items()}
+        for _ in range(MOST_RUNS):
+            await self._epochs.enter()
+            self._epochs.check(positions, epoch)
+            run = "" if epoch is None else self._epochs.run
+            if await self._scripts.commit(group, partition, offsets, fence, run):
+                return
+        raise self._epochs.restless()
 
     async def committed(self, group: str, topic: str, partition: int) -> int | None:
-        stored = await self._connection.command("HGET", self._keys.offsets(group, partition), topic)
-        return None if stored is None else int(stored)
+        async def stored() -> int | None:
+            offsets = self._keys.offsets(group, partition)
+            found = await self._connection.command("HGET", offsets, topic)
+            return None if found is None else int(found)
+
+        return await self._surely((topic, partition), stored, lambda offset: offset or 0)
 
     async def lag(self, group: str, topic: str) -> dict[int, int]:
         stored = await self._connection.command("HGET", self._keys.topics(), topic)

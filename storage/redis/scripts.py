@@ -72,10 +72,14 @@ class LogScripts:
         Raises:
             FencedError: the fence is older than the partition's newest claim.
         """
-        keys = [self._keys.stream(topic, partition), self._keys.times(topic, partition)]
+        keys = [
+            self._keys.stream(topic, partition),
+            self._keys.times(topic, partition),
+            self._keys.epochs(partition),
+        ]
         if fence:
             keys.append(self._keys.fence(fence.group, partition))
-        arguments: list[Any] = [_generation(fence)]
+        arguments: list[Any] = [topic, _generation(fence)]
         for entry in entries:
             words = words_of(entry)
             stamp = "" if entry.timestamp_ms is None else entry.timestamp_ms
@@ -92,13 +96,18 @@ class LogScripts:
         fence: Fence | None,
         *,
         together: bool,
-    ) -> list[bool]:
-        """Append batches at their positions, all or none; True for each that was written.
+    ) -> list[int]:
+        """Append batches at their positions, all or none.
+
+        Returns for each the offset after its last entry, 0 where it is stored already.
 
         Raises:
             FencedError, GapError, OverlapError, ClosedError, ForgottenError: as `Log.append_at`.
         """
-        keys = [self._keys.fence(fence.group if fence else "", partition)]
+        keys = [
+            self._keys.epochs(partition),
+            self._keys.fence(fence.group if fence else "", partition),
+        ]
         arguments: list[Any] = [_generation(fence), int(together)]
         for batch in batches:
             topic, scope = batch.topic, scope_of(batch.sequence)
@@ -120,7 +129,7 @@ class LogScripts:
                 *batch.values,
             )
         reply = await self._connection.run(Call(script("append_at"), keys, arguments))
-        return [bool(written) for written in self._accepted(reply, batches)]
+        return [int(written) for written in self._accepted(reply, batches)]
 
     async def trim(self, topic: str, partition: int, before: int) -> tuple[int, bool]:
         """Remove up to `TRIM_ENTRIES` entries below an offset.
@@ -213,19 +222,30 @@ class LogScripts:
     # -- offsets and fences
 
     async def commit(
-        self, group: str, partition: int, offsets: Mapping[str, int], fence: Fence | None
-    ) -> None:
+        self,
+        group: str,
+        partition: int,
+        offsets: Mapping[str, int],
+        fence: Fence | None,
+        run: str,
+    ) -> bool:
         """Store a group's next offset of each topic, all or none.
+
+        Returns False, and stores nothing, where another run of the server answers than this.
 
         Raises:
             FencedError: the fence is older than the partition's newest claim.
         """
         owner = fence.group if fence else group
         keys = [self._keys.offsets(group, partition), self._keys.fence(owner, partition)]
-        arguments: list[Any] = [_generation(fence)]
+        arguments: list[Any] = [_generation(fence), run]
         for topic, offset in offsets.items():
             arguments += (check_topic(topic), offset)
-        self._accepted(await self._connection.run(Call(script("commit"), keys, arguments)))
+        reply = await self._connection.run(Call(script("commit"), keys, arguments))
+        if reply[0] == b"RESTARTED":
+            return False
+        self._accepted(reply)
+        return True
 
     async def claim(self, group: str, generation: int, partitions: Sequence[int]) -> None:
         """Fence partitions off from older generations of a group.

@@ -99,6 +99,7 @@ async def test_a_log_that_cannot_be_read_stops_the_topology_aloud() -> None:
             *,
             limit: int = 500,
             timeout_s: float = 0.0,
+            epoch: int | None = None,
         ) -> dict[TopicPartition, list[Entry]]:
             raise UnreachableError("nobody answers")
 

@@ -1,7 +1,7 @@
-"""Reads that are held up, seeks and rebalances, in any order: the consumer against a model.
+"""Reads that are held up, seeks, rebalances and lost ends, in any order: consumers against a model.
 
-The model: of each partition every record is delivered, the first time in order; what is committed
-was delivered before.
+The model: of each partition every record that the log still has is delivered, the first time in
+order; what is committed was delivered before.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from .faust_apps import PARTITIONS, app_on, started
 TOPIC = "numbers"
 STEPS = st.one_of(
     st.tuples(st.just("append"), st.integers(0, PARTITIONS - 1), st.integers(1, 5)),
+    st.tuples(st.just("lose"), st.integers(0, PARTITIONS - 1), st.integers(1, 4)),
     st.tuples(st.just("hold reads")),
     st.tuples(st.just("let reads go")),
     st.tuples(st.just("hold work")),
@@ -51,8 +52,11 @@ class HeldReads(MemoryLog):
         *,
         limit: int = 500,
         timeout_s: float = 0.0,
+        epoch: int | None = None,
     ) -> dict[TopicPartition, list[Entry]]:
-        found = await super().read(positions, limit=limit, timeout_s=min(timeout_s, 0.02))
+        found = await super().read(
+            positions, limit=limit, timeout_s=min(timeout_s, 0.02), epoch=epoch
+        )
         await self.pass_on.wait()
         return found
 
@@ -64,7 +68,8 @@ class World:
         self.log = HeldReads()
         groups = MemoryGroups(self.log)
         self.apps = [app_on(self.log, groups, folder / name, "app") for name in "ab"]
-        self.appended = dict.fromkeys(range(PARTITIONS), 0)
+        self.made = 0
+        self.stored: dict[int, list[int]] = {number: [] for number in range(PARTITIONS)}
         self.works = asyncio.Event()
         self.works.set()
         self.delivered: dict[int, list[int]] = {number: [] for number in range(PARTITIONS)}
@@ -83,10 +88,15 @@ class World:
     async def step(self, name: str, *arguments: int) -> None:
         if name == "append":
             partition, count = arguments
-            first = self.appended[partition]
-            new = [NewEntry(b"k", b"%d" % number) for number in range(first, first + count)]
+            numbers = range(self.made, self.made + count)
+            new = [NewEntry(b"k", b"%d" % number) for number in numbers]
             await self.log.append(TOPIC, partition, new)
-            self.appended[partition] += count
+            self.made += count
+            self.stored[partition] += numbers
+        elif name == "lose":
+            partition, count = arguments
+            del self.stored[partition][-count:]
+            self.log.lose(TOPIC, partition, len(self.stored[partition]))
         elif name == "hold reads":
             self.log.pass_on.clear()
         elif name == "let reads go":
@@ -122,17 +132,20 @@ class World:
         """Hold what was delivered and committed against the model."""
         for partition, numbers in self.delivered.items():
             first_time = list(dict.fromkeys(numbers))
-            assert first_time == list(range(len(first_time))), partition
+            assert first_time == sorted(first_time), partition
+            stored, seen = self.stored[partition], set(numbers)
+            delivered = [number in seen for number in stored]
+            assert delivered == sorted(delivered, reverse=True), partition  # none is passed over
             committed = await self.log.committed("app", TOPIC, partition) or 0
-            assert committed <= len(first_time), partition
+            assert committed <= sum(delivered), partition
 
     async def settle(self) -> None:
         """Wait until all there is was delivered and committed."""
         self.log.pass_on.set()
         self.works.set()
         async with asyncio.timeout(20):
-            for partition, count in self.appended.items():
-                while (await self.log.committed("app", TOPIC, partition) or 0) < count:
+            for partition, stored in self.stored.items():
+                while (await self.log.committed("app", TOPIC, partition) or 0) < len(stored):
                     await self.check()
                     await asyncio.sleep(0.01)
 
@@ -163,10 +176,23 @@ CROSSED = [
     ("wait", 60),
 ]
 """A read that was under way is answered after the rebalance."""
+LOST = [
+    ("append", 0, 5),
+    ("wait", 150),
+    ("hold work",),
+    ("append", 0, 3),
+    ("wait", 60),
+    ("lose", 0, 4),
+    ("append", 0, 6),
+    ("let work go",),
+    ("wait", 150),
+]
+"""What was delivered, and in part committed, is lost, and its offsets are given again."""
 
 
 @pytest.mark.timeout(300)
 @example(CROSSED)
+@example(LOST)
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(STEPS, min_size=4, max_size=25))
 def test_whatever_happens_every_record_is_delivered_in_order_and_none_is_committed_before(

@@ -33,12 +33,13 @@ class SlowReads(MemoryLog):
         *,
         limit: int = 500,
         timeout_s: float = 0.0,
+        epoch: int | None = None,
     ) -> dict[TopicPartition, list[Entry]]:
         if not self.gate.is_set():
             self.held += 1
             await self.gate.wait()
             timeout_s = 0.0
-        return await super().read(positions, limit=limit, timeout_s=timeout_s)
+        return await super().read(positions, limit=limit, timeout_s=timeout_s, epoch=epoch)
 
 
 async def test_a_read_that_crosses_a_rebalance_loses_nothing_and_commits_nothing(

@@ -11,7 +11,14 @@ from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
 from mode import Service
 
-from ...storage.log import Entry, Fence, FencedError, TopicPartition, UnreachableError
+from ...storage.log import (
+    Entry,
+    Fence,
+    FencedError,
+    TopicPartition,
+    TruncatedError,
+    UnreachableError,
+)
 from .flow import keep_on_resume
 from .in_flight import InFlight
 from .membership import Membership
@@ -82,7 +89,9 @@ class Consumer(InFlight):
         """Wait for records from the positions; none where other partitions are to be read too."""
         limit = self._read_size.entries(positions)
         reading = asyncio.ensure_future(
-            self._link.log.read(positions, limit=limit, timeout_s=LONGEST_READ_S)
+            self._link.log.read(
+                positions, limit=limit, timeout_s=LONGEST_READ_S, epoch=self._log_epoch
+            )
         )
         self._reading = reading
         try:
@@ -117,6 +126,9 @@ class Consumer(InFlight):
             self.log.warning("log out of reach, trying again: %s", error)
             await asyncio.sleep(0.2)
             return {}
+        except TruncatedError as error:
+            await self._lost(error)
+            return {}
         records: dict[TP, list[Fetched]] = {}
         for place, entries in found.items():
             tp = TP(*place)
@@ -124,6 +136,28 @@ class Consumer(InFlight):
             self._highwaters[tp] = max(self._highwaters.get(tp, 0), entries[-1].offset + 1)
             self._read_size.measure(tp.topic, entries)
         return records
+
+    async def _lost(self, error: TruncatedError) -> None:
+        """Begin anew from what the log still has: what was made of the rest is lost, too.
+
+        Tables hold what was lost, and are built from their changelogs at a start only.
+        """
+        if self.app.tables.changelog_topics:
+            await self.crash(error)
+            return
+        self.log.error("%s: taking it up from there", error)
+        for place, start in error.starts.items():
+            tp = TP(*place)
+            if self.app.client_only:
+                self._sought(tp, start, self._positions.assignment)
+            elif tp in self._read_offset_beside:
+                self._read_offset_beside[tp] = start
+        if self.app.client_only:
+            self._log_epoch = self._link.log.epoch
+            return
+        # the epoch stays until partitions are taken again: what was read in it is not committed
+        self._positions.revoke()
+        self.membership.rejoin()
 
     def _to_message(self, tp: TP, record: Fetched) -> ConsumerMessage:
         entry = record.entry
@@ -228,11 +262,19 @@ class Consumer(InFlight):
         for partition, topics in by_partition.items():
             try:
                 await self._patience.ask(
-                    self._link.log.commit, fence.group, partition, topics, fence=fence
+                    self._link.log.commit,
+                    fence.group,
+                    partition,
+                    topics,
+                    fence=fence,
+                    epoch=self._log_epoch,
                 )
             except FencedError:
                 self.log.warning("fenced in generation %s: joining again", fence.generation)
                 self.membership.rejoin()
+                return False
+            except TruncatedError as error:
+                await self._lost(error)
                 return False
         return True
 

@@ -25,6 +25,8 @@ class OwnedPartitions(base.Consumer):
         self._positions = Positions()
         self._patience = Patience(lambda: self.app.should_stop)
         self._highwaters: dict[TP, int] = {}
+        self._log_epoch = 0
+        """The log's epoch in which the positions were taken."""
         self._owned: set[TP] = set()
         self._read_offset_beside: dict[TP, int] = {}
         """How far topics are read that are never committed: those of replies."""
@@ -42,6 +44,7 @@ class OwnedPartitions(base.Consumer):
     async def take(self, assigned: set[TP], generation: int) -> None:
         """Own the partitions from now on, in this generation; they are read once sought."""
         self._owned = set(assigned)
+        self._log_epoch = self._link.log.epoch
         self._positions.assign()
         self._delivered.clear()
         self.app.consumer_generation_id = generation
@@ -166,6 +169,7 @@ class OwnedPartitions(base.Consumer):
     async def _follow(self, topics: set[str]) -> None:
         """Read what comes from now on, in no group: an app that only asks reads its replies so."""
         if not self._owned:
+            self._log_epoch = self._link.log.epoch
             self._positions.assign()
         for topic in topics:
             for number in range(self._link.partitions[topic]):

@@ -7,8 +7,10 @@
 -- Reply: join, leave, gone: generation, state, 1 if the member has joined it, leader | beat: the same, and the links
 --   of silent members by member | assign: 1 if it is stored | assignment: the assignment or nil |
 --   members: generation, metadata by member, whose lease has lapsed, and the links of silent members by member
+-- part: opening
 -- A link is until when its member may be silent, and the connection that it beats over.
 local STATE, LEASES, META, JOINED, ASSIGNMENTS, LINKS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local LEFT_OUT = 1000 -- generations
 local verb, member = ARGV[1], ARGV[2]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -65,9 +67,11 @@ local function close_barrier()
     table.sort(all)
     leader = all[1]
   end
-  generation = generation + 1
+  local run, before = server_run(), redis.call('HGET', STATE, 'run')
+  -- a server that lost its last writes must not give a generation again that somebody may still claim to be of
+  generation = generation + ((before and before ~= run) and LEFT_OUT or 1)
   redis.call('DEL', ASSIGNMENTS)
-  redis.call('HSET', STATE, 'generation', text(generation), 'leader', leader)
+  redis.call('HSET', STATE, 'generation', text(generation), 'leader', leader, 'run', run)
   enter('syncing')
 end
 

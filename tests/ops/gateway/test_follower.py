@@ -178,8 +178,11 @@ class Faltering(MemoryLog):
         *,
         limit: int = 500,
         timeout_s: float = 0.0,
+        epoch: int | None = None,
     ) -> dict[TopicPartition, list[Entry]]:
-        return await super().read(positions, limit=limit, timeout_s=min(timeout_s, 0.05))
+        return await super().read(
+            positions, limit=limit, timeout_s=min(timeout_s, 0.05), epoch=epoch
+        )
 
 
 async def test_events_that_came_while_the_log_was_out_of_reach_are_seen_after() -> None:

@@ -41,6 +41,7 @@ async def test_everything_of_a_partition_number_shares_a_slot(
     assert keys == [
         tag + rest
         for rest in (
+            b":epochs",
             b":fence:g",
             b":index:a",
             b":index:b",

@@ -29,7 +29,14 @@ def test_only_the_connection_talks_to_the_server():
 def test_every_script_is_run_by_the_typed_functions_and_by_nothing_else():
     scripts = {path.stem for path in (FOLDER / "lua").glob("*.lua")}
     run_in = {name: set(re.findall(r'\bscript\("(\w+)"\)', text)) for name, text in SOURCES.items()}
-    typed = {"scripts", "group_scripts", "admission_scripts", "session_scripts", "lease"}
+    typed = {
+        "scripts",
+        "group_scripts",
+        "admission_scripts",
+        "session_scripts",
+        "epoch_scripts",
+        "lease",
+    }
     assert set[str]().union(*(run_in[name] for name in typed)) == scripts
     assert {name for name, run in run_in.items() if run} == typed
 

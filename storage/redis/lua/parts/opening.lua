@@ -1,0 +1,30 @@
+-- Part of other scripts. The server's last writes may be lost when it ends, and offsets are then given again. So the
+-- first write to a stream, or look at it, in a run of the server notes where the stream ends: an epoch begins there.
+local MOST_EPOCHS = 16
+
+local function server_run() -- '' where the user may not ask
+  local info = redis.pcall('INFO', 'server')
+  local at = type(info) == 'string' and string.find(info, 'run_id:', 1, true)
+  return at and string.sub(info, at + 7, at + 46) or ''
+end
+
+local function next_offset(stream)
+  local info = redis.pcall('XINFO', 'STREAM', stream)
+  if info.err then return 0 end
+  for at = 1, #info, 2 do
+    if info[at] == 'last-generated-id' then return tonumber(string.match(info[at + 1], '^0%-(%d+)$') or '0') end
+  end
+end
+
+-- Return the epochs of a stream, newest first: 'run:offset run:offset'.
+local function opened(epochs, topic, stream, run)
+  local known = redis.call('HGET', epochs, topic) or ''
+  if run == '' or string.sub(known, 1, #run) == run then return known end
+  local kept, count = run .. ':' .. string.format('%.0f', next_offset(stream)), 1
+  for epoch in string.gmatch(known, '%S+') do
+    if count == MOST_EPOCHS then break end
+    kept, count = kept .. ' ' .. epoch, count + 1
+  end
+  redis.call('HSET', epochs, topic, kept)
+  return kept
+end
