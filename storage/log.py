@@ -8,7 +8,8 @@ name of a sequence up to its first slash is its *scope*: what is known of a scop
 partition number is kept, archived and forgotten together.
 
 A writer that owns a partition for a consumer group may pass a *fence*: the generation in which it
-claimed the partition. A call whose generation is older than the newest claim changes nothing.
+claimed the partition. A call whose generation is older than the newest claim changes nothing, nor
+does one whose epoch is past.
 
 A server may lose its last writes when it ends, or when a replica takes over: the offsets of what
 was lost are given again. `Log.epoch` grows where that is noticed, so whoever follows a partition
@@ -77,6 +78,12 @@ class Fence:
 
     group: str
     generation: int
+    epoch: int | None = None
+    """`Log.epoch` when the owner took its positions; None for who follows nothing.
+
+    Once something has been lost since, what the owner wrote may be gone, or made of what is gone:
+    it is fenced off, and begins anew from what is committed.
+    """
 
 
 class Log(Protocol):
@@ -113,7 +120,7 @@ class Log(Protocol):
         """Append all or none; return the first entry's offset.
 
         Raises:
-            FencedError: the fence is older than the partition's newest claim.
+            FencedError: the fence is older than the partition's newest claim, or its epoch is past.
         """
         ...
 
@@ -137,7 +144,7 @@ class Log(Protocol):
         some are stored already and others are not, somebody else has written something else.
 
         Raises:
-            FencedError: the fence is older than the partition's newest claim.
+            FencedError: the fence is older than the partition's newest claim, or its epoch is past.
             GapError: a batch starts beyond the end of its sequence.
             OverlapError: it starts before the end of its sequence and ends after it; or batches
                 that belong together are partly stored.
@@ -248,7 +255,7 @@ class Log(Protocol):
         """Store, by topic, the next offset the group would read.
 
         Raises:
-            FencedError: the fence is older than the partition's newest claim.
+            FencedError: the fence is older than the partition's newest claim, or its epoch is past.
             TruncatedError: entries before one of the offsets were lost since the epoch.
         """
         ...

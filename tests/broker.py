@@ -1,5 +1,6 @@
 """A log server of a test's own: Valkey with a password on a loopback port, to be killed."""
 
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -74,6 +75,12 @@ class Broker:
     def log(self) -> str:
         """Return the end of what the server said."""
         return (self._folder / "valkey.log").read_text(errors="replace")[-2000:]
+
+    def lose(self, size_bytes: int) -> None:
+        """Cut so much off the end of what a server that was killed had written."""
+        assert self._process is None, "kill the server first"
+        (newest,) = (self._folder / "appendonlydir").glob("*.incr.aof")
+        os.truncate(newest, max(0, newest.stat().st_size - size_bytes))
 
     def kill(self) -> None:
         """End the server by SIGKILL."""

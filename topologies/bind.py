@@ -1,11 +1,11 @@
 """Stages onto Faust: one app, one agent and one consumer group a stage."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import faust
 
-from ..storage.log import Fence, Groups
+from ..storage.log import Groups
 from .delivery import Delivery, Observer
 from .engine.transport import Transport
 from .keyed_runner import KeyedRunner
@@ -63,7 +63,7 @@ def bind(
                 topic=message.topic,
                 partition=message.partition,
                 offset=message.offset,
-                fence=Fence(app.conf.id, message.generation_id),
+                fence=cast("Any", app.consumer).fence_of(message.generation_id),
                 done=event.ack,
             )
             # the consumer keeps messages until they are committed: what a stage holds is counted

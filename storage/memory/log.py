@@ -63,6 +63,8 @@ class MemoryLog(MemoryIngress):
     def _check(self, fence: Fence | None, partition: int) -> None:
         if fence is None:
             return
+        if fence.epoch not in {None, self.epoch}:
+            raise FencedError("the log has lost its last entries since")
         owner = self._fences.get((fence.group, partition), fence.generation)
         if owner > fence.generation:
             raise FencedError(f"generation {owner} owns the partition")

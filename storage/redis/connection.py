@@ -10,7 +10,7 @@ import redis.asyncio
 from redis.exceptions import BusyLoadingError, NoPermissionError, NoScriptError, RedisError
 
 from ..errors import UnreachableError
-from .calls import Call
+from .calls import Call, info_field
 from .errors import translated
 from .keys import Keys
 from .links import name_of, run_id_of
@@ -40,6 +40,8 @@ class RedisConnection:
         self.keys = Keys(settings.namespace)
         self.run_id = ""
         """Of the server that answered the newest connection; empty where it is secret."""
+        self.met_ms = 0
+        """When the first connection to it was made, in its own Unix milliseconds."""
         self._commands = self._client()
         # a cancelled blocking read then costs no other command its connection
         self._blocking = self._client()
@@ -63,7 +65,10 @@ class RedisConnection:
         await connection.on_connect()
         try:
             await connection.send_command("INFO", "server")
-            self.run_id = run_id_of(await connection.read_response())
+            info = await connection.read_response()
+            run_id = run_id_of(info)
+            if run_id != self.run_id:
+                self.run_id, self.met_ms = run_id, int(info_field(info, "server_time_usec")) // 1000
         except NoPermissionError:
             self.run_id = ""  # what the server has lost is then not noticed
 

@@ -19,9 +19,9 @@ class Loss:
 
 
 async def losses_since(
-    connection: RedisConnection, places: Sequence[TopicPartition], run: str
+    connection: RedisConnection, places: Sequence[TopicPartition], run: str, met_ms: int
 ) -> list[Loss]:
-    """Tell for each partition what was lost since a run; an empty one lost nothing.
+    """Tell for each partition what was lost since a run was met; an empty one lost nothing.
 
     Raises:
         UnreachableError, UnusableServerError: as `RedisConnection`.
@@ -30,7 +30,7 @@ async def losses_since(
         Call(
             script("epoch"),
             [connection.keys.epochs(number), connection.keys.stream(topic, number)],
-            [topic, run],
+            [topic, run, met_ms],
         )
         for topic, number in places
     ]

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import structlog
 
 from ..entries import TopicPartition
-from ..errors import UnreachableError
+from ..errors import FencedError, UnreachableError
+from ..log import Fence
 from ..truncations import Truncations
 from .connection import RedisConnection
 from .epoch_scripts import Loss, losses_since
@@ -32,6 +33,8 @@ class Epochs:
         self._connection = connection
         self._run = ""
         """The run in which everything in ``_seen`` was there."""
+        self._met_ms = 0
+        """When it was first met, in the server's Unix milliseconds."""
         self._seen: dict[TopicPartition, int] = {}
         """The offset after the last entry that was read or written."""
         self._truncations = Truncations()
@@ -50,6 +53,11 @@ class Epochs:
     def check(self, positions: Mapping[TopicPartition, int], epoch: int | None) -> None:
         """Raise `TruncatedError` where entries before a position were lost since the epoch."""
         self._truncations.check(positions, epoch)
+
+    def allow(self, fence: Fence | None) -> None:
+        """Raise `FencedError` where something was lost since the fence's epoch."""
+        if fence is not None and fence.epoch not in {None, self.number}:
+            raise FencedError("the server has lost its last writes since")
 
     async def follow(self, positions: Mapping[TopicPartition, int]) -> None:
         """Take note of positions: what is before them has been seen."""
@@ -70,7 +78,7 @@ class Epochs:
         """Have it noted where the partitions end, in the run that everything else was seen in."""
         for _ in range(MOST_RUNS):
             await self.enter()
-            losses = await losses_since(self._connection, places, "")
+            losses = await losses_since(self._connection, places, "", 0)
             if all(loss.run == self._run for loss in losses):
                 return
         raise self.restless()
@@ -89,12 +97,14 @@ class Epochs:
             return
         async with self._entering:
             for _ in range(MOST_RUNS):
-                run, places = self._connection.run_id, list(self._seen)
+                run, met_ms = self._connection.run_id, self._connection.met_ms
+                places = list(self._seen)
                 if run == self._run:
                     return
-                losses = await losses_since(self._connection, places, self._run)
+                since = (self._run, self._met_ms)
+                losses = await losses_since(self._connection, places, *since)
                 if all(loss.run == run for loss in losses):
-                    self._run = run
+                    self._run, self._met_ms = run, met_ms
                     self._judge(dict(zip(places, losses, strict=True)))
         if self._connection.run_id != self._run:
             raise self.restless()

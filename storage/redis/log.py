@@ -1,6 +1,7 @@
 """The log on Redis or Valkey: one stream a partition, contiguous ids, server-side scripts."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from ..log import (
@@ -18,6 +19,7 @@ from ..names import check_partitions, check_topic
 from .calls import info_field
 from .connection import RedisConnection
 from .epochs import MOST_RUNS, Epochs
+from .scripts import RestartedError
 from .sequences import RedisSequences
 
 T = TypeVar("T")
@@ -89,11 +91,11 @@ class RedisLog(RedisSequences):
         *,
         fence: Fence | None = None,
     ) -> int:
-        run = self._connection.run_id
-        first = await self._scripts.append(topic, partition, entries, fence)
+        run, first = await self._written(
+            fence, lambda run: self._scripts.append(topic, partition, entries, fence, run)
+        )
         if first is None:
             return (await self.span(topic, partition)).next
-        await self._epochs.enter()
         self._epochs.saw((topic, partition), first + len(entries), run)
         return first
 
@@ -105,12 +107,27 @@ class RedisLog(RedisSequences):
         fence: Fence | None = None,
         together: bool = False,
     ) -> list[bool]:
-        run = self._connection.run_id
-        written = await self._scripts.append_at(partition, batches, fence, together=together)
-        await self._epochs.enter()
+        append_at = partial(self._scripts.append_at, partition, batches, fence, together=together)
+        run, written = await self._written(fence, append_at)
         for batch, following in zip(batches, written, strict=True):
             self._epochs.saw((batch.topic, partition), following, run)
         return [bool(following) for following in written]
+
+    async def _written(
+        self, fence: Fence | None, write: Callable[[str], Awaitable[T]]
+    ) -> tuple[str, T]:
+        """Write as long as the fence's epoch lasts; return the server's run, and the reply."""
+        for _ in range(MOST_RUNS):
+            await self._epochs.enter()
+            self._epochs.allow(fence)
+            before = self._connection.run_id
+            try:
+                reply = await write(self._epochs.run if fence and fence.epoch is not None else "")
+            except RestartedError:
+                continue
+            await self._epochs.enter()
+            return before, reply
+        raise self._epochs.restless()
 
     async def trim(self, topic: str, partition: int, before: int) -> int:
         first, more = await self._scripts.trim(topic, partition, before)
@@ -206,13 +223,13 @@ class RedisLog(RedisSequences):
         epoch: int | None = None,
     ) -> None:
         positions = {(topic, partition): offset for topic, offset in offsets.items()}
-        for _ in range(MOST_RUNS):
-            await self._epochs.enter()
+
+        async def store(run: str) -> None:
             self._epochs.check(positions, epoch)
-            run = "" if epoch is None else self._epochs.run
-            if await self._scripts.commit(group, partition, offsets, fence, run):
-                return
-        raise self._epochs.restless()
+            known = run if epoch is None else self._epochs.run
+            await self._scripts.commit(group, partition, offsets, fence, known)
+
+        await self._written(fence, store)
 
     async def committed(self, group: str, topic: str, partition: int) -> int | None:
         async def stored() -> int | None:

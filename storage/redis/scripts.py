@@ -39,11 +39,16 @@ TRIM_ENTRIES = 10_000
 """Entries that one `LogScripts.trim` removes, so that no other client waits long."""
 
 
+class RestartedError(Exception):
+    """Another run of the server answers than the one given: nothing was done."""
+
+
 class LogScripts:
     """The scripts of the log, in one namespace of one server.
 
-    All methods raise what `RedisConnection` does, and `UnusableServerError` where a stream holds
-    an entry id that a foreign program wrote.
+    All methods raise what `RedisConnection` does, `UnusableServerError` where a stream holds an
+    entry id that a foreign program wrote, and `RestartedError` where another run of the server
+    answers than the one given (empty for any).
     """
 
     def __init__(self, connection: RedisConnection) -> None:
@@ -65,7 +70,7 @@ class LogScripts:
     # -- writing
 
     async def append(
-        self, topic: str, partition: int, entries: Sequence[NewEntry], fence: Fence | None
+        self, topic: str, partition: int, entries: Sequence[NewEntry], fence: Fence | None, run: str
     ) -> int | None:
         """Append all or none; return the first entry's offset, None where there are no entries.
 
@@ -79,7 +84,7 @@ class LogScripts:
         ]
         if fence:
             keys.append(self._keys.fence(fence.group, partition))
-        arguments: list[Any] = [topic, _generation(fence)]
+        arguments: list[Any] = [topic, _generation(fence), run]
         for entry in entries:
             words = words_of(entry)
             stamp = "" if entry.timestamp_ms is None else entry.timestamp_ms
@@ -94,6 +99,7 @@ class LogScripts:
         partition: int,
         batches: Sequence[SequenceBatch],
         fence: Fence | None,
+        run: str,
         *,
         together: bool,
     ) -> list[int]:
@@ -108,7 +114,7 @@ class LogScripts:
             self._keys.epochs(partition),
             self._keys.fence(fence.group if fence else "", partition),
         ]
-        arguments: list[Any] = [_generation(fence), int(together)]
+        arguments: list[Any] = [_generation(fence), run, int(together)]
         for batch in batches:
             topic, scope = batch.topic, scope_of(batch.sequence)
             keys += (
@@ -228,10 +234,8 @@ class LogScripts:
         offsets: Mapping[str, int],
         fence: Fence | None,
         run: str,
-    ) -> bool:
+    ) -> None:
         """Store a group's next offset of each topic, all or none.
-
-        Returns False, and stores nothing, where another run of the server answers than this.
 
         Raises:
             FencedError: the fence is older than the partition's newest claim.
@@ -241,11 +245,7 @@ class LogScripts:
         arguments: list[Any] = [_generation(fence), run]
         for topic, offset in offsets.items():
             arguments += (check_topic(topic), offset)
-        reply = await self._connection.run(Call(script("commit"), keys, arguments))
-        if reply[0] == b"RESTARTED":
-            return False
-        self._accepted(reply)
-        return True
+        self._accepted(await self._connection.run(Call(script("commit"), keys, arguments)))
 
     async def claim(self, group: str, generation: int, partitions: Sequence[int]) -> None:
         """Fence partitions off from older generations of a group.
@@ -272,6 +272,8 @@ class LogScripts:
             return list(reply[1:])
         if word == b"FENCED":
             raise FencedError(f"generation {int(reply[1])} owns the partition")
+        if word == b"RESTARTED":
+            raise RestartedError
         if word == b"FOREIGN":
             raise self.foreign_entry(reply[1].decode())
         batch, end = batches[int(reply[1])], int(reply[2])

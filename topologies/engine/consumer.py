@@ -30,6 +30,16 @@ LONGEST_READ_S = 5.0
 """How long a read waits for a record; it ends sooner where a partition is to be read as well."""
 
 
+class LostTablesError(Exception):
+    """What tables were made of is lost; a worker that is started builds them anew."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the server lost its last writes, of which tables may have been made: start this "
+            "worker again, and it builds them from what there is"
+        )
+
+
 class Consumer(InFlight):
     """A member of the app's consumer group on the log.
 
@@ -118,6 +128,9 @@ class Consumer(InFlight):
         if not positions:
             await asyncio.sleep(0.01)
             return {}
+        if self._link.log.epoch != self._log_epoch:
+            await self._begin_anew()
+            return {}
         epochs = {TP(*place): self._positions.epoch(TP(*place)) for place in positions}
         generation = self.app.consumer_generation_id
         try:
@@ -126,9 +139,8 @@ class Consumer(InFlight):
             self.log.warning("log out of reach, trying again: %s", error)
             await asyncio.sleep(0.2)
             return {}
-        except TruncatedError as error:
-            await self._lost(error)
-            return {}
+        except TruncatedError:
+            return {}  # the next call begins anew
         records: dict[TP, list[Fetched]] = {}
         for place, entries in found.items():
             tp = TP(*place)
@@ -137,27 +149,21 @@ class Consumer(InFlight):
             self._read_size.measure(tp.topic, entries)
         return records
 
-    async def _lost(self, error: TruncatedError) -> None:
-        """Begin anew from what the log still has: what was made of the rest is lost, too.
+    async def _begin_anew(self) -> None:
+        """Take it up from what is committed: what was read or made since may be lost.
 
         Tables hold what was lost, and are built from their changelogs at a start only.
         """
-        if self.app.tables.changelog_topics:
-            await self.crash(error)
-            return
-        self.log.error("%s: taking it up from there", error)
-        for place, start in error.starts.items():
-            tp = TP(*place)
-            if self.app.client_only:
-                self._sought(tp, start, self._positions.assignment)
-            elif tp in self._read_offset_beside:
-                self._read_offset_beside[tp] = start
-        if self.app.client_only:
-            self._log_epoch = self._link.log.epoch
-            return
-        # the epoch stays until partitions are taken again: what was read in it is not committed
-        self._positions.revoke()
-        self.membership.rejoin()
+        self.log.error("the server lost its last writes: beginning anew from what is committed")
+        if self.app.client_only:  # who asked in vain asks again
+            topics = {tp.topic for tp in self._owned}
+            self._owned.clear()
+            await self._follow(topics)
+        elif self.app.tables.changelog_topics:
+            await self.crash(LostTablesError())
+        else:
+            self._positions.revoke()
+            self.membership.rejoin()
 
     def _to_message(self, tp: TP, record: Fetched) -> ConsumerMessage:
         entry = record.entry
@@ -258,7 +264,7 @@ class Consumer(InFlight):
         by_partition: dict[int, dict[str, int]] = {}
         for tp, offset in offsets.items():
             by_partition.setdefault(tp.partition, {})[tp.topic] = offset
-        fence = self.fence
+        fence = self.fence_of(self.app.consumer_generation_id)
         for partition, topics in by_partition.items():
             try:
                 await self._patience.ask(
@@ -267,18 +273,13 @@ class Consumer(InFlight):
                     partition,
                     topics,
                     fence=fence,
-                    epoch=self._log_epoch,
                 )
-            except FencedError:
-                self.log.warning("fenced in generation %s: joining again", fence.generation)
+            except FencedError as error:
+                self.log.warning("fenced in generation %s: %s", fence.generation, error)
                 self.membership.rejoin()
-                return False
-            except TruncatedError as error:
-                await self._lost(error)
                 return False
         return True
 
-    @property
-    def fence(self) -> Fence:
-        """The right to write in the present generation."""
-        return Fence(self.app.conf.id, self.app.consumer_generation_id)
+    def fence_of(self, generation: int) -> Fence:
+        """Return the right to write in a generation, for as long as the log loses nothing."""
+        return Fence(self.app.conf.id, generation, self._log_epoch)

@@ -77,7 +77,9 @@ class OwnedPartitions(base.Consumer):
         assignment = self._positions.assignment
         for tp in list(self._owned):
             committed = self._read_offset_beside.get(tp)
-            if committed is None:
+            if committed is not None:
+                committed = min(committed, (await self._span(tp)).next)
+            else:
                 committed = await self._patience.ask(
                     self._link.log.committed, self.app.conf.id, tp.topic, tp.partition
                 )

@@ -134,7 +134,7 @@ class Producer(base.Producer):
         elif REPLY_TO in dict(headers or ()):
             return None
         generation = self.app.consumer_generation_id
-        return Fence(self.app.conf.id, generation) if generation else None
+        return cast("Any", self.app.consumer).fence_of(generation) if generation else None
 
     async def send_and_wait(self, *args: Any, **kwargs: Any) -> RecordMetadata:
         """Append the record and return its partition and offset."""

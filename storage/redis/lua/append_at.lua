@@ -1,15 +1,18 @@
 -- Append at positions within one slot: every batch is judged, in order, before the first is written.
 -- KEYS: epochs, fence (or any key of the slot), then per batch: stream, scope, index, time index
--- ARGV: generation or '', together (0/1), then per batch: name in its scope, start, end, last (0/1),
+-- ARGV: generation or '', the run of the server that the writer knows or '', together (0/1), then per batch: name in its scope, start, end, last (0/1),
 --   by start (0/1), continues (0/1), key, count, values...
 -- Reply: OK and for each the offset after its last entry, 0 where it is already stored | FENCED and the owner |
---   FOREIGN and the stream | GAP, OVERLAP, CLOSED or FORGOTTEN, the batch's number from 0, and where its sequence ends
+--   RESTARTED | FOREIGN and the stream | GAP, OVERLAP, CLOSED or FORGOTTEN, the batch's number from 0, and where its sequence ends
 -- part: opening
 local FIELDS = 8 -- of a batch in ARGV, before its values
 if ARGV[1] ~= '' then
   local owner = redis.call('GET', KEYS[2])
   if owner and tonumber(owner) > tonumber(ARGV[1]) then return { 'FENCED', owner } end
 end
+
+local run = server_run()
+if ARGV[2] ~= '' and ARGV[2] ~= run then return { 'RESTARTED' } end
 
 local ends, begun = {}, {}
 
@@ -48,7 +51,7 @@ local function refusal_of(scope, ending, first, continues)
 end
 
 local plan = {}
-local at, key = 3, 3
+local at, key = 4, 3
 while at <= #ARGV do
   local scope = KEYS[key + 1]
   local ending = ending_of(scope, ARGV[at])
@@ -66,7 +69,7 @@ while at <= #ARGV do
   key = key + 4
 end
 
-if ARGV[2] == '1' then -- new ones beside stored ones were made from a state that is past
+if ARGV[3] == '1' then -- new ones beside stored ones were made from a state that is past
   for i, step in ipairs(plan) do
     if step.new ~= plan[1].new then
       local old = plan[step.new and 1 or i]
@@ -81,13 +84,11 @@ local now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local now = string.format('%.0f', now_ms)
 
 local clean = {} -- streams without ids other than 0-n; after such an id, ours would be refused
-local run
 for _, step in ipairs(plan) do
   local stream = KEYS[step.key]
   if step.new and not clean[stream] then
     if redis.call('XRANGE', stream, '1', '+', 'COUNT', 1)[1] then return { 'FOREIGN', stream } end
     clean[stream] = true
-    run = run or server_run()
     opened(KEYS[1], string.match(ARGV[step.at], '^[^:]+'), stream, run)
   end
 end

@@ -1,16 +1,13 @@
 #!lua flags=allow-oom
 -- Store a group's next offsets of one partition number.
 -- KEYS: offsets, fence
--- ARGV: generation or '', the run of the server that the offsets are of, or '', then topic and offset pairs
--- Reply: OK | FENCED and the owner | RESTARTED and the present run: the offsets may be of entries that were lost
+-- ARGV: generation or '', the run of the server that the offsets are of or '', then topic and offset pairs
+-- Reply: OK | FENCED and the owner | RESTARTED: the offsets may be of entries that were lost
 -- part: opening
 if ARGV[1] ~= '' then
   local owner = redis.call('GET', KEYS[2])
   if owner and tonumber(owner) > tonumber(ARGV[1]) then return { 'FENCED', owner } end
 end
-if ARGV[2] ~= '' then
-  local run = server_run()
-  if run ~= ARGV[2] then return { 'RESTARTED', run } end
-end
+if ARGV[2] ~= '' and ARGV[2] ~= server_run() then return { 'RESTARTED' } end
 for at = 3, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1]) end
 return { 'OK' }

@@ -23,6 +23,8 @@ STARVES_S = 6.0
 BUSY_LOOPS = 4
 """Beside everything, on as many processors as there are."""
 OUT_OF_MEMORY_S = 4.0
+LOSES_BYTES = (300, 900, 3_000, 100_000)
+"""From one small write to about a second of audio with all that was made of it."""
 
 
 class Workers(Protocol):
@@ -80,6 +82,18 @@ def server_killed(broker: Broker) -> Fault:
     def strike(choice: random.Random) -> None:
         broker.kill()
         time.sleep(choice.choice((0.0, 1.0, 3.0)))
+        broker.start()
+
+    return strike
+
+
+def server_cut(broker: Broker) -> Fault:
+    """The server dies, and comes back without the last of what it had acknowledged."""
+
+    def strike(choice: random.Random) -> None:
+        broker.kill()
+        broker.lose(choice.choice(LOSES_BYTES))
+        time.sleep(choice.choice((0.0, 1.0)))
         broker.start()
 
     return strike

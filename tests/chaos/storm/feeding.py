@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from rhapsode.storage.log import Log, SequenceBatch, UnreachableError
+from rhapsode.storage.log import GapError, Log, SequenceBatch, UnreachableError
 from rhapsode.storage.opening import open_log
 
 from .foreign import PARTITIONS, SOURCE
@@ -60,6 +60,10 @@ class Feeder:
                 await log.append_at(partition, [batch])
             except UnreachableError:
                 await asyncio.sleep(0.1)
+            except GapError:  # the server lost the end of what it had: it is sent again
+                state = await log.sequence_state(SOURCE, partition, "feed")
+                self.sent[partition] = state.next
+                return
             else:
                 self.sent[partition] = first + PER_PERIOD
                 return

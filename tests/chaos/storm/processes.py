@@ -16,6 +16,7 @@ from rhapsode.topologies.registry import STAGE_NAMES
 FOREIGN = Path(__file__).with_name("foreign.py")
 STARTS_S = 60.0
 LEAVES_S = 20.0
+LOST = b"the server lost its last writes"
 
 
 def _leave(process: "subprocess.Popen[bytes]", name: str, log: Path, works: bytes) -> None:
@@ -52,6 +53,8 @@ class ForeignWorkers:
         """By process id."""
         self.crashed = 0
         """How many ended though nobody ended them."""
+        self.began_anew = 0
+        """How many ended because what their tables were made of was lost."""
 
     def start(self) -> None:
         """Start all."""
@@ -85,9 +88,18 @@ class ForeignWorkers:
     def restart(self) -> None:
         """Start what is missing; what nobody killed is counted."""
         ended = [one for one in self._processes if one.poll() is not None]
-        self.crashed += sum(one.returncode != -signal.SIGKILL for one in ended)
+        for one in ended:
+            if LOST in self._logs[one.pid].read_bytes():
+                self.began_anew += 1
+            else:
+                self.crashed += one.returncode != -signal.SIGKILL
         self._processes = [one for one in self._processes if one not in ended]
         self.start()
+
+    def supervise(self) -> None:
+        """Start again who ended by itself; who was killed is started by who killed it."""
+        if any(one.poll() not in {None, -signal.SIGKILL} for one in self._processes):
+            self.restart()
 
     def leave(self, choice: random.Random) -> None:
         """Have one leave, and another join."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import msgspec
 from broker import Broker
 from system import Running, free_port, rhapsode
@@ -39,11 +40,15 @@ class Outcome:
     foreign: Verdict = field(default_factory=lambda: Verdict(0, 0, 0, 0))
     crashed: int = 0
     """Foreign workers that ended though nobody ended them."""
+    began_anew: int = 0
+    """Foreign workers that ended because what their tables were made of was lost."""
     tables_wrong: int = 0
     sessions: int = 0
     refused: int = 0
     """Stories that were not accepted, as the log was away."""
     unfinished: list[str] = field(default_factory=list[str])
+    cut_off: list[str] = field(default_factory=list[str])
+    """Sessions that were lost whole with the server's end: the gateway knows nothing of them."""
     differing: list[str] = field(default_factory=list[str])
     troubles: list[str] = field(default_factory=list[str])
 
@@ -51,6 +56,8 @@ class Outcome:
     def held(self) -> bool:
         """Whether every promise was kept."""
         broken = self.unfinished or self.differing or self.troubles
+        if self.cut_off and not any("cut off" in name for name in self.struck):
+            return False
         return self.foreign.held and not (broken or self.crashed or self.tables_wrong)
 
     def table(self) -> str:
@@ -63,9 +70,11 @@ class Outcome:
         lines += [
             f"foreign app: {foreign.sent} records, lost {foreign.lost}, reordered "
             f"{foreign.reordered}, doubled {foreign.doubled}; workers crashed {self.crashed}, "
-            f"tables wrong {self.tables_wrong}",
+            f"begun anew as the log had lost its end {self.began_anew}, tables wrong "
+            f"{self.tables_wrong}",
             f"sessions: {self.sessions}, unfinished {len(self.unfinished)}, differing "
-            f"{len(self.differing)}; refused while the log was away {self.refused}",
+            f"{len(self.differing)}, lost whole with the log's end {len(self.cut_off)}; refused "
+            f"while the log was away {self.refused}",
             *self.troubles,
             f"seed {self.seed}: {'held' if self.held else 'BROKEN'}",
         ]
@@ -117,6 +126,7 @@ class Storm:
             "worker paused": faults.stopped_for(product, faults.PAUSES_S),
             "worker left": faults.left(product),
             "server killed": faults.server_killed(self._broker),
+            "server's end cut off": faults.server_cut(self._broker),
             "server out of memory": faults.out_of_memory(self._broker),
             "connections cut": faults.cut(self._proxy),
             "connections stalled": faults.stalled(self._proxy),
@@ -177,8 +187,13 @@ class Storm:
         """Wait until the foreign app has committed all that was there; return how long it took."""
         begun_s, wanted = time.monotonic(), dict(self._feeder.sent)
         while time.monotonic() < begun_s + RECOVERS_S:
-            if all(self._committed(number) >= end for number, end in wanted.items()):
+            # what was sent may be lost with the log's end, and is sent again
+            if all(
+                self._committed(number) >= min(end, self._feeder.sent[number])
+                for number, end in wanted.items()
+            ):
                 return time.monotonic() - begun_s
+            self._foreign.supervise()
             time.sleep(0.05)
         self.outcome.troubles.append(f"{name}: the foreign app stood still for {RECOVERS_S:.0f} s")
         return RECOVERS_S
@@ -196,6 +211,7 @@ class Storm:
     def _judge(self) -> None:
         self._catch_up("the end")
         self.outcome.crashed = self._foreign.crashed
+        self.outcome.began_anew = self._foreign.began_anew
         self._foreign.stop()
         self.outcome.foreign = judged(self._feeder.sent, asyncio.run(self._came()))
         tables = asyncio.run(self._tables())
@@ -208,6 +224,10 @@ class Storm:
             self._judge_session(session)
 
     def _judge_session(self, session: str) -> None:
+        answer = httpx.get(f"{self._system.url}/v1/sessions/{session}", trust_env=False)
+        if answer.status_code == 404:
+            self.outcome.cut_off.append(session)
+            return
         try:
             progress = self._system.wait_finished(session, ENDS_S)
         except AssertionError:

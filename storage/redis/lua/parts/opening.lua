@@ -16,11 +16,13 @@ local function next_offset(stream)
   end
 end
 
--- Return the epochs of a stream, newest first: 'run:offset run:offset'.
+-- Return the epochs of a stream, newest first: run, offset, and when that was noted (ms), 'run:12:1700000000000 ...'.
 local function opened(epochs, topic, stream, run)
   local known = redis.call('HGET', epochs, topic) or ''
   if run == '' or string.sub(known, 1, #run) == run then return known end
-  local kept, count = run .. ':' .. string.format('%.0f', next_offset(stream)), 1
+  local clock = redis.call('TIME')
+  local noted_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
+  local kept, count = string.format('%s:%.0f:%.0f', run, next_offset(stream), noted_ms), 1
   for epoch in string.gmatch(known, '%S+') do
     if count == MOST_EPOCHS then break end
     kept, count = kept .. ' ' .. epoch, count + 1
