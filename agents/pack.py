@@ -6,10 +6,12 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
 from time import time
 
+from msgspec import structs
+
 from ..codecs.hls.aac import LOOK_AHEAD_FRAMES, RunEncoder
 from ..codecs.hls.fmp4 import init_segment, media_segment
 from ..codecs.hls.grid import AAC_FRAME_SAMPLES, RUN_SEGMENTS, Grid
-from ..codecs.hls.names import INIT_NAME, SEGMENT_TYPE, segment_name
+from ..codecs.hls.names import INIT_NAME, SEGMENT_TYPE, segment_name, segment_number, segment_take
 from ..codecs.records import AudioFrame, Segment, SequenceRecord
 from ..codecs.session import Form
 from ..storage.objects.store import Objects
@@ -111,6 +113,44 @@ def _encode(run: RunEncoder, number: int, first: int, pcm: bytes, finishes: bool
     return run.take(number)
 
 
+@dataclass(slots=True)
+class _Names:
+    """Names for segments, none of which the store has with other bytes.
+
+    A store that is ahead of its log, as the log's server lost its last writes, has segments that
+    players know. Where theirs are not the bytes that are made now, ours get names of another take.
+    """
+
+    store: Objects
+    looks: bool = False
+    """Whether the store may be ahead."""
+    take: int = 1
+    """Of the next name that is not a segment's first one."""
+
+    async def given(self, segment: Segment, data: bytes) -> Segment:
+        """Return the segment with its name."""
+        if not self.looks:
+            return segment
+        name, take = segment.name, 0
+        self.looks = False  # no further than the store reaches
+        while (stored := await self.store.get(f"{segment.session}/{name}")) is not None:
+            self.looks = True
+            if stored.data == data:
+                break
+            take = max(take + 1, self.take)
+            name = segment_name(segment.number, take)
+        self.take = max(self.take, take)
+        return structs.replace(segment, name=name)
+
+
+async def as_named(segments: Sequences[Segment], derived: Segment) -> Segment:
+    """Return a derived segment under the name it has in the log, which may be of another take."""
+    for logged in await segments.records(derived.session, derived.number, derived.number + 1):
+        if segment_number(logged.name) == derived.number:
+            return structs.replace(derived, name=logged.name)
+    return derived
+
+
 @dataclass(frozen=True, slots=True)
 class Pack:
     """Cut segments on a fixed grid, encode, store; then say so."""
@@ -130,6 +170,7 @@ class Pack:
         """
         packer: Packer | None = None
         audio: SessionAudio | None = None
+        names = _Names(self.store)
         async for frame in frames:
             if packer is None or audio is None:
                 state = await self.segments.state(frame.session)
@@ -141,9 +182,11 @@ class Pack:
                 heard_from_s = session.accepted_s if state.next else None
                 turns = CodecTurns(self.turns, session, heard_from_s)
                 packer = Packer(turns, audio, state.next)
+                names = await self._names(frame.session, state.next)
             audio.feed(frame)
             while made := await packer.next():
                 segment, data = made
+                segment = await names.given(segment, data)
                 await self._store(segment, data)
                 yield (segment,)
             # also where nothing was made: what was packed long ago may be delivered again
@@ -153,6 +196,12 @@ class Pack:
                 yield (_bare_end(frame.session, 0, 0, frame.error),)
             if packer.ended():
                 return  # an encoder is large: who is done does not keep it until it is found idle
+
+    async def _names(self, session: str, number: int) -> "_Names":
+        last = await self.segments.last(session) if number else None
+        # at a session's beginning only where the log is known to have lost its end: it costs time
+        looks = bool(number or self.segments.log.epoch)
+        return _Names(self.store, looks, 1 + segment_take(last.name) if last else 1)
 
     async def given_up(
         self, session: Description, record: AudioFrame, reason: str

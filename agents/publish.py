@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import sqrt
 from typing import Any
 
@@ -10,7 +11,7 @@ import structlog
 
 from ..codecs.hls.grid import duration_s
 from ..codecs.hls.m3u8 import MediaPlaylist, render_master
-from ..codecs.hls.names import INIT_NAME, MASTER_NAME, MEDIA_NAME, PLAYLIST_TYPE
+from ..codecs.hls.names import INIT_NAME, MASTER_NAME, MEDIA_NAME, PLAYLIST_TYPE, segment_take
 from ..codecs.records import Event, Segment, SequenceRecord
 from ..codecs.session import Form
 from ..storage.objects.store import Objects
@@ -33,6 +34,8 @@ class _Shown:
 
     reported: int
     """Segments whose event is written: a playlist that lists them was in the store."""
+    seen: int = 0
+    """Segments that players have seen listed; more than the log has where it lost its end."""
     records: int = 0
     """Segment records looked at, a bare end mark included."""
     listed: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
@@ -60,7 +63,7 @@ class Publish:
                 state = await self.events.state(f"{session.session}/publish")
                 if state.closed:
                     return
-                shown = _Shown(state.next)
+                shown = _Shown(state.next, await self._seen(session, state.next))
             if segment.number < shown.reported:
                 continue  # a shorter playlist than before must never be seen
             if segment.number >= shown.records:
@@ -111,6 +114,8 @@ class Publish:
             before, ended = shown.records, new[-1].last
             shown.records += len(new)
             shown.listed += [(one.name, one.frames) for one in new if one.frames]
+            if len(shown.listed) < shown.seen and not ended:
+                continue
             text = media_playlist(session, tuple(shown.listed), ended=ended)
             stored = [self._put(session, MEDIA_NAME, text)]
             if not before:
@@ -118,6 +123,13 @@ class Publish:
             await asyncio.gather(*stored)
             if ended:
                 return
+
+    async def _seen(self, session: Description, reported: int) -> int:
+        """Return how many segments the stored playlist lists."""
+        if not (reported or self.segments.log.epoch):
+            return 0  # the session begins, and its log has lost nothing that is known
+        stored = await self.store.get(f"{session.session}/{MEDIA_NAME}")
+        return stored.data.count(b"#EXTINF:") if stored is not None else 0
 
     async def _more(self, session: Description, shown: _Shown) -> list[Segment]:
         """Return the segments that are in the log and not listed yet."""
@@ -146,13 +158,20 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
 def media_playlist(
     session: Description, listed: tuple[tuple[str, int], ...], *, ended: bool
 ) -> str:
-    """Return the media playlist of segments given as (name, AAC frames)."""
+    """Return the media playlist of segments given as (name, AAC frames).
+
+    Where a segment had to be made again with other bytes, a discontinuity begins (`segment_take`).
+    """
+    takes = [0, *(segment_take(name) for name, _ in listed)]
     return MediaPlaylist(
         target_duration_s=grid_of(session.form).target_duration_s,
         map_uri=INIT_NAME,
         segments=listed,
         program_date_time_ms=session.created_ms,
         ended=ended,
+        discontinuities=frozenset(
+            number for number, (before, take) in enumerate(pairwise(takes)) if take > before
+        ),
     ).render()
 
 

@@ -50,6 +50,8 @@ class MediaPlaylist:
     """EVENT while it grows and after; a VOD copy needs a name of its own."""
     sample_rate_hz: int = SAMPLE_RATE_HZ
     """Of the sound: how long an AAC frame lasts."""
+    discontinuities: frozenset[int] = frozenset()
+    """Segments, counted from 0, whose sound does not continue that of the one before."""
 
     def __post_init__(self) -> None:
         if self.target_duration_s < 1:
@@ -100,7 +102,9 @@ class MediaPlaylist:
             lines.append("#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES")
         lines.append(f'#EXT-X-MAP:URI="{self.map_uri}"')
         before = 0
-        for uri, frames in self.segments:
+        for number, (uri, frames) in enumerate(self.segments):
+            if number in self.discontinuities:
+                lines.append("#EXT-X-DISCONTINUITY")
             lines += (
                 f"#EXT-X-PROGRAM-DATE-TIME:{self.date_of(before)}",
                 f"#EXTINF:{self._duration_s(frames):.6f},",
@@ -193,11 +197,14 @@ def parse(text: str, sample_rate_hz: int = SAMPLE_RATE_HZ) -> MediaPlaylist:
         raise PlaylistError("something follows EXT-X-ENDLIST")
     header: dict[str, str] = {}
     segments: list[tuple[str, int]] = []
+    discontinuities: set[int] = set()
     dates: list[str] = []
     duration = ""
     for line in filter(None, body.split("\n")):
         name, _, value = line.partition(":")
-        if name == "#EXT-X-PROGRAM-DATE-TIME":
+        if name == "#EXT-X-DISCONTINUITY":
+            discontinuities.add(len(segments))
+        elif name == "#EXT-X-PROGRAM-DATE-TIME":
             dates.append(value)
         elif name == "#EXTINF":
             duration = value
@@ -214,6 +221,7 @@ def parse(text: str, sample_rate_hz: int = SAMPLE_RATE_HZ) -> MediaPlaylist:
         ended=bool(end_tag),
         kind=_kind(header),
         sample_rate_hz=sample_rate_hz,
+        discontinuities=frozenset(discontinuities),
     )
     starts = accumulate((frames for _, frames in segments), initial=0)
     wanted = [playlist.date_of(frames) for frames in starts]

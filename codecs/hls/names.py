@@ -3,6 +3,8 @@
 A playlist names its segments by these, so they are part of what a replay must give back.
 """
 
+import re
+
 INIT_NAME = "init.mp4"
 """The init segment, which EXT-X-MAP names."""
 
@@ -18,27 +20,42 @@ SEGMENT_TYPE = "audio/mp4"
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 """Content type of playlists (RFC 8216, 10)."""
 
-MOST_DIGITS = 9
-"""Of a segment's number: a billion segments are decades."""
+_SEGMENT = re.compile(r"^audio_([0-9]{3,9})(?:_([1-9][0-9]{0,5}))?\.m4s$")
+"""A billion segments are decades."""
 
 
-def segment_name(number: int) -> str:
+def segment_name(number: int, take: int = 0) -> str:
     """Return a media segment's name, such as ``audio_000.m4s``; it grows past 999.
 
+    A *take* other than 0 is for a segment that was made again with other bytes, as the log had lost
+    what the first one was made of: ``audio_017_1.m4s``. Whoever has cached the first keeps it.
+
     Raises:
-        ValueError: the number is negative.
+        ValueError: the number or the take is negative.
     """
-    if number < 0:
-        raise ValueError(f"there is no segment {number}")
-    return f"audio_{number:03d}.m4s"
+    if number < 0 or take < 0:
+        raise ValueError(f"there is no segment {number}, take {take}")
+    return f"audio_{number:03d}_{take}.m4s" if take else f"audio_{number:03d}.m4s"
+
+
+def _number_and_take(name: str) -> tuple[int, int] | None:
+    found = _SEGMENT.match(name)
+    if not found:
+        return None
+    number, take = int(found[1]), int(found[2] or 0)
+    return (number, take) if name == segment_name(number, take) else None
 
 
 def segment_number(name: str) -> int | None:
     """Return the number of a media segment, None for the name of something else."""
-    digits = name.removeprefix("audio_").removesuffix(".m4s")
-    if not (digits.isascii() and digits.isdecimal()) or len(digits) > MOST_DIGITS:
-        return None
-    return int(digits) if name == segment_name(int(digits)) else None
+    found = _number_and_take(name)
+    return None if found is None else found[0]
+
+
+def segment_take(name: str) -> int:
+    """Return which take of a media segment the name is of, 0 for the name of something else."""
+    found = _number_and_take(name)
+    return 0 if found is None else found[1]
 
 
 def content_type(name: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ...agents.frame import Framer
 from ...agents.journal import Description, Journal, Sequences, UnknownSessionError
-from ...agents.pack import Packer
+from ...agents.pack import Packer, as_named
 from ...agents.publish import master_playlist, media_playlist
 from ...agents.session_audio import SessionAudio
 from ...agents.turns import CodecTurns, Turns
@@ -86,7 +86,7 @@ async def derive(
         await compare.check_complete()
     turns = CodecTurns(Turns(2), description)
     has_packets = (await journal.of(DeviceRequest).state(session)).closed
-    deriving = [_segments(turns, audio, keep, replayed, compare)]
+    deriving = [_segments(turns, journal.of(Segment), audio, keep, replayed, compare)]
     if description.form.device is not None and (has_packets or compare is None):
         # with a window of its own: packets are quicker to make than segments
         again = SessionAudio(journal.of(AudioFrame), session)
@@ -108,6 +108,7 @@ async def derive(
 
 async def _segments(
     turns: CodecTurns,
+    segments: Sequences[Segment],
     audio: SessionAudio,
     keep: Keep,
     replayed: Replayed,
@@ -123,6 +124,7 @@ async def _segments(
     listed: list[tuple[str, int]] = []
     while segment_and_data := await packer.next():
         segment, data = segment_and_data
+        segment = await as_named(segments, segment)
         listed.append((segment.name, segment.frames))
         if compare is not None:
             await compare.segment(segment)

@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
-from standins.in_memory import System, accepted
+from standins.in_memory import System, accepted, having_lost_its_end
 from standins.recorded_objects import RecordedObjects
 
 from rhapsode.agents.pack import Pack, Packer, grid_of
@@ -15,6 +15,7 @@ from rhapsode.codecs.hls.grid import RUN_SEGMENTS
 from rhapsode.codecs.hls.names import segment_name
 from rhapsode.codecs.records import AudioFrame, Segment
 from rhapsode.codecs.session import Form, Rendition
+from rhapsode.ops.tools.replay import derive
 from rhapsode.storage.objects.store import ObjectsUnreachableError
 
 FRAME = 1024
@@ -180,3 +181,44 @@ async def test_grid_and_bit_rate_are_those_of_the_session() -> None:
     ]
     plain_bytes = sum(segment.size_bytes for segment in await plain.records(Segment, "s"))
     assert sum(segment.size_bytes for segment in segments) < 0.8 * plain_bytes
+
+
+async def ahead(frames: list[AudioFrame], *names: str) -> System:
+    """Return a system whose log lost its segments, and whose store has others' bytes."""
+    system = await accepted(form=FORM)
+    for name in names:
+        await system.store.put(f"s/{name}", b"what was made of what is lost", "audio/mp4")
+    await system.append(frames)
+    having_lost_its_end(system)
+    await system.hand(agent(system), "s", frames)
+    return system
+
+
+async def test_segments_that_players_know_keep_their_bytes_and_ours_get_other_names() -> None:
+    system = await ahead(audio(120), "audio_000.m4s", "audio_001.m4s")
+    made: list[Segment] = await system.records(Segment, "s")
+    names = [segment.name for segment in made if segment.frames]
+    assert names[:3] == ["audio_000_1.m4s", "audio_001_1.m4s", "audio_002.m4s"]
+    stored = system.recorded.of("s")
+    assert stored["audio_000.m4s"] == b"what was made of what is lost"
+    assert [sha256(stored[one.name]).hexdigest() for one in made] == [one.sha256 for one in made]
+    replayed = await derive(system.journal, "s")
+    assert replayed.segments == len(names)
+
+
+async def test_where_the_end_was_lost_twice_a_third_take_follows() -> None:
+    system = await ahead(audio(60), "audio_000.m4s", "audio_000_1.m4s")
+    made: list[Segment] = await system.records(Segment, "s")
+    assert [segment.name for segment in made][:2] == ["audio_000_2.m4s", "audio_001.m4s"]
+
+
+async def test_a_segment_that_is_stored_with_the_same_bytes_keeps_its_name() -> None:
+    frames = audio(60)
+    before = await packed(frames)
+    again = await accepted(form=FORM)
+    for name, data in before.recorded.of("s").items():
+        await again.store.put(f"s/{name}", data, "audio/mp4")
+    await again.append(frames)
+    having_lost_its_end(again)
+    await again.hand(agent(again), "s", frames)
+    assert await again.records(Segment, "s") == await before.records(Segment, "s")

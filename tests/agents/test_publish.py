@@ -3,12 +3,14 @@
 from itertools import pairwise
 
 import pytest
-from standins.in_memory import System, accepted
+from msgspec import structs
+from standins.in_memory import System, accepted, having_lost_its_end
 from standins.recorded_objects import RecordedObjects
 
 from rhapsode.agents.publish import Publish
 from rhapsode.codecs.hls import check as hls_check
 from rhapsode.codecs.hls.m3u8 import parse
+from rhapsode.codecs.hls.names import PLAYLIST_TYPE, segment_name
 from rhapsode.codecs.records import Event, Segment
 from rhapsode.storage.memory.log import MemoryLog
 
@@ -168,3 +170,20 @@ async def test_both_playlists_are_in_the_store_before_the_first_segment_is_repor
     assert "audio.m3u8" in system.store.files["s/master.m3u8"].decode()
     versions = system.recorded.versions(PLAYLIST)
     assert all(len(after) >= len(before) for before, after in pairwise(versions))
+
+
+async def test_a_playlist_never_shrinks_and_tells_where_the_sound_does_not_go_on() -> None:
+    before, system = await with_session(), await with_session()
+    await published_live(before, segments(9)[:6])
+    known = before.recorded.of("s")["audio.m3u8"]
+    await system.store.put(PLAYLIST, known, PLAYLIST_TYPE)
+    having_lost_its_end(system)  # segment 4 and what followed
+    coming = [
+        structs.replace(one, name=segment_name(one.number, int(one.number in {4, 5})))
+        for one in segments(9)
+    ]
+    await published_live(system, coming)
+    versions = [parse(text) for text in system.recorded.versions(PLAYLIST)]
+    assert [len(playlist.segments) for playlist in versions] == [6, 6, 7, 8, 9]
+    assert versions[-1].discontinuities == {4}
+    assert [name for name, _ in versions[-1].segments] == [one.name for one in coming]

@@ -27,6 +27,7 @@ from rhapsode.codecs.records import (
 )
 from rhapsode.ops.tools.replay import derive
 from rhapsode.storage.log import Log
+from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.storage.objects.memory import MemoryObjects
 from rhapsode.topologies.stage import Stage
 from rhapsode.topologies.testing import PARTITIONS, InMemorySystem
@@ -35,6 +36,12 @@ from .recorded_objects import RecordedObjects
 
 Contents = dict[tuple[str, str], list[bytes]]
 """Records by topic and sequence, in the order in which they were appended."""
+
+
+def having_lost_its_end(system: InMemorySystem) -> None:
+    """Have it be known of the log that its server lost its last writes."""
+    assert isinstance(system.log, MemoryLog)
+    system.log.lose("any", 0, 0)
 
 
 def fixed_clock_ms() -> int:

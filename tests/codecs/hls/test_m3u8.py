@@ -44,10 +44,19 @@ def media_playlists(draw: st.DrawFn) -> MediaPlaylist:
         # without a segment there is no line that could say it
         program_date_time_ms=draw(st.integers(0, 4_000_000_000_000)) if segments else 0,
         ended=draw(st.booleans()),
+        discontinuities=frozenset(
+            draw(st.sets(st.integers(0, len(segments) - 1))) if segments else ()
+        ),
     )
 
 
 playlists = media_playlists()
+
+
+def test_where_the_sound_does_not_go_on_a_discontinuity_is_told():
+    listed = replace(session(3), discontinuities=frozenset({1}))
+    lines = listed.render().splitlines()
+    assert lines.index("#EXT-X-DISCONTINUITY") == lines.index("audio_000.m4s") + 1
 
 
 def test_a_playlist_reads_as_it_should():

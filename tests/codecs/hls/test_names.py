@@ -11,6 +11,7 @@ from rhapsode.codecs.hls.names import (
     content_type,
     segment_name,
     segment_number,
+    segment_take,
 )
 
 
@@ -23,14 +24,21 @@ def test_segments_have_three_digits_and_more_where_they_need_them():
     ]
 
 
-@given(st.integers(0, 10**9), st.integers(0, 10**9))
-def test_no_two_segments_share_a_name(one: int, other: int):
-    assert (segment_name(one) == segment_name(other)) == (one == other)
+TAKES = st.integers(0, 10**5)
 
 
-@given(st.integers(0, 10**8))
-def test_a_segments_number_is_read_from_its_name(number: int):
-    assert segment_number(segment_name(number)) == number
+@given(st.integers(0, 10**9), st.integers(0, 10**9), TAKES, TAKES)
+def test_no_two_segments_and_no_two_takes_share_a_name(
+    one: int, other: int, take: int, other_take: int
+):
+    same = (one, take) == (other, other_take)
+    assert (segment_name(one, take) == segment_name(other, other_take)) == same
+
+
+@given(st.integers(0, 10**8), TAKES)
+def test_a_segments_number_and_take_are_read_from_its_name(number: int, take: int):
+    name = segment_name(number, take)
+    assert (segment_number(name), segment_take(name)) == (number, take)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +50,9 @@ def test_a_segments_number_is_read_from_its_name(number: int):
         "init.mp4",
         "audio_١٢٣.m4s",
         "audio_-01.m4s",
+        "audio_001_0.m4s",
+        "audio_001_01.m4s",
+        "audio_001_.m4s",
         "audio_" + "9" * 30 + ".m4s",
     ],
 )
