@@ -14,6 +14,12 @@ from rhapsode.storage.redis.embedded import find_server
 READY_S = 20.0
 
 
+def server_binary() -> Path:
+    """Return the server that tests of the log run on: ``TEST_LOG_SERVER``, or the embedded one."""
+    chosen = os.environ.get("TEST_LOG_SERVER")
+    return Path(chosen) if chosen else find_server()
+
+
 class Broker:
     """One server whose port and data outlive its end; every write is on disk before its answer."""
 
@@ -51,7 +57,10 @@ class Broker:
         config.write_text("\n".join(lines))
         with (self._folder / "valkey.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [str(find_server()), str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [str(server_binary()), str(config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         end = time.monotonic() + READY_S
         while not self._answers():

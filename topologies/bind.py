@@ -71,10 +71,19 @@ def bind(
             message.value = event.value = None
             await runner.offer(delivery)
 
+    async def hold(*_: Any, **__: Any) -> None:
+        await runner.suspend()
+
+    async def go_on(*_: Any, **__: Any) -> None:
+        # only what is owned in one generation after the other, of a log that is still whole
+        fences = cast("Any", app.consumer).kept
+        await runner.resume(fences)
+
     async def drop_keys(*_: Any, **__: Any) -> None:
         await runner.drop()
 
     app.agent(source, name=stage.name)(run)
-    app.on_partitions_revoked.connect(drop_keys, weak=False)
+    app.on_partitions_revoked.connect(hold, weak=False)
+    app.on_partitions_assigned.connect(go_on, weak=False)
     app.on_before_shutdown.connect(drop_keys, weak=False)
     return app

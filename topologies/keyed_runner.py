@@ -2,10 +2,9 @@
 
 import asyncio
 import traceback
-from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic, perf_counter
 from typing import Any
 
@@ -15,13 +14,14 @@ from ..agents.idle import Idle
 from ..agents.journal import Description, Journal, UnknownSessionError
 from ..codecs.encoding import MalformedError, decode
 from ..codecs.records import TOPICS, SequenceRecord
-from ..storage.log import FencedError, UnusableServerError
+from ..storage.log import Fence, FencedError, TopicPartition, UnusableServerError
 from ..storage.objects.store import ObjectsRefusedError
 from .dead_letters import dead_letter
 from .delivery import Delivery, Observer
 from .holding import Holding
+from .keyed_records import KeyedRecords
 from .stage import Agent, GivesUp, Stage
-from .writing import StaleCursorError, write_output
+from .writing import StaleCursorError, WriteGate, write_output
 
 IDLE_S = 20.0
 """A key without records for so long lets go of its agent; the next record starts a new one."""
@@ -46,10 +46,7 @@ class _Key:
     """One key's records and the task that runs the agent on them."""
 
     key: bytes
-    waiting: deque[Delivery] = field(default_factory=deque[Delivery])
-    handed: deque[Delivery] = field(default_factory=deque[Delivery])
-    """Given to the agent and not done."""
-    arrival: asyncio.Event = field(default_factory=asyncio.Event)
+    records: KeyedRecords = field(default_factory=KeyedRecords)
     task: asyncio.Task[None] | None = None
     trouble_since: float | None = None
     reloads: int = 0
@@ -98,6 +95,7 @@ class KeyedRunner:
         self._on_bug = on_bug
         self._keys: dict[bytes, _Key] = {}
         self._holding = Holding()
+        self._writes = WriteGate()
         self._told_s = float("-inf")
 
     @property
@@ -112,30 +110,52 @@ class KeyedRunner:
 
     async def offer(self, delivery: Delivery) -> None:
         """Take a record over; waits while the stage holds too many."""
+        known = self._keys.get(delivery.key)
+        if known is not None and known.records.has(delivery):
+            return
         delivery = await self._holding.take(delivery)
         key = self._keys.get(delivery.key)
         if key is None:
             key = self._keys[delivery.key] = _Key(delivery.key)
-        key.waiting.append(delivery)
-        key.arrival.set()
+        key.records.add(delivery)
         if key.task is None:
             name = f"{self._stage.name}:{delivery.key.decode(errors='replace')}"
             key.task = asyncio.create_task(self._drive(key), name=name)
 
+    async def suspend(self) -> None:
+        """Write nothing until `resume` or `drop`, as partitions may move; agents work on."""
+        await self._writes.close()
+
+    async def resume(self, fences: Mapping[TopicPartition, Fence]) -> None:
+        """Go on with the keys of these partitions, under these fences; let go of all others.
+
+        What was delivered and is not committed comes again, and is told apart (`offer`).
+        """
+        others = [key for key in self._keys.values() if not key.records.lies_in(fences)]
+        await self._let_go_of(others)
+        for key in self._keys.values():
+            key.records.renew(fences)
+        self._writes.open()
+
     async def drop(self) -> None:
         """Let go of every key: the partitions are another's now."""
-        keys, self._keys = list(self._keys.values()), {}
+        await self._let_go_of(list(self._keys.values()))
+        self._writes.open()
+
+    async def _let_go_of(self, keys: Sequence[_Key]) -> None:
+        for key in keys:
+            self._keys.pop(key.key, None)
         tasks = {key.task for key in keys if key.task is not None}
         while tasks:
             for task in tasks:
                 task.cancel()  # again, for one may be lost in `wait_for` before Python 3.12
             _, tasks = await asyncio.wait(tasks, timeout=CANCEL_AGAIN_S)
         for key in keys:
-            self._holding.release((*key.handed, *key.waiting))
+            self._holding.release(key.records)
 
     async def _drive(self, key: _Key) -> None:
         """Run the agent again and again, until nothing is left."""
-        while key.waiting or key.handed:
+        while key.records:
             await self._attempt(key)
         if self._keys.get(key.key) is key:
             del self._keys[key.key]
@@ -151,7 +171,7 @@ class KeyedRunner:
             key.given_up, key.ends = str(error), ""
         except FencedError:
             self._observer.troubled(self._stage.name, "fenced")
-            self._forget_generation(key)
+            self._holding.release(key.records.forget_generation())
         except OUT_OF_REACH as error:
             self._observer.troubled(self._stage.name, "retry")
             self._say_that_it_waits(key, error)
@@ -194,26 +214,11 @@ class KeyedRunner:
             key.bugs = 0
         await self._pause(key)
 
-    def _forget_generation(self, key: _Key) -> None:
-        """Drop what was delivered in the generation that was fenced off, not what came since."""
-        fenced = key.handed[-1].fence
-        assert fenced is not None
-        gone = [
-            delivery
-            for delivery in (*key.handed, *key.waiting)
-            if delivery.fence is not None and delivery.fence.generation <= fenced.generation
-        ]
-        key.handed.clear()
-        key.waiting = deque(delivery for delivery in key.waiting if delivery not in gone)
-        self._holding.release(gone)
-
     async def _run_agent(self, key: _Key) -> None:
         # what an earlier run of the agent had and did not finish comes first again
-        key.waiting.extendleft(reversed(key.handed))
-        key.handed.clear()
-        if not key.waiting:
+        key.records.put_back()
+        if not key.records:
             return
-        key.arrival.set()
         description = await self._journal.describe(key.session)
         async with aclosing(self._records(key, description)) as records:
             async with aclosing(self._agent(description, records)) as outputs:
@@ -227,7 +232,7 @@ class KeyedRunner:
             if ticks is None:
                 self._finish(key)
             since = monotonic()
-            while not await self._arrived(key, IDLE_S if ticks is None else ticks.every_s):
+            while not await key.records.arrived(IDLE_S if ticks is None else ticks.every_s):
                 idle_s = monotonic() - since
                 if ticks is None or idle_s >= ticks.settled_s:
                     self._finish(key)
@@ -240,39 +245,28 @@ class KeyedRunner:
             yield self._decoded(delivery)
             self._observer.handled(self._stage.name, 1, perf_counter() - started)
 
-    @staticmethod
-    async def _arrived(key: _Key, timeout_s: float) -> bool:
-        if key.waiting:
-            return True
-        key.arrival.clear()
-        try:
-            async with asyncio.timeout(timeout_s):
-                await key.arrival.wait()
-        except TimeoutError:
-            return False
-        return True
-
     async def _take(self, key: _Key) -> Delivery:
         """Take the next record in hand, whatever it holds."""
-        key.handed.append(key.waiting.popleft())
-        key.handed[-1] = await self._holding.whole(self._journal.log, key.handed[-1])
-        return key.handed[-1]
+        handed = key.records.handed
+        handed.append(key.records.waiting.popleft())
+        whole = await self._holding.whole(self._journal.log, handed[-1])
+        handed[-1] = replace(handed[-1], value=whole.value)
+        return handed[-1]
 
     @staticmethod
     def _decoded(delivery: Delivery) -> Any:
         return decode(delivery.value or b"", TOPICS[delivery.topic])
 
     def _finish(self, key: _Key) -> None:
-        if not key.handed:
+        if not key.records.handed:
             return
         key.trouble_since, key.bugs = None, 0
-        self._holding.release(key.handed)
-        while key.handed:
-            key.handed.popleft().done()
+        self._holding.release(key.records.finish())
 
     async def _write(self, output: tuple[SequenceRecord, ...], key: _Key) -> None:
-        delivery = key.handed[-1] if key.handed else None
-        await write_output(self._journal, self._stage, self._observer, output, delivery)
+        async with self._writes:
+            delivery = key.records.handed[-1] if key.records.handed else None
+            await write_output(self._journal, self._stage, self._observer, output, delivery)
         key.reloads, key.stale_at = 0, None
 
     def _lose_patience(self, key: _Key, error: Exception) -> None:
@@ -284,11 +278,11 @@ class KeyedRunner:
 
     async def _give_up(self, key: _Key) -> None:
         """Make the record in hand a dead letter, end its session, and let the key go on."""
-        if not key.handed:
-            if not key.waiting:
+        if not key.records.handed:
+            if not key.records:
                 return
             await self._take(key)
-        delivery = key.handed[-1]
+        delivery = key.records.handed[-1]
         if key.ends and isinstance(self._agent, GivesUp):
             description = await self._journal.describe(key.session)
             record = self._decoded(delivery)

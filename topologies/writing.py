@@ -1,5 +1,8 @@
 """Writing what an agent yields: where its stage may, all or none, and under the owner's fence."""
 
+import asyncio
+from contextlib import suppress
+
 from ..agents.batching import batches
 from ..agents.journal import Journal, UndeclaredTopicError
 from ..codecs.records import SequenceRecord
@@ -14,6 +17,9 @@ from ..storage.log import (
 from .delivery import Delivery, Observer
 from .stage import Stage
 
+WRITES_S = 1.0
+"""A write takes about a millisecond, and for as long as the log is out of reach."""
+
 
 class StaleCursorError(Exception):
     """Somebody else has written what the agent yielded: it has to read its cursor again."""
@@ -21,6 +27,37 @@ class StaleCursorError(Exception):
     def __init__(self, reason: str, batch: SequenceBatch) -> None:
         super().__init__(reason)
         self.place = (batch.topic, batch.sequence, batch.start)
+
+
+class WriteGate:
+    """Open, but while partitions may move: what is written then would be of neither generation."""
+
+    def __init__(self) -> None:
+        self._is_open = asyncio.Event()
+        self._is_open.set()
+        self._inside = 0
+        self._left = asyncio.Event()
+
+    async def __aenter__(self) -> None:
+        await self._is_open.wait()
+        self._inside += 1
+
+    async def __aexit__(self, *_: object) -> None:
+        self._inside -= 1
+        self._left.set()
+
+    def open(self) -> None:
+        """Let everybody in."""
+        self._is_open.set()
+
+    async def close(self) -> None:
+        """Let nobody in, and wait a moment for who is inside; a later write is fenced off."""
+        self._is_open.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WRITES_S):
+                while self._inside:
+                    self._left.clear()
+                    await self._left.wait()
 
 
 async def write_output(

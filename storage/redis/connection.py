@@ -1,16 +1,15 @@
 """The only place that talks to Redis: connections for event loops and for threads."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal
 
-import redis
-import redis.asyncio
 from redis.exceptions import BusyLoadingError, NoPermissionError, NoScriptError, RedisError
 
 from ..errors import UnreachableError
 from .calls import Call, info_field
+from .clients import close, loop_client, thread_client
 from .errors import translated
 from .keys import Keys
 from .links import name_of, run_id_of
@@ -42,24 +41,10 @@ class RedisConnection:
         """Of the server that answered the newest connection; empty where it is secret."""
         self.met_ms = 0
         """When the first connection to it was made, in its own Unix milliseconds."""
-        self._commands = self._client()
+        self._commands = loop_client(settings, self._greet)
         # a cancelled blocking read then costs no other command its connection
-        self._blocking = self._client()
+        self._blocking = loop_client(settings, self._greet)
         self._slots = asyncio.Semaphore(MOST_COMMANDS)
-
-    def _client(self) -> Any:
-        client: Any = redis.asyncio.Redis.from_url(
-            self.settings.client_url,
-            socket_connect_timeout=self.settings.connect_timeout_s,
-            # ours, for the client's own is an `asyncio.wait_for`, which before Python 3.12 loses a
-            # cancellation that comes while its result is ready
-            socket_timeout=None,
-            retry=None,
-            protocol=2,
-            redis_connect_func=self._greet,
-        )
-        client.response_callbacks.clear()
-        return client
 
     async def _greet(self, connection: Any) -> None:
         await connection.on_connect()
@@ -122,7 +107,7 @@ class RedisConnection:
 
     async def close(self) -> None:
         """Close every connection."""
-        await asyncio.gather(self._commands.aclose(), self._blocking.aclose())
+        await asyncio.gather(close(self._commands), close(self._blocking))
 
 
 @asynccontextmanager
@@ -146,11 +131,11 @@ class BlockingConnection:
     def __init__(self, settings: RedisSettings, patience_s: float) -> None:
         self._settings = settings
         self._link = ""
-        self._client = _blocking_client(
-            settings.client_url,
+        self._client = thread_client(
+            settings,
             connect_timeout_s=min(patience_s, settings.connect_timeout_s),
             timeout_s=min(patience_s, settings.command_timeout_s),
-            on_connect=self._greet,
+            greet=self._greet,
         )
 
     def link(self) -> str:
@@ -200,7 +185,8 @@ def answers(url: str, timeout_s: float = 2.0) -> bool:
 
 def readiness(url: str, timeout_s: float = 2.0) -> Literal["ready", "loading", "away"]:
     """Return whether the server at the URL serves, still loads its data, or does not answer."""
-    client = _blocking_client(url, connect_timeout_s=timeout_s, timeout_s=timeout_s)
+    settings = RedisSettings(url)
+    client = thread_client(settings, connect_timeout_s=timeout_s, timeout_s=timeout_s)
     try:
         client.execute_command("PING")
     except BusyLoadingError:
@@ -210,25 +196,6 @@ def readiness(url: str, timeout_s: float = 2.0) -> Literal["ready", "loading", "
     finally:
         client.close()
     return "ready"
-
-
-def _blocking_client(
-    url: str,
-    *,
-    connect_timeout_s: float,
-    timeout_s: float,
-    on_connect: Callable[[Any], None] | None = None,
-) -> Any:
-    client: Any = redis.Redis.from_url(
-        url,
-        socket_connect_timeout=connect_timeout_s,
-        socket_timeout=timeout_s,
-        retry=None,
-        protocol=2,
-        redis_connect_func=on_connect,
-    )
-    client.response_callbacks.clear()
-    return client
 
 
 def _asked(connection: Any, *words: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 from ..groups import Beat, GroupTimings, Members
 from .calls import Call, script
 from .connection import BlockingConnection, RedisConnection
-from .links import Link, gone, links_of, question, run_id_of
+from .links import Link, gone, links_of, question
 
 _PARTS = ("state", "leases", "metadata", "joined", "assignments", "links")
 _NO_TIMINGS = GroupTimings()
@@ -67,8 +67,7 @@ class GroupScripts:
         return Members(int(generation), metadata, frozenset(dead))
 
     async def _gone(self, links: list[Link]) -> list[Link]:
-        run_id = run_id_of(await self._connection.command("INFO", "server"))
-        known = [link for link in links if link.server == run_id]
+        known = [link for link in links if link.server == self._connection.run_id]
         return gone(known, await self._connection.command(*question(known))) if known else []
 
     async def assign(

@@ -1,5 +1,6 @@
 """The log on Redis or Valkey: one stream a partition, contiguous ids, server-side scripts."""
 
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
@@ -205,7 +206,10 @@ class RedisLog(RedisSequences):
 
     async def stored_bytes(self, *places: TopicPartition) -> int:
         if not places:
-            info = await self._connection.command("INFO", "memory")
+            try:
+                info = await self._connection.command("INFO", "memory")
+            except UnusableServerError:  # the user may not ask
+                return sys.maxsize
             return int(info_field(info, "used_memory") or 0)
         streams = [self._keys.stream(*place) for place in places]
         sizes = await self._connection.pipeline([("MEMORY USAGE", stream) for stream in streams])

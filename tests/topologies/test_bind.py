@@ -1,6 +1,7 @@
 """A stage through Faust: its sources are co-partitioned, so one key is always in one place."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
@@ -28,8 +29,11 @@ class Member:
     def __init__(self, system: InMemorySystem, groups: MemoryGroups, data: Path) -> None:
         self.seen: dict[str, list[SequenceRecord]] = {}
         """Records by session."""
-        self.agents = 0
-        """How many times an agent was started."""
+        self.agents: Counter[str] = Counter()
+        """How many times an agent was started, by session."""
+        self.works = asyncio.Event()
+        """Set but while the agents are to be in the middle of something."""
+        self.works.set()
         stage = Stage("pair", sources=SOURCES, sinks=("event",), build=self._build)
         self.app = bind(stage, system, groups, namespace="test", data=data, observer=system.counts)
 
@@ -37,10 +41,11 @@ class Member:
         events = journal.of(Event)
 
         async def agent(session: Description, records: AsyncIterator[Any]) -> Outputs:
-            self.agents += 1
+            self.agents[session.session] += 1
             seq = (await events.state(f"{session.session}/pair")).next
             async for record in records:
                 self.seen.setdefault(session.session, []).append(record)
+                await self.works.wait()
                 yield (Event(session=session.session, stage="pair", seq=seq, kind="text"),)
                 seq += 1
 
@@ -96,7 +101,7 @@ async def test_one_member_has_the_same_partitions_of_both_sources(
         for worker in workers:
             for number in worker.partitions("text"):
                 assert set(sessions[number]) <= set(worker.seen)
-            assert worker.agents == len(worker.seen)
+            assert worker.agents.total() == len(worker.seen)
             for seen in worker.seen.values():
                 for kind in (Item, Speech):
                     assert [r.start for r in seen if isinstance(r, kind)] == [0, 1, 2, 3, 4]
@@ -133,6 +138,42 @@ async def test_a_member_that_leaves_hands_both_sources_over_and_nothing_is_doubl
         events = await system.records(Event, f"{session}/pair")
         assert [event.seq for event in events] == list(range(len(events)))
     assert not [kind for _, kind in system.counts.troubles if kind == "bug"]
+
+
+async def test_who_joins_disturbs_no_session_whose_partition_stays(tmp_path: Path) -> None:
+    system = InMemorySystem()
+    await declare_topics(system.log, PARTITIONS)
+    groups = MemoryGroups(system.log)  # pyright: ignore[reportArgumentType]  # a MemoryLog
+    first, second = (Member(system, groups, tmp_path / name) for name in ("1", "2"))
+    sessions = sessions_by_partition()
+    every = [name for names in sessions.values() for name in names]
+    for session in every:
+        await system.describe(session)
+    async with started(first.app):
+        await until(lambda: len(first.partitions("text")) == PARTITIONS)
+        first.works.clear()
+        for seq in range(3):
+            for session in every:
+                await two_sources(system, session, seq)
+        await until(lambda: len(first.seen) == len(every))
+        async with started(second.app):
+            await until(lambda: all(len(one.partitions("text")) == 1 for one in (first, second)))
+            (stays,) = first.partitions("text")
+            (moved,) = second.partitions("text")
+            await until(lambda: set(second.seen) == set(sessions[moved]))
+            assert await ends(system, sessions[stays][0]) == 0  # still in the middle
+            first.works.set()
+            async with asyncio.timeout(10):
+                for topic in SOURCES:
+                    while any((await system.log.lag("test-pair", topic)).values()):
+                        await asyncio.sleep(0.01)
+            assert {session: first.agents[session] for session in every} == dict.fromkeys(every, 1)
+            for session in sessions[stays]:
+                assert len(first.seen[session]) == 6  # none was handed over twice
+    for session in every:
+        events: list[Event] = await system.records(Event, f"{session}/pair")
+        assert [event.seq for event in events] == list(range(6))
+    assert not system.counts.troubles
 
 
 async def ends(system: InMemorySystem, session: str) -> int:

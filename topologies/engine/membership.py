@@ -51,7 +51,8 @@ class _Partitions:
 class Membership:
     """Keeps one consumer in its group until it stops.
 
-    Rebalances are eager: every member gives up all its partitions, joins the next generation and
+    Rebalances are eager, as Faust's are: every member gives up all its partitions (what was under
+    way on those that it gets back goes on, `Consumer.kept`), joins the next generation and
     takes what the leader assigns with Faust's own assignor. Partitions are claimed before a
     record is read, so that the writes of an older generation are refused from then on.
     """

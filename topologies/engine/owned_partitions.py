@@ -8,7 +8,7 @@ from typing import Any, cast
 from faust.transport import base
 from faust.types import TP, Message
 
-from ...storage.log import Span
+from ...storage.log import Fence, Span, TopicPartition
 from .link import Link
 from .membership import Membership
 from .patience import Patience
@@ -28,6 +28,14 @@ class OwnedPartitions(base.Consumer):
         self._log_epoch = 0
         """The log's epoch in which the positions were taken."""
         self._owned: set[TP] = set()
+        self._given_up: set[TP] = set()
+        """Owned in the generation before."""
+        self._generation = 0
+        self.kept: dict[TopicPartition, Fence] = {}
+        """Partitions that are owned as they were in the generation before, with their new fence.
+
+        Nobody else has had them meanwhile, so what is under way on their records may go on.
+        """
         self._read_offset_beside: dict[TP, int] = {}
         """How far topics are read that are never committed: those of replies."""
         self._room = asyncio.Event()
@@ -43,8 +51,13 @@ class OwnedPartitions(base.Consumer):
 
     async def take(self, assigned: set[TP], generation: int) -> None:
         """Own the partitions from now on, in this generation; they are read once sought."""
-        self._owned = set(assigned)
-        self._log_epoch = self._link.log.epoch
+        epoch = self._link.log.epoch
+        follows = generation == self._generation + 1 and epoch == self._log_epoch
+        kept = assigned & self._given_up if follows else set[TP]()
+        self._owned, self._given_up = set(assigned), set[TP]()
+        self._generation, self._log_epoch = generation, epoch
+        fence = Fence(self.app.conf.id, generation, epoch)
+        self.kept = {(tp.topic, tp.partition): fence for tp in kept}
         self._positions.assign()
         self._delivered.clear()
         self.app.consumer_generation_id = generation
@@ -64,7 +77,7 @@ class OwnedPartitions(base.Consumer):
             await self.commit()
         await self.on_partitions_revoked(owned)
         self._delivered.clear()
-        self._owned = set()
+        self._owned, self._given_up = set(), owned
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Take every owned partition up where the group committed it, or where it begins.

@@ -88,11 +88,15 @@ class Transport(base.Transport):
         return self._groups
 
     def _open(self) -> None:
-        url = self.url[0]
+        url, *others = self.url
         # what else is asked of the URL, such as TLS, is the connection's
         options = [(name, value) for name, value in url.query.items() if name != "namespace"]
         namespace = url.query.get("namespace", DEFAULT_NAMESPACE)
-        self._log, self._groups = open_log(str(url.with_query(options)), namespace)
+        wanted = str(url.with_query(options))
+        if url.scheme.endswith("+sentinel"):  # Faust's way to name several is to part them by ;
+            hosts = ",".join([url.raw_authority, *(each.raw_authority for each in others)])
+            wanted = wanted.replace(url.raw_authority, hosts, 1)
+        self._log, self._groups = open_log(wanted, namespace)
 
     async def close(self) -> None:
         """Close the log if this transport opened it."""

@@ -24,6 +24,10 @@ def test_an_invalid_namespace_is_refused(name: str):
         ("rediss://:pass@host", "rediss://host"),
         ("valkey://host", "valkey://host"),
         ("unix://user:pass@/run/a.sock?db=1", "unix:///run/a.sock"),
+        (
+            "redis+sentinel://user:pass@a:1,[::1]:2,c/log/3?sentinel_password=pass",
+            "redis+sentinel://a:1,[::1]:2,c/log/3",
+        ),
     ],
 )
 async def test_a_url_is_shown_without_its_password(url: str, safe: str):
@@ -33,7 +37,26 @@ async def test_a_url_is_shown_without_its_password(url: str, safe: str):
     await RedisConnection(settings).close()
 
 
-@pytest.mark.parametrize("url", ["secret", "http://secret", "redis://x:secret@h:port", "redis://["])
+def test_sentinels_are_read_from_the_url():
+    settings = RedisSettings("rediss+sentinel://user:word@a:1,[::1]:2,c/log/3?sentinel_username=s")
+    assert settings.sentinels == (("a", 1), ("::1", 2), ("c", 26379))
+    assert settings.service == "log"
+    assert settings.client_url == "rediss://user:word@master/3?sentinel_username=s"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "secret",
+        "http://secret",
+        "redis://x:secret@h:port",
+        "redis://[",
+        "redis+sentinel://x:secret@h:1,h2:port/log",
+        "redis+sentinel://x:secret@h:1",
+        "redis+sentinel://x:secret@/log",
+        "unix+sentinel://x:secret@h:1/log",
+    ],
+)
 def test_an_invalid_url_is_refused_and_not_repeated(url: str):
     with pytest.raises(UnusableServerError, match="redis://") as caught:
         open_log(url, "rhapsode")

