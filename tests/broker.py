@@ -12,11 +12,13 @@ from system import free_port
 from rhapsode.storage.redis.embedded import find_server
 
 READY_S = 20.0
+SERVER = "TEST_LOG_SERVER"
+"""Variable that names a server to test on, such as /usr/bin/redis-server; else it is our own."""
 
 
 def server_binary() -> Path:
-    """Return the server that tests of the log run on: ``TEST_LOG_SERVER``, or the embedded one."""
-    chosen = os.environ.get("TEST_LOG_SERVER")
+    """Return the server that tests of the log run on."""
+    chosen = os.environ.get(SERVER)
     return Path(chosen) if chosen else find_server()
 
 

@@ -1,9 +1,11 @@
 """What tests of every package share: one real server for all, a fresh namespace for each."""
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import count
 
 import pytest
+from broker import SERVER, server_binary
 from standins.waiting import until
 
 from rhapsode.storage.redis.connection import RedisConnection, RedisSettings
@@ -14,6 +16,15 @@ from rhapsode.storage.redis.log import RedisLog
 WaitUntil = Callable[..., Awaitable[None]]
 
 _namespaces = count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def chosen_server() -> Iterator[None]:
+    """Have the tests of this process start the server that ``TEST_LOG_SERVER`` names, if any."""
+    with pytest.MonkeyPatch.context() as patch:
+        if SERVER in os.environ:
+            patch.setattr("rhapsode.storage.redis.embedded.find_server", server_binary)
+        yield
 
 
 @pytest.fixture(scope="session")
