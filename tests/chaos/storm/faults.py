@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -138,14 +139,29 @@ def starved() -> Fault:
     """Busy loops take the processor away."""
 
     def strike(_: random.Random) -> None:
-        loops = [
-            subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(BUSY_LOOPS)
-        ]
-        try:
-            time.sleep(STARVES_S)
-        finally:
-            for loop in loops:
-                loop.kill()
-                loop.wait()
+        _starve()
 
     return strike
+
+
+def killed_starved(workers: Workers) -> Fault:
+    """``kill -9`` as busy loops take the processor away, and go on doing so."""
+
+    def strike(choice: random.Random) -> None:
+        threading.Thread(target=_starve, name="starving").start()
+        os.kill(choice.choice(workers.running()), signal.SIGKILL)
+        workers.restart()
+
+    return strike
+
+
+def _starve() -> None:
+    loops = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(BUSY_LOOPS)
+    ]
+    try:
+        time.sleep(STARVES_S)
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()

@@ -131,6 +131,8 @@ class Storm:
             "connections cut": faults.cut(self._proxy),
             "connections stalled": faults.stalled(self._proxy),
             "processor starved": faults.starved(),
+            "foreign killed, starved": faults.killed_starved(foreign),
+            "worker killed, starved": faults.killed_starved(product),
         }
 
     @contextmanager
