@@ -16,17 +16,18 @@ import msgspec
 
 from ..codecs.archive import (
     ArchivedEntry,
+    Contents,
     DamagedPieceError,
     Header,
     Listed,
     Section,
     decode_header,
     decode_section,
-    encode_piece,
 )
 from ..codecs.records import check_session
 from ..storage.log import Entry, SequenceState
 from ..storage.objects.store import Objects
+from .piece_encoder import Encode, in_thread
 
 FOLDER = "archive"
 CONTENT_TYPE = "application/octet-stream"
@@ -118,8 +119,9 @@ class Archive:
     what was written.
     """
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, encode: Encode = in_thread) -> None:
         self._objects = objects
+        self._encode = encode
         self._headers = _Sized(HEADERS_BYTES)
         self._pieces = _Sized(CACHE_BYTES)
         self._decoded = _Sized(DECODED_BYTES)
@@ -147,15 +149,15 @@ class Archive:
             header = await self.header(newest)
             number, lies_below = header.number + 1, header.below
             earlier = (*header.earlier, *_listed(newest, header.sections))
-        data = await asyncio.to_thread(
-            encode_piece,
-            session,
-            partition,
-            number,
+        contents = Contents(
+            session=session,
+            partition=partition,
+            number=number,
             earlier=earlier,
             below={**lies_below, **below},
-            entries=entries,
+            entries=tuple(entries),
         )
+        data = await self._encode(contents)
         # of its own, for the loser of two who archive the same removes what it stored
         name = f"{FOLDER}/{session}/{partition}-{number:06}-{token_hex(8)}.piece"
         await self._objects.put(name, data, CONTENT_TYPE)

@@ -11,7 +11,7 @@ back byte for byte: it is tried when the piece is made, and what would not is ke
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -102,18 +102,23 @@ _header_from = msgspec.msgpack.Decoder(Header)
 _rows_from = msgspec.msgpack.Decoder(tuple[_Row, ...])
 
 
-def encode_piece(
-    session: str,
-    partition: int,
-    number: int,
-    *,
-    earlier: Iterable[Listed],
-    below: Mapping[str, int],
-    entries: Sequence[ArchivedEntry],
-) -> bytes:
+class Contents(msgspec.Struct, frozen=True, kw_only=True):
+    """What a piece is made of."""
+
+    session: str
+    partition: int
+    number: int
+    earlier: tuple[Listed, ...]
+    """What those before it have."""
+    below: dict[str, int]
+    """By topic: from which offset on the log has the session's records."""
+    entries: tuple[ArchivedEntry, ...]
+
+
+def encode_piece(contents: Contents) -> bytes:
     """Return a piece of the entries, which keep their order within their sequences."""
     grouped: dict[tuple[str, str], list[ArchivedEntry]] = {}
-    for entry in entries:
+    for entry in contents.entries:
         grouped.setdefault((entry.topic, entry.sequence), []).append(entry)
     sections: list[Section] = []
     bodies: list[bytes] = []
@@ -137,12 +142,12 @@ def encode_piece(
     header = zlib.compress(
         _pack.encode(
             Header(
-                session=session,
-                partition=partition,
-                number=number,
-                below=dict(below),
+                session=contents.session,
+                partition=contents.partition,
+                number=contents.number,
+                below=contents.below,
                 sections=tuple(sections),
-                earlier=tuple(earlier),
+                earlier=contents.earlier,
             )
         ),
         DEFLATE_LEVEL,

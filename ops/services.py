@@ -10,6 +10,7 @@ from ..agents.journal import Journal
 from ..agents.models.model import Model
 from ..agents.models.openai import OpenAIModel
 from ..agents.models.smollm2 import SmolLM2Model
+from ..agents.piece_encoder import PieceEncoder
 from ..agents.retaining import Retainer
 from ..agents.retention import Retention
 from ..agents.turns import Turns
@@ -49,6 +50,7 @@ CLOSED = (
     "store",
     "objects",
     "archive_store",
+    "piece_encoder",
     "admissions",
     "access_keys",
     "session_index",
@@ -160,7 +162,12 @@ class Services:
     @property
     def archive(self) -> Archive:
         """Where records are that the log has let go of."""
-        return self._once("archive", lambda: Archive(self.archive_store))
+        return self._once("archive", lambda: Archive(self.archive_store, self.piece_encoder))
+
+    @property
+    def piece_encoder(self) -> PieceEncoder:
+        """What encodes the archive's pieces."""
+        return self._once("piece_encoder", PieceEncoder)
 
     @property
     def archive_store(self) -> Objects:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rhapsode.codecs.archive import (
     ArchivedEntry,
+    Contents,
     DamagedPieceError,
     Listed,
     decode_header,
@@ -24,8 +25,27 @@ def entry(value: bytes, offset: int = 0, topic: str = "t", sequence: str = "s") 
     return ArchivedEntry(topic, sequence, offset, offset + 1, offset, 5, b"s", value)
 
 
+def piece(
+    partition: int,
+    number: int,
+    entries: list[ArchivedEntry],
+    earlier: tuple[Listed, ...] = (),
+    below: dict[str, int] | None = None,
+) -> bytes:
+    return encode_piece(
+        Contents(
+            session="s",
+            partition=partition,
+            number=number,
+            earlier=earlier,
+            below=below or {},
+            entries=tuple(entries),
+        )
+    )
+
+
 def there_and_back(entries: list[ArchivedEntry]) -> list[ArchivedEntry]:
-    data = encode_piece("s", 3, 1, earlier=(), below={}, entries=entries)
+    data = piece(3, 1, entries)
     header, begin = decode_header(data)
     assert (header.session, header.partition, header.number) == ("s", 3, 1)
     return [one for section in header.sections for one in decode_section(data, begin, section)]
@@ -61,7 +81,7 @@ def test_sound_of_many_records_shares_one_file_and_is_about_half_as_large() -> N
         for at in range(0, 96_000, 9_600)
     ]
     entries = [entry(encode(record), number) for number, record in enumerate(records)]
-    data = encode_piece("s", 0, 0, earlier=(), below={"t": 10}, entries=entries)
+    data = piece(0, 0, entries, below={"t": 10})
     assert len(data) < 0.6 * len(pcm)
     assert there_and_back(entries) == entries
 
@@ -94,7 +114,7 @@ def test_entries_of_several_sequences_come_back_by_sequence_and_in_order(
 
 def test_a_piece_tells_what_is_in_those_before_it() -> None:
     earlier = (Listed("t", "s", 0, 5, "one"), Listed("u", "s/0", 0, 1, "one"))
-    data = encode_piece("s", 0, 2, earlier=earlier, below={"t": 9}, entries=[entry(b"x", 8)])
+    data = piece(0, 2, [entry(b"x", 8)], earlier, {"t": 9})
     header, _ = decode_header(data)
     assert header.earlier == earlier
     assert header.below == {"t": 9}
@@ -105,7 +125,7 @@ def test_a_piece_tells_what_is_in_those_before_it() -> None:
 
 def test_a_damaged_piece_is_said_to_be_or_gives_what_was_stored() -> None:
     entries = [entry(RECORDS[0])]
-    data = encode_piece("s", 0, 0, earlier=(), below={}, entries=entries)
+    data = piece(0, 0, entries)
     header, begin = decode_header(data)
     (section,) = header.sections
     said = 0

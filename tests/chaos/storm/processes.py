@@ -37,7 +37,8 @@ def _leave(process: "subprocess.Popen[bytes]", name: str, log: Path, works: byte
         process.kill()
         process.wait()
         raise AssertionError(f"{name} did not end within {LEAVES_S:.0f} s of SIGTERM") from None
-    assert status == 0, f"{name} ended with status {status} on SIGTERM"
+    said = log.read_text(errors="replace")[-1_500:]
+    assert status == 0, f"{name} ended with status {status} on SIGTERM, having said {said}"
 
 
 class ForeignWorkers:

@@ -214,7 +214,10 @@ class Storm:
         self._catch_up("the end")
         self.outcome.crashed = self._foreign.crashed
         self.outcome.began_anew = self._foreign.began_anew
-        self._foreign.stop()
+        try:
+            self._foreign.stop()
+        except AssertionError as trouble:
+            self.outcome.troubles.append(f"the end: {trouble}")
         self.outcome.foreign = judged(self._feeder.sent, asyncio.run(self._came()))
         tables = asyncio.run(self._tables())
         self.outcome.tables_wrong = sum(
