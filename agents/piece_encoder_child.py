@@ -10,7 +10,7 @@ from ..codecs.archive import Contents, encode_piece
 from .children import serve
 
 NICENESS = 5
-"""Whoever is heard comes first; yet on a machine that is busy throughout the log has to shrink, too."""
+"""Whoever is heard comes first; yet where the machine is never idle the log has to shrink, too."""
 _contents_from = msgspec.msgpack.Decoder(Contents)
 
 
