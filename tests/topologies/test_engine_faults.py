@@ -184,3 +184,13 @@ async def test_what_a_worker_sends_for_another_generation_is_refused(tmp_path: P
         metadata = await (await out.send(key=b"k", value=b"beside"))
         assert metadata.offset == 0
     assert await log.committed("app", "numbers", 0) is None
+
+
+async def test_a_stop_in_the_middle_of_a_rebalance_is_no_crash(tmp_path: Path) -> None:
+    log = MemoryLog()
+    app = app_on(log, MemoryGroups(log), tmp_path)
+    collecting(app, "numbers", [])
+    async with started(app):
+        await until(lambda: len(app.consumer.assignment()) == PARTITIONS)
+        app.rebalancing = True
+    assert not app.crashed

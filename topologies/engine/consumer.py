@@ -184,6 +184,14 @@ class Consumer(InFlight):
         )
 
     async def _drain_messages(self, fetcher: Any) -> None:
+        try:
+            await self._drain(fetcher)
+        except asyncio.CancelledError:
+            # upstream takes a cancellation in the middle of a rebalance for a crash, a stop's too
+            if not (self.app.should_stop or self.should_stop or fetcher.should_stop):
+                raise
+
+    async def _drain(self, fetcher: Any) -> None:
         # upstream wraps every message in four tasks, and seeks back to what is committed where the
         # flow was stopped, over records still in flight; here a read moves nothing
         while not (self.should_stop or fetcher.should_stop):
