@@ -16,6 +16,7 @@ from ..storage.log import LogError, TruncatedError
 from ..storage.objects.store import Objects, ObjectsRefusedError
 from ..storage.session_index import SessionIndex
 from .archive import Archive
+from .children import ChildDiedError
 from .journal import STEP_ENTRIES, Journal
 from .removing import Remover
 from .retention import Removal, Retention, what_is_to_go
@@ -36,6 +37,8 @@ SPARED_S = 5.0
 CHECKS_A_TICK = 100
 """Sessions that are asked in a tick whether they are over."""
 REMOVALS_A_TICK = 100
+TROUBLES = (OSError, LogError, ObjectsRefusedError, DamagedPieceError, ChildDiedError)
+"""What passes, or is mended elsewhere: no bug of ours, and nothing to begin anew for."""
 log = structlog.get_logger()
 
 
@@ -90,7 +93,7 @@ class Retainer:
                 except TruncatedError as error:
                     leads = False  # and begins anew from the log
                     log.warning("cleaning up begins anew", error=str(error))
-                except (OSError, LogError, ObjectsRefusedError, DamagedPieceError) as error:
+                except TROUBLES as error:
                     log.warning("nothing is cleaned up for now", error=str(error))
                     await asyncio.sleep(TRY_AGAIN_S)
                 except Exception:

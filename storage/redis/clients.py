@@ -17,27 +17,18 @@ _SENTINEL_OPTIONS = ("sentinel_username", "sentinel_password")
 def loop_client(settings: RedisSettings, greet: Callable[[Any], Awaitable[None]]) -> Any:
     """Return a client for an event loop; each connection is greeted as it is made.
 
-    Replies are raw (RESP2), no command is repeated, and nothing has a time limit but connecting.
+    Nothing has a time limit but connecting.
     """
-    options: dict[str, Any] = {
-        "socket_connect_timeout": settings.connect_timeout_s,
+    return _client(
+        settings,
+        redis.asyncio.Redis,
+        redis.asyncio.sentinel.Sentinel,
+        socket_connect_timeout=settings.connect_timeout_s,
         # ours, for the client's own is an `asyncio.wait_for`, which before Python 3.12 loses a
         # cancellation that comes while its result is ready
-        "socket_timeout": None,
-        "retry": None,
-        "protocol": 2,
-        "redis_connect_func": greet,
-    }
-    client: Any
-    if settings.sentinels:
-        sentinel: Any = redis.asyncio.sentinel.Sentinel(
-            settings.sentinels, **_managed(settings), **options
-        )
-        client = sentinel.master_for(settings.service)
-    else:
-        client = redis.asyncio.Redis.from_url(settings.client_url, **options)
-    client.response_callbacks.clear()
-    return client
+        socket_timeout=None,
+        redis_connect_func=greet,
+    )
 
 
 async def close(client: Any) -> None:
@@ -56,19 +47,24 @@ def thread_client(
     greet: Callable[[Any], None] | None = None,
 ) -> Any:
     """Return a client for a thread that waits for each reply, at most so long."""
-    options: dict[str, Any] = {
-        "socket_connect_timeout": connect_timeout_s,
-        "socket_timeout": timeout_s,
-        "retry": None,
-        "protocol": 2,
-        "redis_connect_func": greet,
-    }
-    client: Any
+    return _client(
+        settings,
+        redis.Redis,
+        redis.sentinel.Sentinel,
+        socket_connect_timeout=connect_timeout_s,
+        socket_timeout=timeout_s,
+        redis_connect_func=greet,
+    )
+
+
+def _client(settings: RedisSettings, plain: Any, managing: Any, **options: Any) -> Any:
+    """Return a client whose replies are raw (RESP2) and that repeats no command."""
+    options |= {"retry": None, "protocol": 2}
     if settings.sentinels:
-        sentinel: Any = redis.sentinel.Sentinel(settings.sentinels, **_managed(settings), **options)
-        client = sentinel.master_for(settings.service)
+        managed = managing(settings.sentinels, **_managed(settings), **options)
+        client = managed.master_for(settings.service)
     else:
-        client = redis.Redis.from_url(settings.client_url, **options)
+        client = plain.from_url(settings.client_url, **options)
     client.response_callbacks.clear()
     return client
 
