@@ -75,16 +75,16 @@ def port_problem(settings: Settings) -> str:
 def redis_cli(settings: Settings) -> str:
     """Return the shell command that talks to the log's server, without its password."""
     where = RedisSettings(with_log_url(settings).redis_url, settings.namespace)
-    if where.sentinels:
-        host, port = where.sentinels[0]
-        asked = f"SENTINEL GET-MASTER-ADDR-BY-NAME {shlex.quote(where.service)}"
-        master = f"redis-cli -h {host} -p {port} {asked} | paste -sd' ' | sed 's/ / -p /'"
-        return f"redis-cli -h $({master})"
     url = urlsplit(where.url)
     if url.scheme == "unix":
         return f"redis-cli -s {shlex.quote(unquote(url.path))}"
     password = "REDISCLI_AUTH=... " if url.password else ""
     user = f" --user {shlex.quote(unquote(url.username))}" if url.username else ""
+    if where.sentinels:
+        host, port = where.sentinels[0]
+        asked = f"SENTINEL GET-MASTER-ADDR-BY-NAME {shlex.quote(where.service)}"
+        master = f"redis-cli -h {host} -p {port} {asked} | paste -sd' ' | sed 's/ / -p /'"
+        return f"{password}redis-cli -h $({master}){user}"
     return f"{password}redis-cli -u {shlex.quote(where.safe_url)}{user}"
 
 
