@@ -57,8 +57,9 @@ class Settings(BaseSettings):
     )
 
     redis_url: str = ""
-    """Log server: ``redis://``, ``rediss://`` or ``unix://``, or its Sentinels,
-    ``redis+sentinel://host:26379,host:26379/service``; empty starts an embedded Valkey."""
+    """Log server: ``redis://``, ``rediss://`` or ``unix://``, its Sentinels,
+    ``redis+sentinel://host:26379,host:26379/service``, or nodes of a Cluster,
+    ``redis+cluster://host:6379,host:6379``; empty starts an embedded Valkey."""
     namespace: Annotated[str, AfterValidator(checked_namespace)] = "rhapsode"
     """Start of every key, so that several systems can share a server."""
     partitions: int = Field(default=8, ge=1, le=512)

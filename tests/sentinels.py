@@ -1,26 +1,13 @@
 """A master, a replica and three Sentinels on loopback ports: real servers, to be killed."""
 
-import subprocess
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import redis
-from broker import server_binary
-from system import free_port
+from server_processes import Server, run_server, wait_until
 
-READY_S = 30.0
 SERVICE = "log"
-
-
-@dataclass(slots=True)
-class Server:
-    """One of the processes."""
-
-    port: int
-    process: "subprocess.Popen[bytes]"
 
 
 class Deployment:
@@ -54,11 +41,11 @@ class Deployment:
         master = self._server("master", [])
         replica = self._server("replica", [f"replicaof 127.0.0.1 {master.port}"])
         self.servers = [master, replica]
-        self._until(lambda: self.info(replica, "master_link_status") == "up", "no replication")
+        wait_until(lambda: self.info(replica, "master_link_status") == "up", "no replication")
         for number in range(3):
             self._sentinels.append(self._sentinel(number, master.port))
         for one in self._sentinels:
-            self._until(lambda one=one: self._knows_all(one), "the Sentinels do not agree")
+            wait_until(lambda one=one: self._knows_all(one), "the Sentinels do not agree")
 
     def _server(self, name: str, lines: list[str]) -> Server:
         return self._run(
@@ -86,18 +73,7 @@ class Deployment:
         )
 
     def _run(self, name: str, lines: list[str], *arguments: str) -> Server:
-        folder, port = self._folder / name, free_port()
-        folder.mkdir(parents=True)
-        config = folder / "valkey.conf"
-        config.write_text("\n".join(["bind 127.0.0.1", f"port {port}", f"dir {folder}", *lines]))
-        with (folder / "log").open("ab") as log:
-            process = subprocess.Popen(
-                [str(server_binary()), str(config), *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        return Server(port, process)
+        return run_server(self._folder / name, lines, *arguments)
 
     def client(self, server: Server) -> Any:
         """Return a plain client of one server."""
@@ -124,19 +100,11 @@ class Deployment:
         finally:
             client.close()
 
-    @staticmethod
-    def _until(condition: Any, trouble: str) -> None:
-        end_s = time.monotonic() + READY_S
-        while not condition():
-            assert time.monotonic() < end_s, trouble
-            time.sleep(0.05)
-
     def fail_over(self) -> None:
         """Kill the master, and wait until the replica has its place."""
         master, replica = self.servers
-        master.process.kill()
-        master.process.wait()
-        self._until(lambda: self.info(replica, "role") == "master", "no failover")
+        master.kill()
+        wait_until(lambda: self.info(replica, "role") == "master", "no failover")
         self.servers = [replica]
 
     def stop_replication(self) -> None:
@@ -149,10 +117,9 @@ class Deployment:
         client = self.client(master)
         client.execute_command("CLIENT", "KILL", "TYPE", "REPLICA")
         client.close()
-        self._until(lambda: self.info(replica, "master_link_status") == "down", "still linked")
+        wait_until(lambda: self.info(replica, "master_link_status") == "down", "still linked")
 
     def stop(self) -> None:
         """End all."""
         for one in (*self._sentinels, *self.servers):
-            one.process.kill()
-            one.process.wait()
+            one.kill()

@@ -85,6 +85,10 @@ def redis_cli(settings: Settings) -> str:
         asked = f"SENTINEL GET-MASTER-ADDR-BY-NAME {shlex.quote(where.service)}"
         master = f"redis-cli -h {host} -p {port} {asked} | paste -sd' ' | sed 's/ / -p /'"
         return f"{password}redis-cli -h $({master}){user}"
+    if where.nodes:
+        host, port = where.nodes[0]
+        tls = " --tls" if url.scheme.startswith(("rediss", "valkeys")) else ""
+        return f"{password}redis-cli -c -h {host} -p {port}{tls}{user}"
     return f"{password}redis-cli -u {shlex.quote(where.safe_url)}{user}"
 
 

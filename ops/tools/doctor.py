@@ -153,25 +153,32 @@ async def _log(settings: Settings) -> AsyncGenerator[Finding]:
         yield Finding("log", "failed", str(error))
 
 
+def _may_evict(info: dict[str, str]) -> bool:
+    return info.get("maxmemory_policy") != "noeviction" and info.get("maxmemory") != "0"
+
+
 async def _server(settings: Settings, *, embedded: bool) -> list[Finding]:
     where = RedisSettings(settings.redis_url, settings.namespace)
     connection = RedisConnection(where)
     try:
         await LogScripts(connection).probe()  # refuses a server that is too old, or evicts
-        info = _info(await connection.command("INFO"))
+        servers = [_info(told) for told in await connection.each("INFO")]
     finally:
         await connection.close()
+    info = servers[0]
     name = "Valkey" if "valkey_version" in info else "Redis"
     version = info.get("valkey_version") or info.get("redis_version", "of unknown version")
-    kind = "embedded" if embedded else "server"
+    one = "server" if len(servers) == 1 else f"{len(servers)} masters,"
+    kind = "embedded" if embedded else one
     findings = [Finding("log", "ok", f"{kind} {name} {version} at {where.safe_url}")]
-    policy = info.get("maxmemory_policy", "unknown")
-    if policy == "noeviction" or info.get("maxmemory") == "0":
+    evicting = [info for info in servers if _may_evict(info)]
+    policy = (evicting or servers)[0].get("maxmemory_policy", "unknown")
+    if not evicting:
         findings.append(Finding("log eviction", "ok", f"maxmemory-policy {policy}"))
     else:
         message = f"maxmemory-policy {policy} may throw the log away: set it to noeviction"
         findings.append(Finding("log eviction", "failed", message))
-    if info.get("aof_enabled") == "1":
+    if all(info.get("aof_enabled") == "1" for info in servers):
         findings.append(Finding("log persistence", "ok", "append-only file on"))
     else:
         message = "append-only file off: a restart of the server loses sessions; set appendonly yes"

@@ -1,4 +1,4 @@
-"""Clients of the server that the settings name, or of the master that Sentinels name."""
+"""Clients of the server that the settings name, of the master that Sentinels name, or of a node."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -9,18 +9,26 @@ import redis.asyncio.sentinel
 import redis.sentinel
 from redis.asyncio.connection import parse_url
 
+from .cluster_map import Address
 from .settings import RedisSettings
 
+MOST_CONNECTIONS = 10_000
+"""Of one client; how many there are is bounded by what is under way."""
 _SENTINEL_OPTIONS = ("sentinel_username", "sentinel_password")
 
 
-def loop_client(settings: RedisSettings, greet: Callable[[Any], Awaitable[None]]) -> Any:
-    """Return a client for an event loop; each connection is greeted as it is made.
+def loop_client(
+    settings: RedisSettings,
+    greet: Callable[[Any], Awaitable[None]],
+    address: Address | None = None,
+) -> Any:
+    """Return a client for an event loop, of a Cluster's node where it has an address.
 
-    Nothing has a time limit but connecting.
+    Each connection is greeted as it is made. Nothing has a time limit but connecting.
     """
     return _client(
         settings,
+        address,
         redis.asyncio.Redis,
         redis.asyncio.sentinel.Sentinel,
         socket_connect_timeout=settings.connect_timeout_s,
@@ -28,6 +36,7 @@ def loop_client(settings: RedisSettings, greet: Callable[[Any], Awaitable[None]]
         # cancellation that comes while its result is ready
         socket_timeout=None,
         redis_connect_func=greet,
+        max_connections=MOST_CONNECTIONS,
     )
 
 
@@ -41,6 +50,7 @@ async def close(client: Any) -> None:
 
 def thread_client(
     settings: RedisSettings,
+    address: Address | None = None,
     *,
     connect_timeout_s: float,
     timeout_s: float,
@@ -49,6 +59,7 @@ def thread_client(
     """Return a client for a thread that waits for each reply, at most so long."""
     return _client(
         settings,
+        address,
         redis.Redis,
         redis.sentinel.Sentinel,
         socket_connect_timeout=connect_timeout_s,
@@ -57,20 +68,37 @@ def thread_client(
     )
 
 
-def _client(settings: RedisSettings, plain: Any, managing: Any, **options: Any) -> Any:
+def _client(
+    settings: RedisSettings, address: Address | None, plain: Any, managing: Any, **options: Any
+) -> Any:
     """Return a client whose replies are raw (RESP2) and that repeats no command."""
     options |= {"retry": None, "protocol": 2}
     if settings.sentinels:
-        managed = managing(settings.sentinels, **_managed(settings), **options)
+        asked, credentials = _asked(settings)
+        limits = {
+            "socket_connect_timeout": settings.connect_timeout_s,
+            "socket_timeout": settings.connect_timeout_s,
+            "retry": None,
+        }
+        certificates = {name: value for name, value in asked.items() if name.startswith("ssl")}
+        managed = managing(
+            settings.sentinels,
+            sentinel_kwargs={**credentials, **limits, **certificates},
+            **asked,
+            **options,
+        )
         client = managed.master_for(settings.service)
+    elif address is not None:
+        host, port = address
+        client = plain(host=host, port=port, **_asked(settings)[0], **options)
     else:
         client = plain.from_url(settings.client_url, **options)
     client.response_callbacks.clear()
     return client
 
 
-def _managed(settings: RedisSettings) -> dict[str, Any]:
-    """Return what the URL asks of connections to the master, and of those to Sentinels."""
+def _asked(settings: RedisSettings) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what the URL asks of connections to servers, and how to sign in at Sentinels."""
     asked: dict[str, Any] = dict(parse_url(settings.client_url))
     has_tls = asked.pop("connection_class", None) is not None
     for name in ("host", "port"):
@@ -80,11 +108,4 @@ def _managed(settings: RedisSettings) -> dict[str, Any]:
         for name in _SENTINEL_OPTIONS
         if name in asked
     }
-    limits = {
-        "socket_connect_timeout": settings.connect_timeout_s,
-        "socket_timeout": settings.connect_timeout_s,
-        "retry": None,
-    }
-    tls = {"ssl": True} if has_tls else {}
-    certificates = {name: value for name, value in asked.items() if name.startswith("ssl_")}
-    return {**asked, **tls, "sentinel_kwargs": {**credentials, **limits, **tls, **certificates}}
+    return {**asked, **({"ssl": True} if has_tls else {})}, credentials

@@ -1,30 +1,36 @@
-"""The only place that talks to Redis: connections for event loops and for threads."""
+"""Where all of the log meets Redis: connections of an event loop, to one server or a Cluster."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Literal
+from typing import Any, TypeVar
 
-from redis.exceptions import BusyLoadingError, NoPermissionError, NoScriptError, RedisError
+from redis.exceptions import MovedError, NoScriptError, RedisError
 
 from ..errors import UnreachableError
-from .calls import Call, info_field
-from .clients import close, loop_client, thread_client
+from .calls import Call
+from .cluster import ClusterServers
 from .errors import translated
 from .keys import Keys
-from .links import name_of, run_id_of
+from .servers import Met, OneServer, Server, Servers
 from .settings import RedisSettings
 
-__all__ = ["BlockingConnection", "RedisConnection", "RedisSettings", "answers"]
+__all__ = ["RedisConnection", "RedisSettings"]
 
 MOST_COMMANDS = 16
 """Commands under way at once; more would only wait in the server, each with a connection."""
 PIPELINE_COMMANDS = 64
 """Commands a round trip, which bounds what one reply can hold."""
+MOST_MOVES = 5
+"""So often a command follows a slot that moves meanwhile."""
+_KEYLESS = frozenset({"CLIENT LIST", "INFO", "PING"})
+T = TypeVar("T")
+Words = Sequence[Any]
+"""A command with its arguments."""
 
 
 class RedisConnection:
-    """Connections of an event loop to one server.
+    """Connections of an event loop to what the settings name.
 
     Replies are raw (RESP2: bytes, ints, lists). No command is ever repeated here, as an append
     that may have arrived must not be sent twice; callers repeat what may be repeated.
@@ -37,77 +43,157 @@ class RedisConnection:
     def __init__(self, settings: RedisSettings) -> None:
         self.settings = settings
         self.keys = Keys(settings.namespace)
-        self.run_id = ""
-        """Of the server that answered the newest connection; empty where it is secret."""
-        self.met_ms = 0
-        """When the first connection to it was made, in its own Unix milliseconds."""
-        self._commands = loop_client(settings, self._greet)
-        # a cancelled blocking read then costs no other command its connection
-        self._blocking = loop_client(settings, self._greet)
+        self._servers: Servers = ClusterServers(settings) if settings.nodes else OneServer(settings)
         self._slots = asyncio.Semaphore(MOST_COMMANDS)
 
-    async def _greet(self, connection: Any) -> None:
-        await connection.on_connect()
-        try:
-            await connection.send_command("INFO", "server")
-            info = await connection.read_response()
-            run_id = run_id_of(info)
-            if run_id != self.run_id:
-                self.run_id, self.met_ms = run_id, int(info_field(info, "server_time_usec")) // 1000
-        except NoPermissionError:
-            self.run_id = ""  # what the server has lost is then not noticed
+    @property
+    def changes(self) -> int:
+        """How many times another run of a server answered, or a key got another server."""
+        return self._servers.changes
+
+    def met(self, key: str) -> Met:
+        """Return the run of the server that has a key, as far as is known."""
+        return self._servers.met(key)
+
+    def apart(self, keys: list[str]) -> list[list[str]]:
+        """Part keys into those that one command may have."""
+        return self._servers.apart(keys)
 
     @asynccontextmanager
-    async def _free_client(self) -> AsyncGenerator[Any]:
+    async def _slot(self) -> AsyncGenerator[None]:
         with _errors_translated(self.settings):
             async with self._slots, _bounded(self.settings, self.settings.command_timeout_s):
-                yield self._commands
+                yield
 
-    async def command(self, *words: Any) -> Any:
-        """Run one command; return the raw reply."""
-        async with self._free_client() as client:
-            return await client.execute_command(*words)
+    async def _at(self, key: str, do: Callable[[Server], Awaitable[T]]) -> T:
+        """Do something with the server that has a key, wherever that is by now."""
+        for _ in range(MOST_MOVES):
+            server = await self._servers.of(key)
+            try:
+                return await do(server)
+            except (RedisError, OSError) as error:
+                if not self._servers.is_solved(error, server):
+                    raise
+        raise UnreachableError(f"{self.settings.safe_url} moves a slot again and again")
 
-    async def pipeline(
-        self, commands: Sequence[Sequence[Any]], *, atomic: bool = False
-    ) -> list[Any]:
+    async def command(self, *words: Any, beside: str = "") -> Any:
+        """Run one command; return the raw reply.
+
+        One that has no key is for any server, or for the one that has the key ``beside``.
+        """
+        async with self._slot():
+            return await self._at(
+                beside or _key_of(words), lambda server: server.commands.execute_command(*words)
+            )
+
+    async def each(self, *words: Any) -> list[Any]:
+        """Run a command that has no key on every server."""
+        async with self._slot():
+            servers = await self._servers.all()
+            return [await server.commands.execute_command(*words) for server in servers]
+
+    async def pipeline(self, commands: Sequence[Words], *, atomic: bool = False) -> list[Any]:
         """Run commands in round trips of a bounded size, or in one transaction."""
+        if atomic:
+            async with self._slot():
+                return await self._at(
+                    _key_of(commands[0]), lambda server: _executed(server, commands, atomic=True)
+                )
+        replies = await self._replies(commands)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                with _errors_translated(self.settings):
+                    raise reply
+        return replies
+
+    async def _replies(self, commands: Sequence[Words]) -> list[Any]:
+        """Return the replies to commands; one that was refused has its error."""
         replies: list[Any] = []
-        step = len(commands) if atomic else PIPELINE_COMMANDS
-        for at in range(0, len(commands), max(1, step)):
-            async with self._free_client() as client:
-                pipe = client.pipeline(transaction=atomic)
-                for words in commands[at : at + step]:
-                    pipe.execute_command(*words)
-                replies += await pipe.execute()
+        for at in range(0, len(commands), PIPELINE_COMMANDS):
+            async with self._slot():
+                replies += await self._round_trip(commands[at : at + PIPELINE_COMMANDS])
+        return replies
+
+    async def _round_trip(self, commands: Sequence[Words]) -> list[Any]:
+        parted: dict[Server, list[int]] = {}
+        for number, words in enumerate(commands):
+            parted.setdefault(await self._servers.of(_key_of(words)), []).append(number)
+        replies: list[Any] = [None] * len(commands)
+        for server, numbers in parted.items():
+            here = [commands[number] for number in numbers]
+            try:
+                answers = await _executed(server, here)
+            except (RedisError, OSError) as error:
+                self._servers.is_solved(error, server)
+                raise
+            for number, words, answer in zip(numbers, here, answers, strict=True):
+                replies[number] = answer
+                if isinstance(answer, MovedError) and self._servers.is_solved(answer, server):
+                    replies[number] = await self._at(
+                        _key_of(words),
+                        lambda server, words=words: server.commands.execute_command(*words),
+                    )
         return replies
 
     async def run(self, call: Call) -> Any:
         """Run a script; give it to the server first where the server does not have it."""
-        async with self._free_client() as client:
+
+        async def run(server: Server) -> Any:
             try:
-                return await client.execute_command(*call.command)
+                return await server.commands.execute_command(*call.command)
             except NoScriptError:  # a restarted server has no scripts; nothing was done yet
-                await client.execute_command(*call.load_command)
-                return await client.execute_command(*call.command)
+                await server.commands.execute_command(*call.load_command)
+                return await server.commands.execute_command(*call.command)
+
+        async with self._slot():
+            return await self._at(call.keys[0], run)
 
     async def run_each(self, calls: Sequence[Call]) -> list[Any]:
         """Run calls of one script that may be repeated: an error does not tell which ones ran."""
         if not calls:
             return []
-        first = await self.run(calls[0])  # gives the server the script where it has none
-        return [first, *await self.pipeline([call.command for call in calls[1:]])]
+        replies = [await self.run(calls[0])]  # gives the server the script where it has none
+        replies += await self._replies([call.command for call in calls[1:]])
+        for number, reply in enumerate(replies):
+            if isinstance(reply, NoScriptError):  # another server of a Cluster
+                replies[number] = await self.run(calls[number])
+            elif isinstance(reply, Exception):
+                with _errors_translated(self.settings):
+                    raise reply
+        return replies
 
     async def block(self, *words: Any, timeout_s: float) -> Any:
         """Run a command that makes the server wait for up to ``timeout_s``."""
         patience_s = timeout_s + self.settings.command_timeout_s
         with _errors_translated(self.settings):
             async with _bounded(self.settings, patience_s):
-                return await self._blocking.execute_command(*words)
+                return await self._at(
+                    _key_of(words), lambda server: server.blocking.execute_command(*words)
+                )
 
     async def close(self) -> None:
         """Close every connection."""
-        await asyncio.gather(close(self._commands), close(self._blocking))
+        await self._servers.close()
+
+
+async def _executed(
+    server: Server, commands: Sequence[Words], *, atomic: bool = False
+) -> list[Any]:
+    """Run commands in one round trip; outside a transaction, an error is a reply like others."""
+    pipe = server.commands.pipeline(transaction=atomic)
+    for words in commands:
+        pipe.execute_command(*words)
+    return await pipe.execute(raise_on_error=atomic)
+
+
+def _key_of(words: Words) -> str:
+    """Return a key of a command, which tells where to send it; empty for none."""
+    command = words[0]
+    if command in _KEYLESS:
+        return ""
+    if command == "XREAD":
+        return words[words.index("STREAMS") + 1]
+    return words[3 if command == "EVALSHA" else 1]
 
 
 @asynccontextmanager
@@ -120,87 +206,6 @@ async def _bounded(settings: RedisSettings, patience_s: float) -> AsyncGenerator
         raise UnreachableError(
             f"{settings.safe_url} does not answer: no reply within {patience_s:.1f} s"
         ) from error
-
-
-class BlockingConnection:
-    """A connection for a thread that waits for each reply; close it in the end.
-
-    All methods but ``close`` raise as `RedisConnection` does.
-    """
-
-    def __init__(self, settings: RedisSettings, patience_s: float) -> None:
-        self._settings = settings
-        self._link = ""
-        self._client = thread_client(
-            settings,
-            connect_timeout_s=min(patience_s, settings.connect_timeout_s),
-            timeout_s=min(patience_s, settings.command_timeout_s),
-            greet=self._greet,
-        )
-
-    def link(self) -> str:
-        """Return what the server knows the connection by; empty where it must not be asked.
-
-        A connection that was lost is made anew before.
-        """
-        with _errors_translated(self._settings):
-            pool = self._client.connection_pool
-            pool.release(pool.get_connection())
-        return self._link
-
-    def _greet(self, connection: Any) -> None:
-        connection.on_connect()
-        self._link = ""
-        try:
-            number = _asked(connection, "CLIENT", "ID")
-            run_id = run_id_of(_asked(connection, "INFO", "server"))
-            _asked(connection, "CLIENT", "LIST", "ID", number)
-        except NoPermissionError:
-            return  # its lease tells of its end
-        self._link = name_of(run_id, number)
-
-    def command(self, *words: Any) -> Any:
-        """Run one command; return the raw reply."""
-        with _errors_translated(self._settings):
-            return self._client.execute_command(*words)
-
-    def run(self, call: Call) -> Any:
-        """Run a script; give it to the server first where the server does not have it."""
-        with _errors_translated(self._settings):
-            try:
-                return self._client.execute_command(*call.command)
-            except NoScriptError:
-                self._client.execute_command(*call.load_command)
-                return self._client.execute_command(*call.command)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._client.close()
-
-
-def answers(url: str, timeout_s: float = 2.0) -> bool:
-    """Return whether a server answers at the URL and is ready to serve."""
-    return readiness(url, timeout_s) == "ready"
-
-
-def readiness(url: str, timeout_s: float = 2.0) -> Literal["ready", "loading", "away"]:
-    """Return whether the server at the URL serves, still loads its data, or does not answer."""
-    settings = RedisSettings(url)
-    client = thread_client(settings, connect_timeout_s=timeout_s, timeout_s=timeout_s)
-    try:
-        client.execute_command("PING")
-    except BusyLoadingError:
-        return "loading"
-    except (RedisError, OSError):
-        return "away"
-    finally:
-        client.close()
-    return "ready"
-
-
-def _asked(connection: Any, *words: Any) -> Any:
-    connection.send_command(*words)
-    return connection.read_response()
 
 
 @contextmanager

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+from .blocking_connection import answers, readiness
 from .child import Child
-from .connection import answers, readiness
 from .folder_lock import FolderLock, FolderTakenError
 from .server_binary import EmbeddedValkeyError, find_server
 

@@ -1,11 +1,12 @@
 """The script that notes where streams end in each run of the server, as a typed function."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..entries import TopicPartition
 from .calls import Call, script
 from .connection import RedisConnection
+from .servers import Met
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +20,9 @@ class Loss:
 
 
 async def losses_since(
-    connection: RedisConnection, places: Sequence[TopicPartition], run: str, met_ms: int
+    connection: RedisConnection, since: Mapping[TopicPartition, Met]
 ) -> list[Loss]:
-    """Tell for each partition what was lost since a run was met; an empty one lost nothing.
+    """Tell for each partition what was lost since a run was met; in an empty one nothing was.
 
     Raises:
         UnreachableError, UnusableServerError: as `RedisConnection`.
@@ -30,9 +31,9 @@ async def losses_since(
         Call(
             script("epoch"),
             [connection.keys.epochs(number), connection.keys.stream(topic, number)],
-            [topic, run, met_ms],
+            [topic, met.run, met.since_ms],
         )
-        for topic, number in places
+        for (topic, number), met in since.items()
     ]
     replies = await connection.run_each(calls)
     return [Loss(reply[0].decode(), int(reply[1])) for reply in replies]

@@ -3,7 +3,8 @@
 A server that is killed, or whose disk was stalling, may come back without its last writes; a
 replica that takes over may lack some. Either way the new run has another run id (INFO server).
 Scripts note where each stream ended when they first met it in a run (``opening.lua``), before they
-write to it: so whoever has seen more than that knows what was lost.
+write to it: so whoever has seen more than that knows what was lost. A partition that moves to
+another server of a Cluster meets another run, too, and has lost nothing.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from ..log import Fence
 from ..truncations import Truncations
 from .connection import RedisConnection
 from .epoch_scripts import Loss, losses_since
+from .servers import Met
 
 MOST_RUNS = 5
 """So often a look is begun again because yet another run of the server answers."""
@@ -31,10 +33,12 @@ class Epochs:
 
     def __init__(self, connection: RedisConnection) -> None:
         self._connection = connection
-        self._run = ""
-        """The run in which everything in ``_seen`` was there."""
-        self._met_ms = 0
-        """When it was first met, in the server's Unix milliseconds."""
+        self._runs: dict[int, Met] = {}
+        """By partition number, the run in which everything in ``_seen`` was there."""
+        self.looks = 0
+        """How many times a partition met another run."""
+        self._settled = -1
+        """The changes that were dealt with."""
         self._seen: dict[TopicPartition, int] = {}
         """The offset after the last entry that was read or written."""
         self._truncations = Truncations()
@@ -45,10 +49,15 @@ class Epochs:
         """How many times something was lost."""
         return self._truncations.epoch
 
-    @property
-    def run(self) -> str:
-        """The run of the server whose entries have been seen; empty where it is secret."""
-        return self._run
+    def run_of(self, partition: int) -> str:
+        """Return the run in which a partition's entries were seen; empty where it is secret."""
+        if partition not in self._runs:
+            self._runs[partition] = self.met(partition)
+        return self._runs[partition].run
+
+    def met(self, partition: int) -> Met:
+        """Return the run that has a partition now, as far as is known."""
+        return self._connection.met(self._connection.keys.epochs(partition))
 
     def check(self, positions: Mapping[TopicPartition, int], epoch: int | None) -> None:
         """Raise `TruncatedError` where entries before a position were lost since the epoch."""
@@ -78,8 +87,9 @@ class Epochs:
         """Have it noted where the partitions end, in the run that everything else was seen in."""
         for _ in range(MOST_RUNS):
             await self.enter()
-            losses = await losses_since(self._connection, places, "", 0)
-            if all(loss.run == self._run for loss in losses):
+            losses = await losses_since(self._connection, dict.fromkeys(places, Met()))
+            met = zip(places, losses, strict=True)
+            if all(loss.run == self.run_of(number) for (_, number), loss in met):
                 return
         raise self.restless()
 
@@ -88,26 +98,35 @@ class Epochs:
 
         It is called right behind `enter`, so that no look at what was lost is under way.
         """
-        if run == self._run and following > self._seen.get(place, 0):
+        if run == self.run_of(place[1]) and following > self._seen.get(place, 0):
             self._seen[place] = following
 
     async def enter(self) -> None:
-        """Look what was lost, where another run of the server answers."""
-        if self._connection.run_id == self._run:
+        """Look what was lost, where another run of a server answers."""
+        if self._connection.changes == self._settled:
             return
         async with self._entering:
             for _ in range(MOST_RUNS):
-                run, met_ms = self._connection.run_id, self._connection.met_ms
-                places = list(self._seen)
-                if run == self._run:
+                changes = self._connection.changes
+                if changes == self._settled or await self._is_settled():
+                    self._settled = changes
                     return
-                since = (self._run, self._met_ms)
-                losses = await losses_since(self._connection, places, *since)
-                if all(loss.run == run for loss in losses):
-                    self._run, self._met_ms = run, met_ms
-                    self._judge(dict(zip(places, losses, strict=True)))
-        if self._connection.run_id != self._run:
-            raise self.restless()
+        raise self.restless()
+
+    async def _is_settled(self) -> bool:
+        """Look what was lost of partitions that met another run; False where yet another came."""
+        since = {number: met for number, met in self._runs.items() if met != self.met(number)}
+        runs = {number: self.met(number) for number in since}
+        places = {place: since[place[1]] for place in list(self._seen) if place[1] in since}
+        losses = dict(zip(places, await losses_since(self._connection, places), strict=True))
+        if any(loss.run != runs[number].run for (_, number), loss in losses.items()):
+            return False
+        if any(self.met(number) != met for number, met in runs.items()):
+            return False
+        self._runs |= runs
+        self.looks += bool(runs)
+        self._judge(losses)
+        return True
 
     def restless(self) -> UnreachableError:
         """Return the error for a server that never stays."""

@@ -1,6 +1,7 @@
 """What errors of Redis mean to the log: try again, or tell the user what to do."""
 
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     AuthorizationError,
     BusyLoadingError,
@@ -29,6 +30,7 @@ _NOT_READY_WORDS = (
     "NOREPLICAS",
     "READONLY",
     "TRYAGAIN",
+    "UNBLOCKED",
 )
 _NO_ANSWER = (RedisConnectionError, RedisTimeoutError)
 _REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError)
@@ -79,6 +81,8 @@ def _passing(error: Exception, text: str) -> str | None:
         # what is trimmed makes room, and so does who raises the limit
         keep_less = "keep less (RHAPSODE_KEEP_LOG_MB, RHAPSODE_KEEP_LOG_HOURS)"
         return f"is out of memory: raise its maxmemory, or {keep_less}"
+    if type(error) is AskError:
+        return f"is not ready: slot {error.slot_id} moves to another server"
     if isinstance(error, _NOT_READY) or text.startswith(_NOT_READY_WORDS):
         return f"is not ready: {text}"
     if isinstance(error, _NO_ANSWER):
@@ -94,8 +98,10 @@ def _unusable(error: Exception, text: str, where: str) -> str:
             f"{where} cannot hold the log ({text}): Redis 7.0 or newer, or Valkey, is needed, "
             "with XADD, XTRIM, EVALSHA and SCRIPT LOAD allowed"
         )
+    if "cluster support disabled" in text:
+        return f"{where} is no node of a Cluster: name it by redis://host:port"
     if isinstance(error, MovedError | ClusterError):
-        return f"{where} is a node of a Cluster ({text}): give the URL of a single server"
+        return f"{where} is a node of a Cluster ({text}): name it by redis+cluster://host:port"
     if isinstance(error, ResponseError):
         return f"{where} refused a command: {text}"
     return f"{where} sent a reply that cannot be understood: {text}"

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..groups import Beat, GroupTimings, Members
+from .blocking_connection import BlockingConnection
 from .calls import Call, script
-from .connection import BlockingConnection, RedisConnection
+from .connection import RedisConnection
 from .links import Link, gone, links_of, question
 
 _PARTS = ("state", "leases", "metadata", "joined", "assignments", "links")
@@ -21,6 +22,10 @@ class GroupScripts:
 
     def __init__(self, connection: RedisConnection) -> None:
         self._connection = connection
+
+    def place(self, group: str) -> str:
+        """Return a key of a group; whichever server has it has the group's members' links."""
+        return self._connection.keys.group(group, _PARTS[0])
 
     async def join(self, group: str, member: str, metadata: bytes, timings: GroupTimings) -> Beat:
         """Enter the coming generation and renew the lease."""
@@ -63,12 +68,15 @@ class GroupScripts:
         metadata = {name.decode(): raw for name, raw in zip(pairs[::2], pairs[1::2], strict=True)}
         dead = [name.decode() for name in lapsed]
         if silent:
-            dead += [link.member for link in await self._gone(links_of(silent))]
+            dead += [link.member for link in await self._gone(group, links_of(silent))]
         return Members(int(generation), metadata, frozenset(dead))
 
-    async def _gone(self, links: list[Link]) -> list[Link]:
-        known = [link for link in links if link.server == self._connection.run_id]
-        return gone(known, await self._connection.command(*question(known))) if known else []
+    async def _gone(self, group: str, links: list[Link]) -> list[Link]:
+        place = self.place(group)
+        known = [link for link in links if link.server == self._connection.met(place).run]
+        if not known:
+            return []
+        return gone(known, await self._connection.command(*question(known), beside=place))
 
     async def assign(
         self, group: str, member: str, generation: int, assignments: Mapping[str, bytes]

@@ -4,7 +4,8 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 
 from ..groups import Beat, GroupTimings, Heartbeat, Members
-from .connection import BlockingConnection, RedisConnection
+from .blocking_connection import BlockingConnection
+from .connection import RedisConnection
 from .group_scripts import GroupScripts
 from .heartbeat import ThreadHeartbeat
 from .scripts import LogScripts
@@ -61,7 +62,9 @@ class RedisGroups:
 
         @contextmanager
         def connect() -> Generator[Callable[[], Beat]]:
-            with closing(BlockingConnection(self._settings, patience_s)) as connection:
+            key = self._scripts.place(group)
+            connection = BlockingConnection(self._settings, key, patience_s)
+            with closing(connection):
                 yield lambda: self._scripts.beat_over(connection, group, member, timings, silent_s)
 
         return ThreadHeartbeat(connect, interval_s, on_beat)

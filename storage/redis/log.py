@@ -22,6 +22,7 @@ from .connection import RedisConnection
 from .epochs import MOST_RUNS, Epochs
 from .scripts import RestartedError
 from .sequences import RedisSequences
+from .stream_reads import StreamReads
 
 T = TypeVar("T")
 
@@ -30,11 +31,12 @@ LAYOUT = b"2"
 
 
 class RedisLog(RedisSequences):
-    """`storage.log.Log` on a server."""
+    """`storage.log.Log` on a server, or on those of a Cluster."""
 
     def __init__(self, connection: RedisConnection) -> None:
         super().__init__(connection)
         self._epochs = Epochs(connection)
+        self._streams = StreamReads(connection)
         self._probed = False
 
     @property
@@ -93,7 +95,9 @@ class RedisLog(RedisSequences):
         fence: Fence | None = None,
     ) -> int:
         run, first = await self._written(
-            fence, lambda run: self._scripts.append(topic, partition, entries, fence, run)
+            partition,
+            fence,
+            lambda run: self._scripts.append(topic, partition, entries, fence, run),
         )
         if first is None:
             return (await self.span(topic, partition)).next
@@ -109,21 +113,22 @@ class RedisLog(RedisSequences):
         together: bool = False,
     ) -> list[bool]:
         append_at = partial(self._scripts.append_at, partition, batches, fence, together=together)
-        run, written = await self._written(fence, append_at)
+        run, written = await self._written(partition, fence, append_at)
         for batch, following in zip(batches, written, strict=True):
             self._epochs.saw((batch.topic, partition), following, run)
         return [bool(following) for following in written]
 
     async def _written(
-        self, fence: Fence | None, write: Callable[[str], Awaitable[T]]
+        self, partition: int, fence: Fence | None, write: Callable[[str], Awaitable[T]]
     ) -> tuple[str, T]:
         """Write as long as the fence's epoch lasts; return the server's run, and the reply."""
         for _ in range(MOST_RUNS):
             await self._epochs.enter()
             self._epochs.allow(fence)
-            before = self._connection.run_id
+            before = self._epochs.met(partition).run
+            known = self._epochs.run_of(partition)
             try:
-                reply = await write(self._epochs.run if fence and fence.epoch is not None else "")
+                reply = await write(known if fence and fence.epoch is not None else "")
             except RestartedError:
                 continue
             await self._epochs.enter()
@@ -151,24 +156,19 @@ class RedisLog(RedisSequences):
         if epoch is not None:
             await self._epochs.follow(positions)
             self._epochs.check(positions, epoch)
-        run = self._epochs.run
-        streams = {self._keys.stream(*where).encode(): where for where in positions}
-        after = [f"0-{max(0, position)}" for position in positions.values()]
-        if timeout_s > 0:
-            block_ms = max(1, int(timeout_s * 1000))
-            words = ("XREAD", "COUNT", limit, "BLOCK", block_ms, "STREAMS", *streams, *after)
-            found = await self._connection.block(*words, timeout_s=timeout_s)
-        else:
-            words = ("XREAD", "COUNT", limit, "STREAMS", *streams, *after)
-            found = await self._connection.command(*words)
-        read = {streams[key]: self._entries(key.decode(), rows) for key, rows in found or ()}
+        runs = {number: self._epochs.run_of(number) for _, number in positions}
+        looks = self._epochs.looks
+        streams = {self._keys.stream(*where): where for where in positions}
+        after = dict(zip(streams, positions.values(), strict=True))
+        found = await self._streams.read(after, limit, timeout_s, run=str(looks))
+        read = {streams[key]: self._entries(key, rows) for key, rows in found}
         if epoch is not None:
             await self._epochs.enter()
-            if run != self._epochs.run:
+            if looks != self._epochs.looks:
                 self._epochs.check(positions, epoch)
                 return {}  # what was read may be lost already
             for place, entries in read.items():
-                self._epochs.saw(place, entries[-1].offset + 1, run)
+                self._epochs.saw(place, entries[-1].offset + 1, runs[place[1]])
         return read
 
     async def span(self, topic: str, partition: int) -> Span:
@@ -186,10 +186,10 @@ class RedisLog(RedisSequences):
     ) -> T:
         """Return an answer that is of the server's present run; whoever asked may go on from it."""
         for _ in range(MOST_RUNS):
-            run = self._epochs.run
+            run = self._epochs.run_of(place[1])
             answer = await ask()
             await self._epochs.follow({place: offset_of(answer)})
-            if run == self._epochs.run:
+            if run == self._epochs.run_of(place[1]):
                 return answer
         raise self._epochs.restless()
 
@@ -207,10 +207,10 @@ class RedisLog(RedisSequences):
     async def stored_bytes(self, *places: TopicPartition) -> int:
         if not places:
             try:
-                info = await self._connection.command("INFO", "memory")
+                told = await self._connection.each("INFO", "memory")
             except UnusableServerError:  # the user may not ask
                 return sys.maxsize
-            return int(info_field(info, "used_memory") or 0)
+            return sum(int(info_field(info, "used_memory") or 0) for info in told)
         streams = [self._keys.stream(*place) for place in places]
         sizes = await self._connection.pipeline([("MEMORY USAGE", stream) for stream in streams])
         return sum(int(size or 0) for size in sizes)
@@ -230,10 +230,10 @@ class RedisLog(RedisSequences):
 
         async def store(run: str) -> None:
             self._epochs.check(positions, epoch)
-            known = run if epoch is None else self._epochs.run
+            known = run if epoch is None else self._epochs.run_of(partition)
             await self._scripts.commit(group, partition, offsets, fence, known)
 
-        await self._written(fence, store)
+        await self._written(partition, fence, store)
 
     async def committed(self, group: str, topic: str, partition: int) -> int | None:
         async def stored() -> int | None:
@@ -279,4 +279,5 @@ class RedisLog(RedisSequences):
             await self._connection.command("XDEL", self._keys.ingress(topic), *ids)
 
     async def close(self) -> None:
+        await self._streams.close()
         await self._connection.close()

@@ -11,13 +11,15 @@ from rhapsode.storage.redis.access_keys import RedisAccessKeys
 from rhapsode.storage.redis.connection import RedisConnection
 
 
-@pytest.fixture(params=["redis", "memory"])
+@pytest.fixture(params=["redis", "cluster", "memory"])
 async def keys(request: pytest.FixtureRequest) -> AsyncIterator[AccessKeys]:
     made: AccessKeys
     if request.param == "memory":
         made = MemoryAccessKeys()
     else:
-        made = RedisAccessKeys(RedisConnection(request.getfixturevalue("redis_settings")))
+        made = RedisAccessKeys(
+            RedisConnection(request.getfixturevalue(f"{request.param}_settings"))
+        )
     yield made
     await made.close()
 

@@ -13,13 +13,15 @@ from rhapsode.storage.redis.connection import RedisConnection
 LEASE_S = 30.0
 
 
-@pytest.fixture(params=["redis", "memory"])
+@pytest.fixture(params=["redis", "cluster", "memory"])
 async def admissions(request: pytest.FixtureRequest) -> AsyncIterator[Admissions]:
     made: Admissions
     if request.param == "memory":
         made = MemoryAdmissions()
     else:
-        made = RedisAdmissions(RedisConnection(request.getfixturevalue("redis_settings")))
+        made = RedisAdmissions(
+            RedisConnection(request.getfixturevalue(f"{request.param}_settings"))
+        )
     yield made
     await made.close()
 

@@ -13,13 +13,15 @@ from rhapsode.storage.session_index import KnownSession, Position, SessionIndex,
 LEASE_S = 30.0
 
 
-@pytest.fixture(params=["redis", "memory"])
+@pytest.fixture(params=["redis", "cluster", "memory"])
 async def index(request: pytest.FixtureRequest) -> AsyncIterator[SessionIndex]:
     made: SessionIndex
     if request.param == "memory":
         made = MemorySessionIndex()
     else:
-        made = RedisSessionIndex(RedisConnection(request.getfixturevalue("redis_settings")))
+        made = RedisSessionIndex(
+            RedisConnection(request.getfixturevalue(f"{request.param}_settings"))
+        )
     yield made
     await made.close()
 

@@ -93,7 +93,8 @@ class Transport(base.Transport):
         options = [(name, value) for name, value in url.query.items() if name != "namespace"]
         namespace = url.query.get("namespace", DEFAULT_NAMESPACE)
         wanted = str(url.with_query(options))
-        if url.scheme.endswith("+sentinel"):  # Faust's way to name several is to part them by ;
+        if url.scheme.endswith(("+sentinel", "+cluster")):
+            # Faust's way to name several is to part them by ;
             hosts = ",".join([url.raw_authority, *(each.raw_authority for each in others)])
             wanted = wanted.replace(url.raw_authority, hosts, 1)
         self._log, self._groups = open_log(wanted, namespace)

@@ -20,10 +20,11 @@ def modules_imported_by(source: str) -> set[str]:
     return found
 
 
-def test_only_the_connection_talks_to_the_server():
+def test_only_connections_talk_to_the_server():
     # `errors` knows the client's exceptions, to translate them
     importing = {name for name, source in SOURCES.items() if "redis" in modules_imported_by(source)}
-    assert importing == {"clients", "connection", "errors"}
+    connections = {"blocking_connection", "clients", "connection", "servers"}
+    assert importing == connections | {"cluster", "cluster_map", "errors"}
 
 
 def test_every_script_is_run_by_the_typed_functions_and_by_nothing_else():
