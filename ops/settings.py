@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     partitions: int = Field(default=8, ge=1, le=512)
     """Partitions of every topic, fixed at the first start. More: more workers can share a stage;
     fewer: less to poll and to move."""
+    instance: str = Field(default="", max_length=100, pattern=r"^[A-Za-z0-9._-]*$")
+    """Name of a worker that is its own among those of its stages, such as a pod's. It then comes
+    back to its partitions where a restart takes less than 10 s; nobody takes them over before."""
     fsync: Fsync = "everysec"
     """Embedded Valkey: ``everysec`` may lose a second at a power cut, ``always`` loses nothing and
     costs latency, ``no`` leaves it to the kernel."""

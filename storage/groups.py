@@ -11,7 +11,8 @@ class Beat:
 
     generation: int
     state: str
-    """``preparing`` (members must join again), ``syncing`` (the leader assigns) or ``stable``."""
+    """``preparing`` (members must join again), ``syncing`` (the leader assigns) or ``stable``; to
+    a join also ``replaced``: another member has taken the instance over, this one must end."""
     joined: bool
     """False once the member was evicted, or has yet to join the coming generation."""
     leader: str
@@ -63,8 +64,21 @@ class Groups(Protocol):
     the server's clock counts.
     """
 
-    async def join(self, group: str, member: str, metadata: bytes, timings: GroupTimings) -> Beat:
-        """Enter the coming generation, or enter it again; renew the lease."""
+    async def join(
+        self,
+        group: str,
+        member: str,
+        metadata: bytes,
+        timings: GroupTimings,
+        *,
+        instance: str = "",
+        takes_over: bool = False,
+    ) -> Beat:
+        """Enter the coming generation, or enter it again; renew the lease.
+
+        An ``instance`` is a name that outlives a process (Kafka's static membership, KIP-345): the
+        next process of that name ``takes_over``, and nobody waits for the lease of the former one.
+        """
         ...
 
     async def beat(self, group: str, member: str, timings: GroupTimings) -> Beat:
@@ -111,11 +125,14 @@ class Groups(Protocol):
         timings: GroupTimings,
         interval_s: float,
         on_beat: Callable[[Beat | BaseException], None],
+        *,
+        watched: bool = True,
     ) -> Heartbeat:
         """Return a heartbeat that is not started yet.
 
         Once started it beats every ``interval_s`` and calls ``on_beat``, in the event loop it was
         started in, with the group's state or with the error, and goes on. It ends with that loop.
         On a server it also has members leave whose connection is gone: a dead process has none.
+        One that is not ``watched`` has until its lease lapses to come back.
         """
         ...

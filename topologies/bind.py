@@ -25,8 +25,11 @@ def bind(
     namespace: str,
     data: Path,
     observer: Observer,
+    instance: str = "",
 ) -> faust.App:
     """Return a Faust app that runs the stage on the log once it is started.
+
+    A worker with the name ``instance`` comes back to its partitions after a restart.
 
     Offsets follow what is done: nothing waits for a commit, a record that was not done is
     delivered again after a crash, and its outputs fall on the places they took before.
@@ -47,6 +50,7 @@ def bind(
         broker_rebalance_timeout=REBALANCE_S,
         broker_commit_interval=COMMIT_S,
         consumer_auto_offset_reset=stage.begins,
+        consumer_group_instance_id=instance or None,
         cython_optimizations=True,
     )
     Transport.on(app, resources.journal.log, groups)

@@ -43,6 +43,7 @@ async def stages_running(
             namespace=services.settings.namespace,
             data=services.settings.state / "faust",
             observer=observer,
+            instance=services.settings.instance,
         )
         for stage in stages
     ]

@@ -23,6 +23,7 @@ class _Group:
     metadata: dict[str, bytes] = field(default_factory=dict[str, bytes])
     joined: set[str] = field(default_factory=set[str])
     assignments: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    instances: dict[str, str] = field(default_factory=dict[str, str])
 
     def enter(self, state: str, now_s: float) -> None:
         self.state, self.deadline_s = state, now_s + self.rebalance_s
@@ -37,6 +38,17 @@ class _Group:
         self.leases.pop(member, None)
         self.metadata.pop(member, None)
         self.joined.discard(member)
+        self.instances = {name: who for name, who in self.instances.items() if who != member}
+
+    def take_over(self, instance: str, member: str, *, may: bool) -> bool:
+        """Give an instance to a member; False where another has it and it may not take it over."""
+        holder = self.instances.get(instance, member)
+        if holder != member:
+            if not may:
+                return False
+            self.forget(holder)
+        self.instances[instance] = member
+        return True
 
     def evict(self, now_s: float) -> None:
         gone = [member for member, until in self.leases.items() if until <= now_s]
@@ -79,8 +91,19 @@ class MemoryGroups:
     def _group(self, group: str) -> _Group:
         return self._groups.setdefault(group, _Group())
 
-    async def join(self, group: str, member: str, metadata: bytes, timings: GroupTimings) -> Beat:
+    async def join(
+        self,
+        group: str,
+        member: str,
+        metadata: bytes,
+        timings: GroupTimings,
+        *,
+        instance: str = "",
+        takes_over: bool = False,
+    ) -> Beat:
         now_s, state = self._clock_s(), self._group(group)
+        if instance and not state.take_over(instance, member, may=takes_over):
+            return Beat(state.generation, "replaced", joined=False, leader=state.leader)
         state.rebalance_s = timings.rebalance_s
         state.evict(now_s)
         first = state.state == "empty"
@@ -145,5 +168,8 @@ class MemoryGroups:
         timings: GroupTimings,
         interval_s: float,
         on_beat: Callable[[Beat | BaseException], None],
+        *,
+        watched: bool = True,
     ) -> Heartbeat:
+        del watched  # a member in this process has no connection that could be gone
         return TaskHeartbeat(lambda: self.beat(group, member, timings), interval_s, on_beat)

@@ -9,7 +9,7 @@ from .calls import Call, script
 from .connection import RedisConnection
 from .links import Link, gone, links_of, question
 
-_PARTS = ("state", "leases", "metadata", "joined", "assignments", "links")
+_PARTS = ("state", "leases", "metadata", "joined", "assignments", "links", "instances")
 _NO_TIMINGS = GroupTimings()
 """For verbs that renew no lease and set no deadline."""
 
@@ -27,9 +27,19 @@ class GroupScripts:
         """Return a key of a group; whichever server has it has the group's members' links."""
         return self._connection.keys.group(group, _PARTS[0])
 
-    async def join(self, group: str, member: str, metadata: bytes, timings: GroupTimings) -> Beat:
+    async def join(
+        self,
+        group: str,
+        member: str,
+        metadata: bytes,
+        timings: GroupTimings,
+        instance: str,
+        *,
+        takes_over: bool,
+    ) -> Beat:
         """Enter the coming generation and renew the lease."""
-        call = self._call(group, "join", member, timings, metadata)
+        named = (instance, int(takes_over)) if instance else ()
+        call = self._call(group, "join", member, timings, metadata, *named)
         return _beat_of(await self._connection.run(call))
 
     async def beat(self, group: str, member: str, timings: GroupTimings) -> Beat:
@@ -42,14 +52,15 @@ class GroupScripts:
         group: str,
         member: str,
         timings: GroupTimings,
-        silent_s: float,
+        silent_s: float | None,
     ) -> Beat:
         """Do as `beat`, from a thread with a connection of its own, and remove who is gone.
 
-        After ``silent_s`` without another beat others look whether the connection is still there.
+        After ``silent_s`` without another beat others look whether the connection is still there,
+        and never for None.
         """
         name = connection.link()
-        link = (name, _ms(silent_s)) if name else ()
+        link = (name, _ms(silent_s)) if name and silent_s is not None else ()
         reply = connection.run(self._call(group, "beat", member, timings, *link))
         silent = [one for one in links_of(reply[4]) if one.server == name.partition(":")[0]]
         if silent:

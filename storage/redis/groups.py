@@ -25,8 +25,19 @@ class RedisGroups:
         self._scripts = GroupScripts(connection)
         self._log_scripts = LogScripts(connection)
 
-    async def join(self, group: str, member: str, metadata: bytes, timings: GroupTimings) -> Beat:
-        return await self._scripts.join(group, member, metadata, timings)
+    async def join(
+        self,
+        group: str,
+        member: str,
+        metadata: bytes,
+        timings: GroupTimings,
+        *,
+        instance: str = "",
+        takes_over: bool = False,
+    ) -> Beat:
+        return await self._scripts.join(
+            group, member, metadata, timings, instance, takes_over=takes_over
+        )
 
     async def beat(self, group: str, member: str, timings: GroupTimings) -> Beat:
         return await self._scripts.beat(group, member, timings)
@@ -55,8 +66,10 @@ class RedisGroups:
         timings: GroupTimings,
         interval_s: float,
         on_beat: Callable[[Beat | BaseException], None],
+        *,
+        watched: bool = True,
     ) -> Heartbeat:
-        silent_s = SILENT_BEATS * interval_s
+        silent_s = SILENT_BEATS * interval_s if watched else None
         # a connection that hangs is given up while there is time to beat over another
         patience_s = max(PATIENCE * timings.lease_s, SHORTEST_PATIENCE_S)
 

@@ -52,6 +52,14 @@ class GroupsAgree(RuleBasedStateMachine):
     def join(self, member: str) -> None:
         self.both(lambda groups: groups.join("g", member, member.encode(), PATIENT))
 
+    @rule(member=MEMBERS, instance=st.sampled_from("xy"), takes_over=st.booleans())
+    def join_as(self, member: str, instance: str, takes_over: bool) -> None:
+        self.both(
+            lambda groups: groups.join(
+                "g", member, b"", PATIENT, instance=instance, takes_over=takes_over
+            )
+        )
+
     @rule(member=MEMBERS)
     def beat(self, member: str) -> None:
         self.both(lambda groups: groups.beat("g", member, PATIENT))

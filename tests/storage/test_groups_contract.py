@@ -89,6 +89,33 @@ async def test_a_new_member_makes_all_others_join_the_next_generation(groups: Gr
     assert await groups.assignment("g", "a", generation + 1) is None
 
 
+async def test_who_takes_an_instance_over_has_its_former_member_forgotten_at_once(groups: Groups):
+    for member in "ab":
+        await groups.join("g", member, b"", PATIENT, instance=f"of {member}", takes_over=True)
+    generation = await settled(groups, "a", "b")
+    came = await groups.join("g", "c", b"new", PATIENT, instance="of b", takes_over=True)
+    assert came.state == "preparing"
+    beat = await groups.join("g", "a", b"", PATIENT, instance="of a")
+    assert beat == Beat(generation + 1, "syncing", True, "a"), "b's lease is not waited for"
+    assert (await groups.members("g")).metadata == {"a": b"", "c": b"new"}
+
+
+async def test_a_member_whose_instance_was_taken_over_is_told_so_and_does_not_come_back(
+    groups: Groups,
+):
+    await groups.join("g", "a", b"", PATIENT, instance="one", takes_over=True)
+    await groups.join("g", "b", b"", PATIENT, instance="one", takes_over=True)
+    assert not (await groups.beat("g", "a", PATIENT)).joined
+    assert (await groups.join("g", "a", b"", PATIENT, instance="one")).state == "replaced"
+    assert (await groups.members("g")).metadata.keys() == {"b"}
+
+
+async def test_an_instance_is_free_once_its_member_has_left(groups: Groups):
+    await groups.join("g", "a", b"", PATIENT, instance="one", takes_over=True)
+    await groups.leave("g", "a")
+    assert (await groups.join("g", "b", b"", PATIENT, instance="one")).state != "replaced"
+
+
 async def test_a_silent_member_is_evicted_and_told_so(groups: Groups, wait_until: WaitUntil):
     generation = await settled(groups, "a", "b")
     await groups.beat("g", "b", BRIEF)

@@ -26,7 +26,9 @@ SOURCES = ("text", "speech")
 class Member:
     """One worker of a stage that notes what it is handed, and writes an event for each record."""
 
-    def __init__(self, system: InMemorySystem, groups: MemoryGroups, data: Path) -> None:
+    def __init__(
+        self, system: InMemorySystem, groups: MemoryGroups, data: Path, instance: str = ""
+    ) -> None:
         self.seen: dict[str, list[SequenceRecord]] = {}
         """Records by session."""
         self.agents: Counter[str] = Counter()
@@ -35,7 +37,15 @@ class Member:
         """Set but while the agents are to be in the middle of something."""
         self.works.set()
         stage = Stage("pair", sources=SOURCES, sinks=("event",), build=self._build)
-        self.app = bind(stage, system, groups, namespace="test", data=data, observer=system.counts)
+        self.app = bind(
+            stage,
+            system,
+            groups,
+            namespace="test",
+            data=data,
+            observer=system.counts,
+            instance=instance,
+        )
 
     def _build(self, _: Resources, journal: Journal) -> Agent:
         events = journal.of(Event)

@@ -128,7 +128,17 @@ class SlowToJoin(MemoryGroups):
         self.under_way = asyncio.Event()
         self.arrives = asyncio.Event()
 
-    async def join(self, group: str, member: str, metadata: bytes, timings: GroupTimings) -> Beat:
+    async def join(
+        self,
+        group: str,
+        member: str,
+        metadata: bytes,
+        timings: GroupTimings,
+        *,
+        instance: str = "",
+        takes_over: bool = False,
+    ) -> Beat:
+        del instance, takes_over
         # what is on its way to a server arrives, whoever has stopped waiting for it
         return await asyncio.shield(self._late(group, member, metadata, timings))
 

@@ -18,6 +18,10 @@ from ...storage.log import Beat, FencedError, GroupTimings, Heartbeat, Unreachab
 JOIN_POLL_S = 0.03
 
 
+class ReplacedError(Exception):
+    """Another worker has joined under this one's name; the message says what to do."""
+
+
 class _LeftError(Exception):
     """The member has left and must not join again."""
 
@@ -67,6 +71,7 @@ class Membership:
         self._heartbeat: Heartbeat | None = None
         self._generation = 0
         self._left = False
+        self._has_joined = False
         self._asking = asyncio.Lock()
         """Held while joining is asked for: what arrived after leaving would make a member."""
 
@@ -81,6 +86,11 @@ class Membership:
             lease_s=conf.broker_session_timeout, rebalance_s=conf.broker_rebalance_timeout
         )
 
+    @property
+    def _instance(self) -> str:
+        """The worker's name, which outlives the process; empty for none."""
+        return self._owner.app.conf.consumer_group_instance_id or ""
+
     def subscribe(self, topics: set[str]) -> None:
         """Join for these topics, again if they changed."""
         if topics != self._topics:
@@ -93,7 +103,11 @@ class Membership:
         self._changed.set()
 
     async def run(self) -> None:
-        """Stay a member; returns when the consumer stops."""
+        """Stay a member; returns when the consumer stops.
+
+        Raises:
+            ReplacedError: another worker has joined under the same name.
+        """
         await self._subscribed.wait()
         self._owner.app.on_rebalance_start()
         while not (self._owner.should_stop or self._left):
@@ -152,7 +166,21 @@ class Membership:
             if self._left:
                 raise _LeftError
             groups = self._owner.transport.groups
-            return await groups.join(self._group, self.member, metadata, self._timings)
+            beat: Beat = await groups.join(
+                self._group,
+                self.member,
+                metadata,
+                self._timings,
+                instance=self._instance,
+                takes_over=not self._has_joined,
+            )
+            if beat.state == "replaced":
+                raise ReplacedError(
+                    f"another worker has joined {self._group} as {self._instance}: give each of "
+                    "its workers a name of its own"
+                )
+            self._has_joined = True
+            return beat
 
     async def _lead(self, generation: int) -> None:
         transport = self._owner.transport
@@ -177,7 +205,12 @@ class Membership:
         if self._heartbeat is None and not self._left:
             interval = self._owner.app.conf.broker_heartbeat_interval
             heartbeat: Heartbeat = self._owner.transport.groups.heartbeat(
-                self._group, self.member, self._timings, interval, self._on_beat
+                self._group,
+                self.member,
+                self._timings,
+                interval,
+                self._on_beat,
+                watched=not self._instance,
             )
             heartbeat.start()
             self._heartbeat = heartbeat
@@ -193,13 +226,18 @@ class Membership:
             self._changed.set()
 
     async def leave(self) -> None:
-        """Go at once, so that the others need not wait for the lease to lapse."""
+        """Go at once, so that the others need not wait for the lease to lapse.
+
+        A worker with a name is waited for: it comes back to the partitions that it had.
+        """
         if self._left:
             return
         self._left = True
         self._changed.set()
         if self._heartbeat is not None:
             self._heartbeat.stop()
+        if self._instance:
+            return
         try:
             async with self._asking:
                 await self._owner.transport.groups.leave(self._group, self.member)

@@ -1,15 +1,17 @@
 #!lua flags=allow-oom
 -- The state of a consumer group, moved on by each member's call; only the server's clock counts.
--- KEYS: state hash, leases zset, metadata hash, joined set, assignments hash, links hash
+-- KEYS: state hash, leases zset, metadata hash, joined set, assignments hash, links hash, instances hash
 -- ARGV: verb, member, lease ms, rebalance ms, initial delay ms, payload...
---   payload: join: metadata | beat: nothing, or the connection it beats over and how many ms it may be silent |
+--   payload: join: metadata[, instance, 1 to take it over] | beat: nothing, or the connection it beats over and how many ms it may be silent |
 --   assign: generation, then member and assignment pairs | assignment: generation | gone: its link as it was read
 -- Reply: join, leave, gone: generation, state, 1 if the member has joined it, leader | beat: the same, and the links
 --   of silent members by member | assign: 1 if it is stored | assignment: the assignment or nil |
 --   members: generation, metadata by member, whose lease has lapsed, and the links of silent members by member
 -- part: opening
+-- An instance is a name that outlives a process: whoever takes it over has its former member forgotten, and that one
+-- is told 'replaced' when it joins again.
 -- A link is until when its member may be silent, and the connection that it beats over.
-local STATE, LEASES, META, JOINED, ASSIGNMENTS, LINKS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local STATE, LEASES, META, JOINED, ASSIGNMENTS, LINKS, INSTANCES = unpack(KEYS)
 local LEFT_OUT = 1000 -- generations
 local verb, member = ARGV[1], ARGV[2]
 local clock = redis.call('TIME')
@@ -40,6 +42,10 @@ local function forget(who)
   redis.call('HDEL', META, who)
   redis.call('SREM', JOINED, who)
   redis.call('HDEL', LINKS, who)
+  local instances = redis.call('HGETALL', INSTANCES)
+  for at = 1, #instances, 2 do
+    if instances[at + 1] == who then redis.call('HDEL', INSTANCES, instances[at]) end
+  end
 end
 
 local function evict()
@@ -97,6 +103,14 @@ local function beat()
 end
 
 if verb == 'join' then
+  if ARGV[7] then
+    local holder = redis.call('HGET', INSTANCES, ARGV[7])
+    if holder and holder ~= member then
+      if ARGV[8] ~= '1' then return { generation, 'replaced', 0, leader } end
+      forget(holder)
+    end
+    redis.call('HSET', INSTANCES, ARGV[7], member)
+  end
   rebalance = tonumber(ARGV[4])
   redis.call('HSET', STATE, 'rebalance', ARGV[4])
   evict()
