@@ -14,23 +14,27 @@ from .folding import plain_words, sound
 from .names import Names
 from .numerals import numbers_of
 from .ranking import Hit, Ranking
-from .request import Grammar, Request, titled
-from .shelves import Allow, Shelves
+from .request import Grammar, Request, Slots, titled
+from .shelves import Allow, Pool, Shelves
 from .titles import Title
 
-PLAY_SCORE = 80.0
+PLAY_STRENGTH = 74.0
 """From here on a title is played, unless another one is as near."""
-ASK_SCORE = 70.0
+ASK_STRENGTH = 69.0
 """Below this a title is not even asked about."""
-MARGIN = 4.0
+MARGIN = 3.0
 """Titles nearer to each other than this are asked about."""
-ALONE_MARGIN = 12.0
-"""A title between the two scores that leads by this is played."""
+RIVAL_WITHIN = 20.0
+"""What may be asked about beside the best is no farther behind than this."""
 MAX_ASKED = 3
 
 _SHARED_BY = 4
 """A name of so many titles is a sort of title, and any of them is meant."""
 _EXACT = 99.5
+_MOST_NUMBERED = 1_000
+"""Titles of a sort whose numbers are looked at."""
+_LEAD_SHARE, _MOST_LEAD = 0.25, 32.0
+"""How much of the lead over the next title counts beside the score itself."""
 
 
 class Catalogue:
@@ -104,8 +108,7 @@ class Catalogue:
         pool, remark = self._shelves.pool(slots, language)
         seed = " ".join(request.sounds)
         if slots.number:
-            place = int(slots.number) - 1
-            pool = pool[place : place + 1] if place >= 0 else pool[:0]
+            pool = self._numbered(pool, slots)
         titles = self._shelves.choose(pool, slots.count, heard, allow, seed)
         wanted = " ".join(request.words)
         if not titles:
@@ -122,36 +125,51 @@ class Catalogue:
             candidates=tuple(Candidate(title.object, 100.0) for title in titles[:MAX_CANDIDATES]),
         )
 
+    def _numbered(self, pool: Pool, slots: Slots) -> Pool:
+        """Return the titles with this number of a sort, or else the one in this place."""
+        numbers = [
+            {digits for _, digits in numbers_of(plain_words(self.titles[each].title))}
+            for each in pool[:_MOST_NUMBERED]
+        ]
+        with_it = [each for each, has in zip(pool, numbers, strict=False) if slots.number in has]
+        if with_it or (slots.category and any(numbers)):
+            return np.array(with_it, np.int64)
+        place = int(slots.number) - 1
+        return pool[place : place + 1] if place >= 0 else pool[:0]
+
     def _find(
         self, request: Request, language: str, heard: Sequence[str], allow: Allow | None
     ) -> Answer:
         """Answer a request for a title."""
         hits = self._ranking.hits(request, language)
         allowed = [hit for hit in hits if allow is None or allow(self.titles[hit.number])]
-        best = allowed[0].score if allowed else 0.0
-        if hits and hits[0].score >= ASK_SCORE > best:
+        if hits and not allowed:
             return self._not_found(request, "it is not allowed to this listener", allowed)
-        if best < ASK_SCORE:
-            return self._not_found(request, "no title is near enough", allowed)
+        if not allowed:
+            return self._not_found(request, "no title is like it", allowed)
         first, *others = allowed
         sort = self._sort_of_title(first, allowed)
         if sort:
             return self._any_of(sort, request, heard)
         first = self._of_series(first, others, request, heard)
         rivals = [hit for hit in others if self._is_rival(first, hit)]
-        lead = first.score - rivals[0].score if rivals else 100.0
-        if _is_clear(first, rivals, lead):
-            reason = f"the nearest title by {min(lead, 100.0):.1f}"
-            return self._play(first, reason, request, allowed)
-        near = [hit for hit in rivals if first.score - hit.score < ALONE_MARGIN]
-        if not near or (first.score < PLAY_SCORE and near[0].score < ASK_SCORE - ALONE_MARGIN):
+        lead = first.score - rivals[0].score if rivals else first.score
+        strength = first.score + _LEAD_SHARE * min(max(lead, 0.0), _MOST_LEAD)
+        if hits[0].score >= ASK_STRENGTH and hits[0].score - allowed[0].score >= MARGIN:
+            return self._not_found(request, "it is not allowed to this listener", allowed)
+        if strength < ASK_STRENGTH:
+            return self._not_found(request, "no title is near enough", allowed)
+        if strength >= PLAY_STRENGTH and (lead >= MARGIN or _is_spelled_out(first, rivals[0])):
+            return self._play(first, f"ahead of the next title by {lead:.1f}", request, allowed)
+        near = [hit for hit in rivals if first.score - hit.score <= RIVAL_WITHIN]
+        if not near:
             return self._not_found(request, "the nearest title is not near enough", allowed)
         asked = (first, *near[: MAX_ASKED - 1])
         return Ask(
             slots=request.slots,
             titles=tuple(self.titles[hit.number] for hit in asked),
             score=_shown(first.score),
-            reason=f"another title is within {first.score - near[0].score:.1f}",
+            reason=f"another title is behind by {first.score - near[0].score:.1f} only",
             candidates=self._candidates(allowed),
         )
 
@@ -226,14 +244,9 @@ class Catalogue:
         )
 
 
-def _is_clear(first: Hit, rivals: list[Hit], lead: float) -> bool:
-    """Return whether the first may be played without asking."""
-    if not rivals:
-        return first.score >= PLAY_SCORE
-    second = rivals[0]
-    if first.spelling == 1.0 > second.spelling and first.score >= _EXACT:
-        return True
-    return lead >= (MARGIN if first.score >= PLAY_SCORE else ALONE_MARGIN)
+def _is_spelled_out(first: Hit, second: Hit) -> bool:
+    """Return whether the first is spelled as asked for, and the second only sounds so."""
+    return first.score >= _EXACT and first.spelling == 1.0 > second.spelling
 
 
 def _shown(score: float) -> float:

@@ -1,6 +1,7 @@
 """Numbers in titles and requests: which there are, and what they number.
 
 "Chapter 2", "second chapter" and "adhyay do" are one and the same; "Episode 2" is another thing.
+So are letters after "letter".
 """
 
 import re
@@ -58,7 +59,9 @@ def join_numbers(words: list[str]) -> list[str]:
 def numbers_of(words: tuple[str, ...]) -> frozenset[Number]:
     """Return the numbers among the words (as ``folding.plain_words`` gives them)."""
     return frozenset(
-        (_unit_beside(words, index), word) for index, word in enumerate(words) if word.isdigit()
+        (_unit_beside(words, index), word)
+        for index, word in enumerate(words)
+        if word.isdigit() or (len(word) == 1 and index and words[index - 1] == "letter")
     )
 
 

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import takewhile
 
 from .controls import command_of
 from .folding import is_native, plain_words, sound, spoken_words
 from .numerals import weak_number
 from .titles import Kind
-from .vocabulary_numbers import ORDINALS, UNITS
+from .vocabulary_numbers import NEUTRAL_UNIT, ORDINALS, UNITS
 from .vocabulary_themes import CATEGORIES, MOODS
-from .vocabulary_words import CARRIERS, KINDS, LANGUAGES, MUSIC_VERBS, STORY_VERBS
+from .vocabulary_words import ANYTHING, CARRIERS, KINDS, LANGUAGES, MUSIC_VERBS, STORY_VERBS
 
 MAX_COUNT = 20
+_FEW_WORDS = 4
+"""A request to sing or tell that names nothing is short: "sing for me"."""
 _OF_THEME = 0.4
 """How much a word of theme counts that may be title or not: "sleepy" in "the sleepy owl"."""
 
@@ -60,6 +63,7 @@ class _Word:
     """What a word may mean at the ends of a request."""
 
     is_carrier: bool = False
+    is_anything: bool = False
     kind: Kind | None = None
     verb_kind: Kind | None = None
     language: str = ""
@@ -73,8 +77,10 @@ class _Word:
 
 
 def stem(sounded: str) -> str:
-    """Return a word's sound without the plural's s."""
-    return sounded[:-1] if len(sounded) > 3 and sounded.endswith("s") else sounded
+    """Return a word's sound without the plural's s, and the silent e before it ("tales")."""
+    if len(sounded) <= 3 or not sounded.endswith("s"):
+        return sounded
+    return sounded[:-2] if len(sounded) > 4 and sounded[-2] == "e" else sounded[:-1]
 
 
 def sounds_of(words: str) -> frozenset[str]:
@@ -83,6 +89,7 @@ def sounds_of(words: str) -> frozenset[str]:
 
 
 _CARRIERS = frozenset[str]().union(*(sounds_of(words) for words in CARRIERS.values()))
+_ANYTHING = sounds_of(ANYTHING)
 _KINDS: tuple[tuple[Kind, frozenset[str]], ...] = (
     ("music", sounds_of(KINDS["music"])),
     ("story", sounds_of(KINDS["story"])),
@@ -135,8 +142,10 @@ class Grammar:
         meanings = self._meanings(sounds)
         core = _core(words, sounds, meanings)
         start, end = core
+        if core == (0, len(words)) and all(each.is_any() for each in meanings):
+            start = end = len(words)  # carriers alone: any of them may be of the title
         weights = tuple(
-            1.0 if start <= index < end else _OF_THEME if meaning.category or meaning.mood else 0.0
+            1.0 if start <= index < end else _OF_THEME if meaning.category or meaning.mood or start == end else 0.0
             for index, meaning in enumerate(meanings)
         )
         slots = _slots(text, words, meanings, core)
@@ -149,15 +158,14 @@ class Grammar:
     def title_spans(self, request: Request) -> list[tuple[int, int]]:
         """Return which words of a request without a core may be a title all the same.
 
-        Only carriers are taken off, and what is left is three words, or one that says more than
+        Only carriers and kinds are taken off, and what is left is three words, or one that says more than
         a kind or a language: "play music" asks for music even where something is called so.
         """
         meanings = self._meanings(request.sounds)
         count = len(meanings)
-        fronts = takewhile(lambda at: at == 0 or meanings[at - 1].is_carrier, range(count))
-        backs = list(
-            takewhile(lambda at: at == count or meanings[at].is_carrier, range(count, 0, -1))
-        )
+        carries = [bool(each.is_carrier or each.kind) for each in meanings]
+        fronts = takewhile(lambda at: at == 0 or carries[at - 1], range(count))
+        backs = list(takewhile(lambda at: at == count or carries[at], range(count, 0, -1)))
         spans = [(start, end) for start in fronts for end in backs if start < end]
         telling = [bool(each.category or each.mood) for each in meanings]
         spans = [span for span in spans if span[1] - span[0] > 2 or any(telling[slice(*span)])]
@@ -176,11 +184,13 @@ class Grammar:
         return meanings
 
 
+@lru_cache(maxsize=20_000)
 def _meaning(sounded: str) -> _Word:
     kinds = [kind for kind, words in _KINDS if sounded in words]
     verb_kinds = [kind for kind, words in _VERB_KINDS if sounded in words]
     return _Word(
-        is_carrier=sounded in _CARRIERS,
+        is_carrier=sounded in _CARRIERS or sounded in _ANYTHING,
+        is_anything=sounded in _ANYTHING,
         kind=kinds[0] if kinds else None,
         verb_kind=verb_kinds[0] if verb_kinds else None,
         language=_LANGUAGES.get(sounded, ""),
@@ -193,19 +203,32 @@ def _core(
     words: tuple[str, ...], sounds: tuple[str, ...], meanings: list[_Word]
 ) -> tuple[int, int]:
     """Return where the title's words are: what is left when both ends are peeled."""
-    if all(
-        meaning.is_any() or weak_number(word) or sounded in {"number"}
-        for word, sounded, meaning in zip(words, sounds, meanings, strict=True)
-    ) and any(meaning.is_any() for meaning in meanings):
-        has_unit = any(word in UNITS for word in words)
-        if not has_unit:
-            return 0, 0
+    if _is_generic(words, meanings):
+        return 0, 0
+    if all(meaning.is_any() for meaning in meanings):
+        return 0, len(words)
     start, end = 0, len(words)
     while start < end and meanings[start].is_any():
         start += 1
     while end > start and meanings[end - 1].is_any():
         end -= 1
     return start, end
+
+
+def _is_generic(words: tuple[str, ...], meanings: list[_Word]) -> bool:
+    """Return whether no word can name a title: all say what sort of thing is wanted."""
+    carried = all(
+        meaning.is_any() or weak_number(word) or word == NEUTRAL_UNIT
+        for word, meaning in zip(words, meanings, strict=True)
+    )
+    says_sort = any(
+        meaning.is_anything or meaning.kind or meaning.language or meaning.category or meaning.mood
+        for meaning in meanings
+    )
+    sung_or_told = any(meaning.verb_kind for meaning in meanings) and len(words) <= _FEW_WORDS
+    has_unit = any(word in UNITS and word != NEUTRAL_UNIT for word in words)
+    said_twice = len(set(words)) < len(words)  # as titles do, and requests do not
+    return carried and not has_unit and not said_twice and (says_sort or sung_or_told)
 
 
 def _slots(
@@ -243,7 +266,8 @@ def _count_and_number(
         digits = weak_number(word)
         if not digits:
             continue
-        if any(meaning.kind for meaning in meanings[index + 1 :]):
+        after_category = index > 0 and bool(meanings[index - 1].category)
+        if not after_category and any(meaning.kind for meaning in meanings[index + 1 :]):
             if word.isdigit() or _kind_follows(meanings, index):
                 return max(1, min(int(digits), MAX_COUNT)), ""
         elif word.isdigit():

@@ -14,12 +14,20 @@ from .folding import skeleton
 from .numerals import numbers_of, unspoken
 from .request import Request
 
-_LETTERS_SHARE, _ASKED_SHARE, _NAME_SHARE = 0.40, 0.35, 0.25
-_LEAST_LIKE = 0.6
-"""Words less alike than this are different words."""
-_OTHER_SCRIPT = 0.97
-"""What equal consonants are worth where the vowels were written in another script."""
+_LETTERS_SHARE, _ASKED_SHARE, _NAME_SHARE = 0.5, 0.3, 0.2
+_LEAST_LIKE = 60.0
+"""Words less alike than this (of 100) are different words."""
+_SHORT, _LEAST_LIKE_SHORT = 3, 85.0
+"""In letters, and what words so short have to be."""
+_DISTRUST = 1.5
+"""Words half alike are less than half as likely to be the same."""
+_CONSONANTS_SHARE = 0.65
+"""Of consonants and sounds, where one was written in another script: its vowels say less."""
 _LEAST_CONSONANTS = 3
+_MISHEARD = 0.95
+"""What sounds are worth that only a recogniser takes for each other."""
+_LOOSE = str.maketrans("bdgzjcfveormy", "ptksssppiulni")
+"""One letter for what is misheard: voicing, labials, near vowels, liquids, nasals."""
 _JOINED_LIKE = 0.86
 """Letters so much alike cover each other, however they are cut into words."""
 
@@ -80,10 +88,12 @@ def _letters(wanted: Asked, name: str, words: tuple[str, ...], *, other_script: 
             fuzz.ratio(reading, name),
             fuzz.ratio(reading_joined, joined),
             0.98 * fuzz.token_sort_ratio(reading, name),
+            _MISHEARD * fuzz.ratio(reading_joined.translate(_LOOSE), joined.translate(_LOOSE)),
         )
     if other_script and len(wanted.bones) >= _LEAST_CONSONANTS:
         bones = "".join(skeleton(word) for word in words)
-        best = max(best, _OTHER_SCRIPT * fuzz.ratio(wanted.bones, bones))
+        sounds = fuzz.ratio(wanted.joined[0], joined)
+        best = max(best, _mixed(fuzz.ratio(wanted.bones, bones), sounds))
     return best / 100
 
 
@@ -109,9 +119,17 @@ def _alike(ours: str, theirs: str, other_script: bool) -> float:  # noqa: FBT001
         return 1.0
     if ours.isdigit() or theirs.isdigit():
         return 0.0
-    alike = fuzz.ratio(ours, theirs) / 100
+    plain = fuzz.ratio(ours, theirs)
+    alike = max(plain, _MISHEARD * fuzz.ratio(ours.translate(_LOOSE), theirs.translate(_LOOSE)))
     if other_script:
         bones, their_bones = skeleton(ours), skeleton(theirs)
         if min(len(bones), len(their_bones)) > 1:
-            alike = max(alike, _OTHER_SCRIPT * fuzz.ratio(bones, their_bones) / 100)
-    return alike if alike >= _LEAST_LIKE else 0.0
+            alike = max(alike, _mixed(fuzz.ratio(bones, their_bones), plain))
+    is_short = min(len(ours), len(theirs)) <= _SHORT
+    if alike < (_LEAST_LIKE_SHORT if is_short else _LEAST_LIKE):
+        return 0.0
+    return (alike / 100) ** _DISTRUST
+
+
+def _mixed(consonants: float, sounds: float) -> float:
+    return _CONSONANTS_SHARE * consonants + (1 - _CONSONANTS_SHARE) * sounds

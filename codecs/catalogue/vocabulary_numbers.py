@@ -62,6 +62,7 @@ UNITS = {
     "volume": "volume vol volumes",
     "level": "level levels",
     "day": "day days",
+    "letter": "letter letters akshar अक्षर అక్షరం ಅಕ್ಷರ",
     "number": "number no num nambar nambara नंबर नम्बर నంబర్ ನಂಬರ್ எண் নম্বর",
 }
 """Canonical unit -> words for it; "number" goes with any other."""

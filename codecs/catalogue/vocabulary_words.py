@@ -73,8 +73,12 @@ CARRIERS = {
     ),
 }
 
-POLITE = "please pls plz kindly hey ok okay now zara jara dayachesi dayavittu krupaya doya kore"
-"""What may stand around a control without changing it."""
+ANYTHING = (
+    "something anything whatever kuch kuchh edaina emaina yenadru enadru yenaadaru edavathu "
+    "ethavathu ethaavathu enthenkilum enthelum kichu kahitari kahi "
+    "कुछ ఏదైనా ఏమైనా ಏನಾದರೂ ஏதாவது എന്തെങ്കിലും কিছু काहीतरी काही"
+)
+"""Words that leave open what is wanted."""
 
 KINDS = {
     "music": (

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from matching_errors import CARRIERS, ERRORS
+from matching_padding import made_titles
 
 from rhapsode.codecs.catalogue import matching
 from rhapsode.codecs.catalogue.answers import Answer, Ask, Play
@@ -47,21 +48,23 @@ def outcome(answer: Answer, wanted: str | None) -> str:
 def main() -> None:
     """Print a table for the thresholds as they are, or others."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("--titles", type=int, default=0, help="made titles among the others")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--show", default="", help="outcome to show requests of")
     parser.add_argument("--thresholds", nargs=4, type=float)
     options = parser.parse_args()
     if options.thresholds:
-        names = ("PLAY_SCORE", "ASK_SCORE", "MARGIN", "ALONE_MARGIN")
+        names = ("PLAY_STRENGTH", "ASK_STRENGTH", "MARGIN", "RIVAL_WITHIN")
         for name, value in zip(names, options.thresholds, strict=True):
             setattr(matching, name, value)
     chance = random.Random(options.seed)
     titles = calibration_titles()
     chance.shuffle(titles)
+    padding = made_titles(options.titles)
     rows: dict[str, Counter[str]] = {}
     for fold in range(FOLDS):
         absent = titles[fold::FOLDS]
-        catalogue = Catalogue([title for title in titles if title not in absent])
+        catalogue = Catalogue([*padding, *(title for title in titles if title not in absent)])
         for title in titles:
             for kind, error in ERRORS.items():
                 name = chance.choice([title.title, *title.alternatives[:1]])
