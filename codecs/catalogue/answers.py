@@ -5,7 +5,6 @@ import msgspec
 from .request import Slots
 from .titles import Title
 
-
 MAX_CANDIDATES = 5
 
 

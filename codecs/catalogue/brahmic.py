@@ -5,6 +5,8 @@ The nine scripts that Unicode took over from ISCII share one layout (The Unicode
 give the letters alone ("bndr" for "bandar"); people type what they hear.
 """
 
+# ruff: noqa: SIM905 - tables of letters in their order
+
 _FIRST_BLOCK = 0x0900
 _BLOCK_SIZE = 0x80
 _NORTHERN = frozenset((0, 1, 2, 3))

@@ -20,7 +20,7 @@ MAX_CHARS = 400
 MAX_WORDS = 40
 
 _LATIN_OR_DIGITS = re.compile(r"[a-z]+|[0-9]+")
-_APOSTROPHES = dict.fromkeys(map(ord, "'’‘`´ʼ\u200c\u200d\u00ad"))
+_APOSTROPHES = dict.fromkeys(map(ord, "'`\u2018\u2019\u00b4\u02bc\u200c\u200d\u00ad"))
 """Inside words: "don't" is "dont"; joiners have no sound."""
 
 _SOUNDS = tuple(

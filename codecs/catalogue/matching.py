@@ -18,9 +18,9 @@ from .request import Grammar, Request, Slots, titled
 from .shelves import Allow, Pool, Shelves
 from .titles import Title
 
-PLAY_STRENGTH = 74.0
+PLAY_STRENGTH = 66.0
 """From here on a title is played, unless another one is as near."""
-ASK_STRENGTH = 69.0
+ASK_STRENGTH = 60.0
 """Below this a title is not even asked about."""
 MARGIN = 3.0
 """Titles nearer to each other than this are asked about."""
@@ -113,7 +113,9 @@ class Catalogue:
         wanted = " ".join(request.words)
         if not titles:
             reason = (
-                "what fits is not allowed to this listener" if len(pool) else "nothing fits all of it"
+                "what fits is not allowed to this listener"
+                if len(pool)
+                else "nothing fits all of it"
             )
             return NotFound(slots=slots, reason=reason, wanted=wanted)
         reason = f"it names no title: one of the {len(pool)} that fit, by what was heard before"
@@ -127,11 +129,12 @@ class Catalogue:
 
     def _numbered(self, pool: Pool, slots: Slots) -> Pool:
         """Return the titles with this number of a sort, or else the one in this place."""
+        listed: list[int] = pool[:_MOST_NUMBERED].tolist()
         numbers = [
             {digits for _, digits in numbers_of(plain_words(self.titles[each].title))}
-            for each in pool[:_MOST_NUMBERED]
+            for each in listed
         ]
-        with_it = [each for each, has in zip(pool, numbers, strict=False) if slots.number in has]
+        with_it = [each for each, has in zip(listed, numbers, strict=True) if slots.number in has]
         if with_it or (slots.category and any(numbers)):
             return np.array(with_it, np.int64)
         place = int(slots.number) - 1
@@ -143,34 +146,33 @@ class Catalogue:
         """Answer a request for a title."""
         hits = self._ranking.hits(request, language)
         allowed = [hit for hit in hits if allow is None or allow(self.titles[hit.number])]
-        if hits and not allowed:
+        best = allowed[0].score if allowed else 0.0
+        if hits and hits[0].score >= max(ASK_STRENGTH, best + MARGIN):
             return self._not_found(request, "it is not allowed to this listener", allowed)
         if not allowed:
             return self._not_found(request, "no title is like it", allowed)
-        first, *others = allowed
-        sort = self._sort_of_title(first, allowed)
+        sort = self._sort_of_title(allowed[0], allowed)
         if sort:
             return self._any_of(sort, request, heard)
-        first = self._of_series(first, others, request, heard)
-        rivals = [hit for hit in others if self._is_rival(first, hit)]
+        return self._judge(request, heard, allowed)
+
+    def _judge(self, request: Request, heard: Sequence[str], hits: list[Hit]) -> Answer:
+        """Play the best of the hits, ask about it, or take none of them."""
+        first = self._of_series(hits, request, heard)
+        rivals = [hit for hit in hits if self._is_rival(first, hit)]
         lead = first.score - rivals[0].score if rivals else first.score
         strength = first.score + _LEAD_SHARE * min(max(lead, 0.0), _MOST_LEAD)
-        if hits[0].score >= ASK_STRENGTH and hits[0].score - allowed[0].score >= MARGIN:
-            return self._not_found(request, "it is not allowed to this listener", allowed)
-        if strength < ASK_STRENGTH:
-            return self._not_found(request, "no title is near enough", allowed)
         if strength >= PLAY_STRENGTH and (lead >= MARGIN or _is_spelled_out(first, rivals[0])):
-            return self._play(first, f"ahead of the next title by {lead:.1f}", request, allowed)
+            return self._play(first, f"ahead of the next title by {lead:.1f}", request, hits)
         near = [hit for hit in rivals if first.score - hit.score <= RIVAL_WITHIN]
-        if not near:
-            return self._not_found(request, "the nearest title is not near enough", allowed)
-        asked = (first, *near[: MAX_ASKED - 1])
+        if strength < ASK_STRENGTH or not near:
+            return self._not_found(request, "no title is near enough", hits)
         return Ask(
             slots=request.slots,
-            titles=tuple(self.titles[hit.number] for hit in asked),
+            titles=tuple(self.titles[hit.number] for hit in (first, *near[: MAX_ASKED - 1])),
             score=_shown(first.score),
             reason=f"another title is behind by {first.score - near[0].score:.1f} only",
-            candidates=self._candidates(allowed),
+            candidates=self._candidates(hits),
         )
 
     def _sort_of_title(self, first: Hit, hits: list[Hit]) -> list[Hit]:
@@ -191,14 +193,13 @@ class Catalogue:
             candidates=self._candidates(same),
         )
 
-    def _of_series(
-        self, first: Hit, others: list[Hit], request: Request, heard: Sequence[str]
-    ) -> Hit:
-        """Return the first part not heard where a series is asked for without a number."""
+    def _of_series(self, hits: list[Hit], request: Request, heard: Sequence[str]) -> Hit:
+        """Return the best hit, or the first part not heard of a series asked for as a whole."""
+        first = hits[0]
         if numbers_of(request.words) or not _is_numbered(self._title_words(first)):
             return first
         series = self._unnumbered(first)
-        parts = [first, *(hit for hit in others if self._unnumbered(hit) == series)]
+        parts = [hit for hit in hits if self._unnumbered(hit) == series]
         parts.sort(key=lambda hit: _number_key(self._title_words(hit)))
         known = set(heard)
         fresh = [hit for hit in parts if self.titles[hit.number].object not in known]

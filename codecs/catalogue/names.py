@@ -12,15 +12,13 @@ import numpy as np
 
 from .folding import is_native, plain_words, skeleton, sound
 from .index import TrigramIndex
+from .request import sounds_of
 from .titles import Title
 
 MAX_NAME_WORDS = 20
-_SMALL_WORDS = frozenset(
-    sound(word)
-    for word in (
-        "the a an of and or to in on at for is it my me you i we with by from "
-        "ka ki ke ko se mein aur hai na re o e te ni ra la yo ye wo"
-    ).split()
+_SMALL_WORDS = sounds_of(
+    "the a an of and or to in on at for is it my me you i we with by from "
+    "ka ki ke ko se mein aur hai na re o e te ni ra la yo ye wo"
 )
 _SMALL_WEIGHT = 0.4
 _SMALLEST_COLLECTION = 200

@@ -59,7 +59,12 @@ class Ranking:
         return sorted(compared, key=self._place) + ordered[_MOST_COMPARED:]
 
     def _place(self, hit: Hit) -> tuple[float, float, bool, str]:
-        return -round(hit.score, 1), -hit.spelling, not hit.is_title, self._titles[hit.number].object
+        return (
+            -round(hit.score, 1),
+            -hit.spelling,
+            not hit.is_title,
+            self._titles[hit.number].object,
+        )
 
     def _scored_names(self, wanted: Asked) -> dict[int, float]:
         core, whole = wanted.readings[0], wanted.readings[-1]

@@ -71,9 +71,7 @@ class _Word:
     mood: str = ""
 
     def is_any(self) -> bool:
-        return bool(
-            self.is_carrier or self.kind or self.language or self.category or self.mood
-        )
+        return bool(self.is_carrier or self.kind or self.language or self.category or self.mood)
 
 
 def stem(sounded: str) -> str:
@@ -145,7 +143,11 @@ class Grammar:
         if core == (0, len(words)) and all(each.is_any() for each in meanings):
             start = end = len(words)  # carriers alone: any of them may be of the title
         weights = tuple(
-            1.0 if start <= index < end else _OF_THEME if meaning.category or meaning.mood or start == end else 0.0
+            1.0
+            if start <= index < end
+            else _OF_THEME
+            if meaning.category or meaning.mood or start == end
+            else 0.0
             for index, meaning in enumerate(meanings)
         )
         slots = _slots(text, words, meanings, core)
@@ -158,8 +160,8 @@ class Grammar:
     def title_spans(self, request: Request) -> list[tuple[int, int]]:
         """Return which words of a request without a core may be a title all the same.
 
-        Only carriers and kinds are taken off, and what is left is three words, or one that says more than
-        a kind or a language: "play music" asks for music even where something is called so.
+        Only carriers and kinds are taken off, and what is left is three words, or one that says
+        more than a kind or a language: "play music" asks for music even where a title is "Music".
         """
         meanings = self._meanings(request.sounds)
         count = len(meanings)
@@ -186,8 +188,8 @@ class Grammar:
 
 @lru_cache(maxsize=20_000)
 def _meaning(sounded: str) -> _Word:
-    kinds = [kind for kind, words in _KINDS if sounded in words]
-    verb_kinds = [kind for kind, words in _VERB_KINDS if sounded in words]
+    kinds: list[Kind] = [kind for kind, words in _KINDS if sounded in words]
+    verb_kinds: list[Kind] = [kind for kind, words in _VERB_KINDS if sounded in words]
     return _Word(
         is_carrier=sounded in _CARRIERS or sounded in _ANYTHING,
         is_anything=sounded in _ANYTHING,
@@ -235,9 +237,7 @@ def _slots(
     text: str, words: tuple[str, ...], meanings: list[_Word], core: tuple[int, int]
 ) -> Slots:
     start, end = core
-    around = [
-        meaning for index, meaning in enumerate(meanings) if not start <= index < end
-    ]
+    around = [meaning for index, meaning in enumerate(meanings) if not start <= index < end]
     kinds = [each.kind for each in around if each.kind]
     verb_kinds = [each.verb_kind for each in around if each.verb_kind]
     count, number = _count_and_number(text, words, meanings, is_generic=start >= end)

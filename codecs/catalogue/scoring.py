@@ -15,6 +15,8 @@ from .numerals import numbers_of, unspoken
 from .request import Request
 
 _LETTERS_SHARE, _ASKED_SHARE, _NAME_SHARE = 0.5, 0.3, 0.2
+_EXCHANGED = 0.5
+"""What a word counts against a name that was said instead of one it has: another title's mark."""
 _LEAST_LIKE = 60.0
 """Words less alike than this (of 100) are different words."""
 _SHORT, _LEAST_LIKE_SHORT = 3, 85.0
@@ -76,7 +78,9 @@ def score(wanted: Asked, name: str, weight: WordWeight, *, other_script: bool) -
     has, said = _coverage(wanted.request, words, weight, other_script=other_script)
     if letters >= _JOINED_LIKE:
         has, said = max(has, letters), max(said, letters)
-    return 100 * (_LETTERS_SHARE * letters + _ASKED_SHARE * has + _NAME_SHARE * said)
+    exchanged = min(1.0 - has, 1.0 - said)
+    met = _LETTERS_SHARE * letters + _ASKED_SHARE * has + _NAME_SHARE * said
+    return 100 * max(0.0, met - _EXCHANGED * exchanged)
 
 
 def _letters(wanted: Asked, name: str, words: tuple[str, ...], *, other_script: bool) -> float:
@@ -114,7 +118,7 @@ def _coverage(
     return has / wanted if wanted else 0.0, said / whole
 
 
-def _alike(ours: str, theirs: str, other_script: bool) -> float:  # noqa: FBT001 - innermost loop
+def _alike(ours: str, theirs: str, other_script: bool) -> float:
     if ours == theirs:
         return 1.0
     if ours.isdigit() or theirs.isdigit():

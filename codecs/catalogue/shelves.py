@@ -18,7 +18,9 @@ _REMEMBERED = 50
 """How much of the history changes what comes next."""
 _SIGNS = {
     **THEMES,
-    **{mood: frozenset(stem(key) for key in sounds_of(words)) for mood, words in MOOD_SIGNS.items()},
+    **{
+        mood: frozenset(stem(key) for key in sounds_of(words)) for mood, words in MOOD_SIGNS.items()
+    },
 }
 for _theme in THEMES.keys() & MOOD_SIGNS.keys():
     _SIGNS[_theme] = _SIGNS[_theme] | THEMES[_theme]
@@ -109,15 +111,14 @@ class Shelves:
         self, pool: Pool, start: int, known: Collection[str], allow: Allow | None
     ) -> Title | None:
         for step in range(len(pool)):
-            title = self._titles[pool[(start + step) % len(pool)]]
+            title = self._titles[int(pool[(start + step) % len(pool)])]
             if title.object not in known and (allow is None or allow(title)):
                 return title
         return None
 
-    def _longest_ago(
-        self, pool: Pool, heard: Sequence[str], allow: Allow | None
-    ) -> list[Title]:
-        fitting = {self._titles[number].object: self._titles[number] for number in pool}
+    def _longest_ago(self, pool: Pool, heard: Sequence[str], allow: Allow | None) -> list[Title]:
+        numbers: list[int] = pool.tolist()
+        fitting = {self._titles[each].object: self._titles[each] for each in numbers}
         last_first = dict.fromkeys(reversed(heard))
         objects = [each for each in reversed(last_first) if each in fitting]
         return [fitting[each] for each in objects if allow is None or allow(fitting[each])]
@@ -138,7 +139,9 @@ def _signs(title: Title) -> int:
 
 def _resolved(categories: Collection[str]) -> dict[str, frozenset[str]]:
     """Return our names of categories -> the catalogue's own that mean the same."""
-    stems = {each: frozenset(stem(sound(word)) for word in plain_words(each)) for each in categories}
+    stems = {
+        each: frozenset(stem(sound(word)) for word in plain_words(each)) for each in categories
+    }
     found: dict[str, frozenset[str]] = {}
     for theme, words in THEMES.items():
         same = frozenset(each for each, own in stems.items() if own and own <= words)

@@ -154,9 +154,9 @@ def _title(folder: str, name: str, entry: object) -> Title:
     if not _is_path(filename) or len(filename) > MAX_NAME_CHARS:
         raise ValueError(f"its filename {_shown(filename)} is no path below its folder")
     romanized = fields.get("romanized") or ""
-    alternatives = fields.get("alternatives") or []
+    alternatives: object = fields.get("alternatives") or []
     if not isinstance(alternatives, list):
-        raise ValueError("its alternatives are no list")
+        raise ValueError("its alternatives are no list")  # noqa: TRY004 - of a file
     listed = cast("list[object]", alternatives)
     if len(listed) > MAX_ALTERNATIVES:
         raise ValueError(f"it has {len(listed)} alternatives: keep at most {MAX_ALTERNATIVES}")
@@ -179,7 +179,7 @@ def _with_place(title: Title, kind: Kind, language: str, category: str) -> Title
 def _clean(value: object, what: str) -> str:
     """Return a name without control characters, its spaces made one."""
     if not isinstance(value, str):
-        raise ValueError(f"its {what} is no text")  # noqa: TRY004 - of a file, not of a call
+        raise ValueError(f"its {what} is no text")  # noqa: TRY004 - of a file
     if len(value) > MAX_NAME_CHARS:
         raise ValueError(f"its {what} of {len(value)} characters is over {MAX_NAME_CHARS}")
     if any("\ud800" <= char <= "\udfff" for char in value):

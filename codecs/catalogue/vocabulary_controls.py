@@ -3,6 +3,8 @@
 ``#`` is a number, ``T`` a length of time ("30 seconds", "half an hour"), in any of the languages.
 """
 
+# ruff: noqa: E501 - marks above and below letters have no width
+
 CONTROLS = {
     "next": (
         "next|next song|next one|next track|next story|skip|skip song|skip this|play next|"

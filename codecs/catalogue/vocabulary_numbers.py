@@ -1,5 +1,7 @@
 """Numbers in words: those that always are numbers, and those only a unit makes one."""
 
+# ruff: noqa: E501 - marks above and below letters have no width
+
 NUMBERS = {
     "1": "one first 1st pehla pehli pahla pahli pehle modati modala mudhal prothom pahila pahili "
     "पहला पहली पहले మొదటి ಮೊದಲ ಮೊದಲನೆಯ முதல் ആദ്യത്തെ ഒന്നാം প্রথম पहिला पहिली",

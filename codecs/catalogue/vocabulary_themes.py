@@ -1,5 +1,7 @@
 """Kinds of titles people ask for by theme: categories in several languages, and moods."""
 
+# ruff: noqa: E501 - marks above and below letters have no width
+
 CATEGORIES = {
     "fantasy": "fantasy fantasies fairytale fairytales fairy magical jadui pari pariyon kalpanik "
     "जादुई परी परियों काल्पनिक ఫాంటసీ ಫ್ಯಾಂಟಸಿ",

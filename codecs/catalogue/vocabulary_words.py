@@ -5,6 +5,8 @@ type or a recogniser writes. A word here is no obstacle to a title that contains
 counts for less at either end of a request.
 """
 
+# ruff: noqa: E501 - marks above and below letters have no width
+
 CARRIERS = {
     "en": (
         "play sing tell put read start begin hear listen find give get show narrate say do want "

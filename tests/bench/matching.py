@@ -1,8 +1,8 @@
 """How often the right title is played: ours beside the original's method and a bare scorer.
 
-Run by hand: ``.venv/bin/python tests/bench/matching.py [--queries FOLDER] [--titles N]``. The folder
-holds ``titles.json`` and ``queries.jsonl``; without one, calibration titles are asked for as they
-are, which shows that it runs and no more. ``--titles`` fills the catalogue up with made titles.
+Run by hand: ``.venv/bin/python tests/bench/matching.py [--queries FOLDER] [--titles N]``. The
+folder holds ``titles.json`` and ``queries.jsonl``; without one, calibration titles are asked for as
+they are, which shows that it runs and no more. ``--titles`` adds made titles up to that number.
 """
 
 import argparse
@@ -130,7 +130,9 @@ def measure(
         for sort in (query.sort, "all"):
             tallies.setdefault(sort, Tally()).add(outcome, took_ms)
         if outcome != "right":
-            misses.append(f"{name} | {query.sort} | {outcome} | {query.text} | {query.expect} | {said}")
+            misses.append(
+                f"{name} | {query.sort} | {outcome} | {query.text} | {query.expect} | {said}"
+            )
     present = Tally()
     for query_sort, tally in tallies.items():
         if query_sort not in {"absent", "generic", "control", "all"}:

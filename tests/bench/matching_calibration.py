@@ -2,7 +2,8 @@
 
 Titles are in ``matching_calibration.tsv`` (folder, title, alternatives), and none of them is in
 the test set. Five times a fifth of them is taken out of the catalogue and asked for all the same:
-whatever is then played is wrong. Run by hand: ``.venv/bin/python tests/bench/matching_calibration.py``.
+whatever is then played is wrong. Run by hand:
+``.venv/bin/python tests/bench/matching_calibration.py``.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from typing import Any
 
 from matching_errors import CARRIERS, ERRORS
 from matching_padding import made_titles
+from rich.console import Console
 
 from rhapsode.codecs.catalogue import matching
 from rhapsode.codecs.catalogue.answers import Answer, Ask, Play
@@ -31,7 +33,9 @@ def calibration_titles() -> list[Title]:
         names = [each for each in alternatives.split("|") if each]
         entry = {"filename": f"{title}.mp3", "alternatives": names}
         folders.setdefault(folder, {})[title] = entry
-    read = [read_metadata(folder, json.dumps(all_of).encode()) for folder, all_of in folders.items()]
+    read = [
+        read_metadata(folder, json.dumps(all_of).encode()) for folder, all_of in folders.items()
+    ]
     return [title for titles, _ in read for title in titles]
 
 
@@ -57,6 +61,7 @@ def main() -> None:
         names = ("PLAY_STRENGTH", "ASK_STRENGTH", "MARGIN", "RIVAL_WITHIN")
         for name, value in zip(names, options.thresholds, strict=True):
             setattr(matching, name, value)
+    say = Console(width=200, markup=False, highlight=False).print
     chance = random.Random(options.seed)
     titles = calibration_titles()
     chance.shuffle(titles)
@@ -74,11 +79,23 @@ def main() -> None:
                 word = outcome(answer, wanted)
                 rows.setdefault(kind if wanted else "absent", Counter())[word] += 1
                 if word == options.show:
-                    print(kind, "|", text, "|", title.title, "|", wanted is None, answer.candidates[:3], answer.slots.title)
+                    say(
+                        kind,
+                        "|",
+                        text,
+                        "|",
+                        title.title,
+                        "|",
+                        wanted is None,
+                        answer.candidates[:3],
+                        answer.slots.title,
+                    )
     for kind, counts in rows.items():
         total = sum(counts.values())
-        shares = ", ".join(f"{word} {100 * count / total:.1f} %" for word, count in counts.most_common())
-        print(f"{kind:10} {total:5}: {shares}")
+        shares = ", ".join(
+            f"{word} {100 * count / total:.1f} %" for word, count in counts.most_common()
+        )
+        say(f"{kind:10} {total:5}: {shares}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Titles that fill a catalogue up to its size: made of common words, seeded, none twice."""
 
+# ruff: noqa: E501, SIM905 - lists of words
+
 import random
 
 from rhapsode.codecs.catalogue.titles import Title

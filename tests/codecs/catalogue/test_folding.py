@@ -1,3 +1,5 @@
+# ruff: noqa: RUF001 - look-alikes are the subject here
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

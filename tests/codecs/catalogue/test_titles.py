@@ -121,9 +121,7 @@ def test_many_problems_are_counted_rather_than_listed() -> None:
         ("music/Hindi", b"[" * 100_000, "nested deeper"),
     ],
 )
-def test_what_is_no_metadata_is_refused_in_a_sentence(
-    folder: str, raw: bytes, reason: str
-) -> None:
+def test_what_is_no_metadata_is_refused_in_a_sentence(folder: str, raw: bytes, reason: str) -> None:
     with pytest.raises(MetadataError, match=reason):
         read_metadata(folder, raw)
 
@@ -132,12 +130,14 @@ def test_what_is_no_metadata_is_refused_in_a_sentence(
 def test_any_json_gives_titles_or_problems_that_can_be_printed(entries: dict[str, Any]) -> None:
     titles, problems = read(entries)
     assert len(titles) + len(problems) >= len(entries)
-    assert "\n".join(problems).encode().decode().isprintable() or problems
+    assert all(problem.encode().endswith(problem[-1].encode()) for problem in problems)
 
 
 @given(st.binary(max_size=60))
-def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
+def test_any_bytes_are_read_or_refused_by_name(raw: bytes) -> None:
+    refusal = ""
     try:
         read_metadata("music/Hindi", raw)
     except MetadataError as error:
-        assert "music/Hindi" in str(error)
+        refusal = str(error)
+    assert not refusal or "music/Hindi" in refusal
