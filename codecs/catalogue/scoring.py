@@ -1,0 +1,139 @@
+"""How well a title's name meets a request, 0 to 100.
+
+Three views, each fooled by something else: the letters as a whole (fooled by short words), the
+share of the request's words that the name has (fooled by long requests of small words), and the
+share of the name's words that were said (fooled by one-word names).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rapidfuzz import fuzz
+
+from .folding import skeleton
+from .numerals import numbers_of, unspoken
+from .request import Request
+
+_LETTERS_SHARE, _ASKED_SHARE, _NAME_SHARE = 0.5, 0.3, 0.2
+_EXCHANGED = 0.5
+"""What a word counts against a name that was said instead of one it has: another title's mark."""
+_LEAST_LIKE = 60.0
+"""Words less alike than this (of 100) are different words."""
+_SHORT, _LEAST_LIKE_SHORT = 3, 85.0
+"""In letters, and what words so short have to be."""
+_DISTRUST = 1.5
+"""Words half alike are less than half as likely to be the same."""
+_CONSONANTS_SHARE = 0.65
+"""Of consonants and sounds, where one was written in another script: its vowels say less."""
+_LEAST_CONSONANTS = 3
+_MISHEARD = 0.95
+"""What sounds are worth that only a recogniser takes for each other."""
+_LOOSE = str.maketrans("bdgzjcfveormy", "ptksssppiulni")
+"""One letter for what is misheard: voicing, labials, near vowels, liquids, nasals."""
+_JOINED_LIKE = 0.86
+"""Letters so much alike cover each other, however they are cut into words."""
+
+WordWeight = Callable[[str], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as names are compared with it; made once for all of them."""
+
+    request: Request
+    readings: tuple[str, ...]
+    """All words, without the carriers in front, without those behind, and the core alone."""
+    joined: tuple[str, ...]
+    bones: str
+    """Consonants of the core."""
+    numbers: frozenset[tuple[str, str]]
+
+
+def asked(request: Request) -> Asked:
+    """Return the request with what scoring needs of it."""
+    start, end = request.core
+    spans = ((start, end), (start, len(request.sounds)), (0, end), (0, len(request.sounds)))
+    kept = (request.sounds[first:last] for first, last in spans if first < last)
+    readings = tuple(dict.fromkeys(" ".join(words) for words in kept))
+    return Asked(
+        request,
+        readings,
+        tuple(reading.replace(" ", "") for reading in readings),
+        "".join(skeleton(word) for word in request.sounds[start:end]),
+        numbers_of(request.words),
+    )
+
+
+def score(wanted: Asked, name: str, weight: WordWeight, *, other_script: bool) -> float:
+    """Return 0 to 100 for a name (its words' sounds); 0 where its numbers are others.
+
+    ``weight`` says how rare a word is; ``other_script`` allows names to meet by consonants alone.
+    """
+    words = tuple(name.split(" "))
+    if unspoken(wanted.numbers, numbers_of(words)) is None:
+        return 0.0
+    letters = _letters(wanted, name, words, other_script=other_script)
+    if letters >= 0.9999:
+        return 100.0
+    has, said = _coverage(wanted.request, words, weight, other_script=other_script)
+    if letters >= _JOINED_LIKE:
+        has, said = max(has, letters), max(said, letters)
+    exchanged = min(1.0 - has, 1.0 - said)
+    met = _LETTERS_SHARE * letters + _ASKED_SHARE * has + _NAME_SHARE * said
+    return 100 * max(0.0, met - _EXCHANGED * exchanged)
+
+
+def _letters(wanted: Asked, name: str, words: tuple[str, ...], *, other_script: bool) -> float:
+    joined = name.replace(" ", "")
+    best = 0.0
+    for reading, reading_joined in zip(wanted.readings, wanted.joined, strict=True):
+        best = max(
+            best,
+            fuzz.ratio(reading, name),
+            fuzz.ratio(reading_joined, joined),
+            0.98 * fuzz.token_sort_ratio(reading, name),
+            _MISHEARD * fuzz.ratio(reading_joined.translate(_LOOSE), joined.translate(_LOOSE)),
+        )
+    if other_script and len(wanted.bones) >= _LEAST_CONSONANTS:
+        bones = "".join(skeleton(word) for word in words)
+        sounds = fuzz.ratio(wanted.joined[0], joined)
+        best = max(best, _mixed(fuzz.ratio(wanted.bones, bones), sounds))
+    return best / 100
+
+
+def _coverage(
+    request: Request, words: tuple[str, ...], weight: WordWeight, *, other_script: bool
+) -> tuple[float, float]:
+    """Return which share of the request's words the name has, and of the name's were said."""
+    rows = [[_alike(ours, theirs, other_script) for theirs in words] for ours in request.sounds]
+    has = wanted = 0.0
+    for row, each, share in zip(rows, request.sounds, request.weights, strict=True):
+        if share:
+            wanted += share * weight(each)
+            has += share * weight(each) * max(row)
+    said = whole = 0.0
+    for index, each in enumerate(words):
+        whole += weight(each)
+        said += weight(each) * max(row[index] for row in rows)
+    return has / wanted if wanted else 0.0, said / whole
+
+
+def _alike(ours: str, theirs: str, other_script: bool) -> float:
+    if ours == theirs:
+        return 1.0
+    if ours.isdigit() or theirs.isdigit():
+        return 0.0
+    plain = fuzz.ratio(ours, theirs)
+    alike = max(plain, _MISHEARD * fuzz.ratio(ours.translate(_LOOSE), theirs.translate(_LOOSE)))
+    if other_script:
+        bones, their_bones = skeleton(ours), skeleton(theirs)
+        if min(len(bones), len(their_bones)) > 1:
+            alike = max(alike, _mixed(fuzz.ratio(bones, their_bones), plain))
+    is_short = min(len(ours), len(theirs)) <= _SHORT
+    if alike < (_LEAST_LIKE_SHORT if is_short else _LEAST_LIKE):
+        return 0.0
+    return (alike / 100) ** _DISTRUST
+
+
+def _mixed(consonants: float, sounds: float) -> float:
+    return _CONSONANTS_SHARE * consonants + (1 - _CONSONANTS_SHARE) * sounds
