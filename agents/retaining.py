@@ -162,6 +162,8 @@ class Retainer:
                         record = decode(entry.value or b"", Session)
                     except MalformedError:
                         continue  # whoever reads it as a session says so
+                    if record.kind == "listener":
+                        continue  # it has no sound, and stays as long as the log
                     if await self.journal.still_has(record.session):
                         await self.index.add(record.session, record.owner, entry.timestamp_ms)
                 self._positions[place] = entries[-1].offset + 1

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from ..agents.archive import Archive
+from ..agents.catalogue import CatalogueReader
 from ..agents.decoders.isolated import Decoders
 from ..agents.journal import Journal
 from ..agents.models.model import Model
@@ -20,10 +21,6 @@ from ..codecs.session import Form, Rendition, VoiceSettings
 from ..storage.access_keys import AccessKeys
 from ..storage.admissions import Admissions
 from ..storage.log import Groups, Log
-from ..storage.objects.folder import FolderObjects
-from ..storage.objects.folder_source import FolderSource
-from ..storage.objects.s3 import S3Objects, S3Settings
-from ..storage.objects.s3_source import S3Source
 from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import Objects
 from ..storage.opening import (
@@ -36,14 +33,17 @@ from ..storage.session_index import SessionIndex
 from ..topologies.in_memory import declare_topics
 from ..topologies.registry import STAGES
 from ..topologies.stage import group_id
+from .listeners import Listeners
 from .quotas import Quotas
 from .sessions import Sessions
 from .settings import Settings
+from .stores import open_archive_store, open_objects, open_store
 from .voices import voice_from
 
 T = TypeVar("T")
 
 CLOSED = (
+    "catalogue",
     "voice",
     "decoders",
     "model",
@@ -172,46 +172,23 @@ class Services:
     @property
     def archive_store(self) -> Objects:
         """Where the archive's objects are."""
-        return self._once("archive_store", self._open_archive)
-
-    def _open_archive(self) -> Objects:
-        settings = self.settings
-        bucket = settings.archive_bucket or settings.s3_bucket
-        if bucket:
-            return S3Objects(self._s3(bucket))
-        return FolderObjects(settings.archive_folder, synced=True)
+        return self._once("archive_store", lambda: open_archive_store(self.settings))
 
     @property
     def store(self) -> Objects:
         """Where segments and playlists are stored."""
-        return self._once("store", self._open_store)
-
-    def _open_store(self) -> Objects:
-        settings = self.settings
-        if not settings.s3_bucket:
-            return FolderObjects(settings.media_folder)
-        return S3Objects(self._s3(settings.s3_bucket))
+        return self._once("store", lambda: open_store(self.settings))
 
     @property
     def objects(self) -> ObjectSource:
         """Where audio objects are read from."""
-        return self._once("objects", self._open_objects)
+        return self._once("objects", lambda: open_objects(self.settings))
 
-    def _open_objects(self) -> ObjectSource:
-        settings = self.settings
-        if settings.objects_bucket:
-            return S3Source(self._s3(settings.objects_bucket))
-        return FolderSource(settings.objects_folder)
-
-    def _s3(self, bucket: str) -> S3Settings:
-        settings = self.settings
-        return S3Settings(
-            bucket=bucket,
-            endpoint_url=settings.s3_endpoint_url or None,
-            region=settings.s3_region,
-            access_key_id=settings.s3_access_key_id or None,
-            secret_access_key=settings.s3_secret_access_key or None,
-        )
+    @property
+    def catalogue(self) -> CatalogueReader:
+        """The titles that listeners may ask for."""
+        refresh_s = self.settings.catalogue_refresh_s
+        return self._once("catalogue", lambda: CatalogueReader(self.objects, refresh_s))
 
     @property
     def decoders(self) -> Decoders:
@@ -267,6 +244,11 @@ class Services:
                 self.session_index,
             ),
         )
+
+    @property
+    def listeners(self) -> Listeners:
+        """The door through which listeners ask."""
+        return self._once("listeners", lambda: Listeners(self.sessions, self.access_keys))
 
     def _check_voice(self, settings: VoiceSettings) -> None:
         try:

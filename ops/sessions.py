@@ -40,7 +40,7 @@ class Sessions:
     form: Form = field(default_factory=Form)
     """What a session gets that asks for no form of its own."""
     check_voice: Callable[[VoiceSettings], None] = lambda _: None
-    """Raises ValueError for a voice or language that nobody here can speak."""
+    """Raises ValueError for a voice or language that nobody here speaks."""
     quotas: Quotas | None = None
     """Counts what the owners of sessions use; None counts nothing."""
     index: SessionIndex = field(default_factory=MemorySessionIndex)
@@ -233,7 +233,7 @@ class Sessions:
         await self.control(session, "cancel")
 
     async def remove(self, session: str) -> None:
-        """Cancel a session, and ask for all that is kept of it to be removed once it has ended.
+        """Cancel a session, and have all that is kept of it removed once it has ended.
 
         Raises:
             UnknownSessionError: there is no such session.
@@ -264,7 +264,7 @@ class Sessions:
         except ValueError as error:
             raise UnknownSessionError(str(error)) from None
         description = await self.journal.describe(session)
-        if not description.record.open:
+        if not description.record.open or description.record.kind == "listener":
             raise SessionClosedError(
                 f"session {session} was accepted whole and takes no more items"
             )

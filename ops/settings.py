@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     """Folder for segments and playlists; empty is ``media`` below the state folder."""
     objects: Path | None = None
     """Folder of audio files that sessions may play; empty is ``objects`` below the state folder."""
+    catalogue_refresh_s: float = Field(default=60.0, ge=0.0, le=86_400.0)
+    """After so long it is looked whether the catalogue's folders (``music/...``, ``stories/...``
+    among the audio files) have changed; 0 for never."""
     objects_bucket: str = ""
     """Bucket of audio files that sessions may play, instead of a folder."""
     archive: Path | None = None

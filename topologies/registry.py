@@ -1,9 +1,10 @@
 """Every topology there is. A new one is a file of its own, and one line here."""
 
+from .requests import REQUESTS
 from .speech import SPEECH
 from .stage import Stage, Topology, TopologyError
 
-TOPOLOGIES: tuple[Topology, ...] = (SPEECH,)
+TOPOLOGIES: tuple[Topology, ...] = (SPEECH, REQUESTS)
 
 STAGES: tuple[Stage, ...] = tuple(stage for topology in TOPOLOGIES for stage in topology.stages)
 """All stages, in the order in which a session's records go through them."""

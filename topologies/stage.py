@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from ..agents.archive import Archive
+from ..agents.catalogue import CatalogueReader
 from ..agents.decoders.isolated import Decoders
 from ..agents.journal import Description, Journal
 from ..agents.models.model import Model
@@ -76,6 +77,11 @@ class Resources(Protocol):
     @property
     def objects(self) -> ObjectSource:
         """Where audio objects are read from."""
+        ...
+
+    @property
+    def catalogue(self) -> CatalogueReader:
+        """The titles that listeners may ask for."""
         ...
 
     @property

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..agents.archive import Archive
 from ..agents.batching import batches
+from ..agents.catalogue import CatalogueReader
 from ..agents.decoders.in_process import in_process_decoders
 from ..agents.decoders.isolated import Decoders
 from ..agents.journal import Journal, R
@@ -77,6 +78,7 @@ class InMemorySystem:
     log: Log = field(default_factory=MemoryLog)
     store: MemoryObjects = field(default_factory=MemoryObjects)
     objects: ObjectSource = field(default_factory=MemorySource)
+    catalogue: CatalogueReader = field(init=False)
     decoders: Decoders = field(default_factory=in_process_decoders)
     form: Form = field(default_factory=lambda: Form(segment_s=1.0))
     """Of the sessions that `narrate` begins."""
@@ -94,6 +96,7 @@ class InMemorySystem:
 
     def __post_init__(self) -> None:
         self.journal = Journal(self.log, PARTITIONS, archive=self.archive)
+        self.catalogue = CatalogueReader(self.objects, refresh_s=0.0)
 
     async def declare(self) -> None:
         """Create the topics."""

@@ -15,6 +15,9 @@ from .record import SequenceRecord as SequenceRecord
 from .record import check_session as check_session
 from .reports import DeadLetter as DeadLetter
 from .reports import Event as Event
+from .requests import Answered as Answered
+from .requests import Request as Request
+from .requests import Track as Track
 from .sound import Chunk as Chunk
 from .sound import ObjectAudio as ObjectAudio
 from .sound import Speech as Speech

@@ -19,7 +19,8 @@ class Session(SequenceRecord, tag="session/1", frozen=True, kw_only=True, omit_d
 
     TOPIC: ClassVar[str] = "session"
 
-    kind: Literal["speech"] = "speech"
+    kind: Literal["speech", "listener"] = "speech"
+    """``speech`` is heard; a ``listener`` asks for what is to be heard, and has no sound itself."""
     mode: Mode = "narrate"
     voice: VoiceSettings = VoiceSettings()
     form: Form = Form()

@@ -8,7 +8,7 @@ import structlog
 import typer
 
 from ... import __version__
-from . import cleaning, dead, inspect, keys, listen, records, run
+from . import catalogue, cleaning, dead, inspect, keys, listen, records, run
 from .running import show
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ for _command in (
     run.demo,
 ):
     app.command()(_command)
+app.add_typer(catalogue.app, name="catalogue", no_args_is_help=True)
 app.add_typer(dead.app, name="dead", no_args_is_help=True)
 app.add_typer(keys.app, name="keys", no_args_is_help=True)
 

@@ -43,6 +43,7 @@ from .connections import HttpProtocol, WebSocketProtocol
 from .follower import Follower
 from .input_stream import InputStream
 from .limits import Limits
+from .listeners_api import ListenersApi
 from .media import Origin
 from .media_addresses import MediaAddresses
 from .open_sessions import OpenSessions
@@ -87,6 +88,7 @@ def gateway(services: Services) -> FastAPI:
         api.router(),
         SeedApi(api, settings.default_mode).router(),
         InputStream(api).router(),
+        ListenersApi(services.listeners, follower, addresses).router(),
         Tokens(callers, services.journal).router(),
         origin.router(),
         devices.router(),

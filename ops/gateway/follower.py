@@ -12,7 +12,7 @@ import structlog
 
 from ...agents.journal import STEP_ENTRIES, Journal
 from ...codecs.encoding import MalformedError, decode
-from ...codecs.records import DeviceFrames, Event, SequenceRecord
+from ...codecs.records import Answered, DeviceFrames, Event, SequenceRecord
 from ...storage.log import Entry, LogError, TruncatedError, UnreachableError
 from ..progress import Progress, load_progress
 from .background import Background
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 class Follower:
-    """Reads ``event`` and ``device`` from their ends and wakes who waits for a session.
+    """Reads ``event``, ``device`` and ``answer`` from their ends and wakes who waits for a session.
 
     There is no group and no offset to keep: whoever listens has a cursor of its own, and a
     process that dies loses its connections and nothing else.
@@ -50,7 +50,7 @@ class Follower:
         positions: dict[tuple[str, int], int] = {}
         self._epoch = self.journal.log.epoch
         log_, partitions = self.journal.log, self.journal.partitions
-        for topic in (Event.TOPIC, DeviceFrames.TOPIC):
+        for topic in (Event.TOPIC, DeviceFrames.TOPIC, Answered.TOPIC):
             await log_.declare(topic, partitions)
             for number in range(partitions):
                 positions[topic, number] = (await log_.span(topic, number)).next

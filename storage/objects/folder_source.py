@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .names import check_source_name
+from .names import check_source_name, is_source_name
 from .source import ObjectInfo, changed, check_range
 from .store import ObjectsRefusedError, ObjectsUnreachableError
 
@@ -33,6 +33,10 @@ class FolderSource:
         check_source_name(name)
         return await asyncio.to_thread(self._stat, name)
 
+    async def folders(self, name: str, most: int) -> list[str]:
+        check_source_name(name)
+        return await asyncio.to_thread(self._folders, name, most)
+
     async def read(self, name: str, start: int, end: int, *, etag: str) -> bytes:
         check_source_name(name)
         check_range(start, end)
@@ -44,6 +48,21 @@ class FolderSource:
     def _stat(self, name: str) -> ObjectInfo | None:
         with self._opened(name) as file:
             return None if file is None else _info(file)
+
+    def _folders(self, name: str, most: int) -> list[str]:
+        root = os.path.realpath(self._folder)
+        path = os.path.realpath(Path(root, name))
+        if os.path.commonpath((root, path)) != root:
+            return []
+        try:
+            with os.scandir(path) as entries:
+                # a link that leads out of the folder is refused when a file behind it is opened
+                found = [one.name for one in entries if one.is_dir() and is_source_name(one.name)]
+        except OSError as error:
+            if error.errno in _MISSING:
+                return []
+            raise _explained(error, Path(path)) from error
+        return sorted(found)[:most]
 
     def _read(self, name: str, start: int, end: int, etag: str) -> bytes:
         with self._opened(name) as file:

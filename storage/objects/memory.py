@@ -58,6 +58,11 @@ class MemorySource:
         data = self.files.get(check_source_name(name))
         return None if data is None else ObjectInfo(len(data), _etag(data))
 
+    async def folders(self, name: str, most: int) -> list[str]:
+        lead = f"{check_source_name(name)}/"
+        below = (one[len(lead) :] for one in self.files if one.startswith(lead))
+        return sorted({path.partition("/")[0] for path in below if "/" in path})[:most]
+
     async def read(self, name: str, start: int, end: int, *, etag: str) -> bytes:
         check_range(start, end)
         data = self.files.get(check_source_name(name))

@@ -60,6 +60,15 @@ def check_source_name(name: str) -> str:
     return name
 
 
+def is_source_name(name: str) -> bool:
+    """Return whether somebody's file may have the name; see `check_source_name`."""
+    try:
+        check_source_name(name)
+    except ValueError:
+        return False
+    return True
+
+
 def content_type_of(name: str) -> str:
     """Return the content type that goes with a name's ending."""
     return {

@@ -4,7 +4,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from .names import check_source_name
+from .names import check_source_name, is_source_name
 from .s3_client import S3Client, S3Settings, error_code, error_status
 from .source import ObjectInfo, changed, check_range
 from .store import ObjectsRefusedError, ObjectsUnreachableError
@@ -45,6 +45,10 @@ class S3Source:
             raise changed(name)
         return data
 
+    async def folders(self, name: str, most: int) -> list[str]:
+        lead = f"{self._key(name)}/"
+        return await self._client.run(f"list {lead}", lambda: self._folders(lead, most))
+
     async def close(self) -> None:
         await self._client.close()
 
@@ -61,6 +65,19 @@ class S3Source:
                 return None
             raise
         return ObjectInfo(int(answer["ContentLength"]), str(answer["ETag"]))
+
+    def _folders(self, lead: str, most: int) -> list[str]:
+        """Return what lies between a lead and the next slash (ListObjectsV2, CommonPrefixes)."""
+        pages: Any = self._client.boto.get_paginator("list_objects_v2")
+        found: list[str] = []
+        for page in pages.paginate(Bucket=self._settings.bucket, Prefix=lead, Delimiter="/"):
+            names = (
+                one["Prefix"][len(lead) :].rstrip("/") for one in page.get("CommonPrefixes", ())
+            )
+            found += [name for name in names if is_source_name(name)]
+            if len(found) >= most:
+                break
+        return sorted(found)[:most]
 
     def _empty(self, key: str, etag: str) -> bytes | None:
         info = self._head(key)

@@ -35,6 +35,13 @@ class ObjectSource(Protocol):
         """Return size and ETag of an object, None where there is none by that name."""
         ...
 
+    async def folders(self, name: str, most: int) -> list[str]:
+        """Return the names of the folders right below a folder, in order, at most so many.
+
+        There are none where it does not exist. Names that no object may have are left out.
+        """
+        ...
+
     async def read(self, name: str, start: int, end: int, *, etag: str) -> bytes:
         """Return the bytes ``[start, end)`` of an object, at most `MOST_READ_BYTES`.
 

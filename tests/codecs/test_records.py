@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rhapsode.codecs.catalogue import answers
+from rhapsode.codecs.catalogue.request import Slots
 from rhapsode.codecs.encoding import MalformedError, decode, encode
 from rhapsode.codecs.records import (
     KINDS,
     TOPICS,
     Admission,
+    Answered,
     AudioFrame,
     Chunk,
     Control,
@@ -23,6 +26,7 @@ from rhapsode.codecs.records import (
     ObjectAudio,
     Passage,
     Record,
+    Request,
     Segment,
     SequenceRecord,
     Session,
@@ -90,6 +94,23 @@ ONE_OF_EACH: tuple[tuple[Record, bytes], ...] = (
     (
         Control(session="s", seq=0, verb="cancel"),
         b"\x84\xa4type\xa9control/1\xa7session\xa1s\xa3seq\x00\xa4verb\xa6cancel",
+    ),
+    (
+        Request(session="l", seq=0, text="next"),
+        b"\x84\xa4type\xa9request/1\xa7session\xa1l\xa3seq\x00\xa4text\xa4next",
+    ),
+    (
+        Answered(
+            session="l",
+            seq=0,
+            answer=answers.Control(
+                slots=Slots(intent="control", control="next"), reason="no", action="next"
+            ),
+        ),
+        b"\x84\xa4type\xa8answer/1\xa7session\xa1l\xa3seq\x00\xa6answer\x86\xa4type\xa7control"
+        b"\xa5slots\x8a\xa6intent\xa7control\xa4kind\xa0\xa5title\xa0\xa8language\xa0"
+        b"\xa8category\xa0\xa4mood\xa0\xa6number\xa0\xa5count\x01\xa7control\xa4next\xa5value\xc0"
+        b"\xa6reason\xa2no\xaacandidates\x90\xa6action\xa4next\xa5value\xc0",
     ),
     (
         DeadLetter(session="", stage="split", topic="text", partition=1, offset=2, reason="no"),

@@ -128,6 +128,16 @@ async def test_a_file_that_does_not_exist_is_none(stocked: Stocked):
         assert await stocked.source.stat(name) is None, name
 
 
+async def test_the_folders_right_below_a_folder_are_told_in_order(stocked: Stocked):
+    for name in ("music/हिंदी/a.mp3", "music/English/b/c.mp3", "music/d.mp3", "other/x/y.mp3"):
+        stocked.put(name, SONG)
+    assert await stocked.source.folders("music", 10) == ["English", "हिंदी"]
+    assert await stocked.source.folders("music", 1) == ["English"]
+    assert await stocked.source.folders("nothing", 10) == []
+    with pytest.raises(ValueError, match="no file name"):
+        await stocked.source.folders("../music", 10)
+
+
 async def test_an_empty_file_is_a_file(stocked: Stocked):
     stocked.put("empty.wav", b"")
     info = await stocked.info("empty.wav")

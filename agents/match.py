@@ -1,0 +1,160 @@
+"""From what a listener asks to what is played: titles of the catalogue, or a spoken reply."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from hashlib import sha256
+
+import msgspec
+
+from ..codecs.catalogue.answers import Answer, Ask, NotFound, Play
+from ..codecs.catalogue.matching import Catalogue
+from ..codecs.catalogue.replies import reply_to
+from ..codecs.catalogue.titles import Title
+from ..codecs.records import Answered, Item, Request, SequenceRecord, Session, Track, text_items
+from ..codecs.session import pauses_for
+from ..storage.objects.source import ObjectSource
+from ..storage.objects.store import ObjectsRefusedError
+from .catalogue import CatalogueReader
+from .journal import Description, Sequences
+
+HISTORY = 50
+"""Answers that a choice without a title looks back on."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A session that is to be heard for an answer."""
+
+    track: Track
+    records: tuple[Session | Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Answer each request of a listener, once, and accept the sessions that the answer needs.
+
+    They are accepted before the answer is written, under ids that follow from what is in them: who
+    is started again finds them there, whatever the catalogue has become.
+    """
+
+    catalogue: CatalogueReader
+    objects: ObjectSource
+    answers: Sequences[Answered]
+    items: Sequences[Item]
+
+    async def __call__(
+        self, listener: Description, requests: AsyncIterator[Request]
+    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
+        """Yield the sessions of each answer, then the answer."""
+        async for request in requests:
+            if request.seq < (await self.answers.state(listener.session)).next:
+                continue
+            answer = await self._answer(listener, request)
+            answer, planned, said = await self._planned(listener, request, answer)
+            for one in planned:
+                if not (await self.items.state(one.track.session)).closed:
+                    yield one.records
+            yield (
+                Answered(
+                    session=listener.session,
+                    seq=request.seq,
+                    answer=answer,
+                    said=said,
+                    tracks=tuple(one.track for one in planned),
+                ),
+            )
+
+    async def given_up(
+        self, listener: Description, record: Request, reason: str
+    ) -> tuple[SequenceRecord, ...]:
+        """Return the answer that nothing can be done, so that the next request has its turn."""
+        state = await self.answers.state(listener.session)
+        if state.next > record.seq:
+            return ()
+        empty = Catalogue(()).answer("")
+        answer = NotFound(slots=empty.slots, reason=reason)
+        return (Answered(session=listener.session, seq=record.seq, answer=answer),)
+
+    async def _answer(self, listener: Description, request: Request) -> Answer:
+        first = max(0, request.seq - HISTORY)
+        before = await self.answers.records(listener.session, first, request.seq)
+        language = request.language or listener.record.voice.language
+        if before and isinstance(before[-1].answer, Ask):
+            chosen = _chosen(before[-1].answer, request.text, language)
+            if chosen is not None:
+                return chosen
+        heard = [track.object for answered in before for track in answered.tracks if track.object]
+        catalogue = await self.catalogue.current()
+        return catalogue.answer(request.text, language=language, heard=heard)
+
+    async def _planned(
+        self, listener: Description, request: Request, answer: Answer
+    ) -> tuple[Answer, list[_Planned], str]:
+        """Return the answer that can be given, what is heard for it, and what is said."""
+        planned: list[_Planned] = []
+        if isinstance(answer, Play):
+            found = [await self._of_title(listener, request, title) for title in answer.titles]
+            planned = [one for one in found if one is not None]
+            if planned:
+                return answer, planned, ""
+            named = answer.titles[0]
+            why = f"the file of {named.title!r} ({named.object}) cannot be read"
+            answer = NotFound(slots=answer.slots, reason=why, wanted=named.title)
+        said, language = reply_to(answer, request.language or listener.record.voice.language)
+        return answer, [_spoken(listener, request, said, language)] if said else [], said
+
+    async def _of_title(
+        self, listener: Description, request: Request, title: Title
+    ) -> _Planned | None:
+        """Return the session of a title, None where its file is not there."""
+        try:
+            info = await self.objects.stat(title.object)
+        except (ValueError, ObjectsRefusedError):
+            return None
+        if info is None:
+            return None
+        session = _session_id(listener, request, f"{title.object}\0{info.etag}")
+        described = _described(listener, session, listener.record.voice.language)
+        item = Item(
+            session=session, seq=0, kind="object", object=title.object, etag=info.etag, last=True
+        )
+        return _Planned(Track(session, title.title, title.object), (described, item))
+
+
+def _chosen(asked: Ask, text: str, language: str) -> Play | None:
+    """Return the title that answers "did you mean A or B?", None where something else is meant."""
+    answer = Catalogue(asked.titles).answer(text, language=language)
+    if isinstance(answer, Play) and answer.slots.title:
+        return answer
+    number = answer.slots.number
+    if number.isdigit() and 1 <= int(number) <= len(asked.titles):
+        title = asked.titles[int(number) - 1]
+        return Play(slots=answer.slots, reason="chosen by its place", titles=(title,))
+    return None
+
+
+def _spoken(listener: Description, request: Request, said: str, language: str) -> _Planned:
+    session = _session_id(listener, request, said)
+    described = _described(listener, session, language)
+    items = text_items(session, 0, said, item_end=True, last=True)
+    return _Planned(Track(session, said), (described, *items))
+
+
+def _described(listener: Description, session: str, language: str) -> Session:
+    """Return a session like the listener's own, which is heard whole."""
+    voice = msgspec.structs.replace(listener.record.voice, language=language)
+    return msgspec.structs.replace(
+        listener.record,
+        session=session,
+        kind="speech",
+        voice=voice,
+        pauses=pauses_for(language),
+        open=False,
+        last=True,
+    )
+
+
+def _session_id(listener: Description, request: Request, content: str) -> str:
+    """Return an id that nobody can guess who does not know the listener's."""
+    named = f"{listener.session}\0{request.seq}\0{content}"
+    return sha256(named.encode()).hexdigest()[:32]

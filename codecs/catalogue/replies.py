@@ -1,0 +1,52 @@
+"""What a listener is told where a request cannot simply be met, in the listener's language."""
+
+from .answers import Answer, Ask, NotFound
+
+_NOT_FOUND = {
+    "en": "I did not find {}.",
+    "hi": "मुझे {} नहीं मिला।",
+    "te": "నాకు {} దొరకలేదు.",
+    "kn": "ನನಗೆ {} ಸಿಗಲಿಲ್ಲ.",
+    "ta": "{} கிடைக்கவில்லை.",
+    "ml": "{} കിട്ടിയില്ല.",
+    "bn": "আমি {} খুঁজে পাইনি।",
+    "mr": "मला {} सापडले नाही.",
+}
+_NOTHING_FOUND = {
+    "en": "I did not understand that.",
+    "hi": "मैं समझ नहीं पाया।",
+    "te": "నాకు అర్థం కాలేదు.",
+    "kn": "ನನಗೆ ಅರ್ಥವಾಗಲಿಲ್ಲ.",
+    "ta": "எனக்குப் புரியவில்லை.",
+    "ml": "എനിക്ക് മനസ്സിലായില്ല.",
+    "bn": "আমি বুঝতে পারিনি।",
+    "mr": "मला समजले नाही.",
+}
+_DID_YOU_MEAN = {
+    "en": ("Did you mean {}?", " or "),
+    "hi": ("क्या आपका मतलब {} था?", " या "),
+    "te": ("మీరు అడిగింది {} ఆ?", " లేదా "),
+    "kn": ("ನೀವು ಕೇಳಿದ್ದು {} ಆ?", " ಅಥವಾ "),
+    "ta": ("நீங்கள் கேட்டது {} ஆ?", " அல்லது "),
+    "ml": ("നിങ്ങൾ ചോദിച്ചത് {} ആണോ?", " അല്ലെങ്കിൽ "),
+    "bn": ("আপনি কি {} বলতে চেয়েছেন?", " না "),
+    "mr": ("तुम्हाला {} म्हणायचे होते का?", " किंवा "),
+}
+LANGUAGES = tuple(_NOT_FOUND)
+"""Those that there are replies in."""
+
+
+def reply_to(answer: Answer, language: str) -> tuple[str, str]:
+    """Return what the listener is told and in which language; empty where something plays.
+
+    A language without replies is answered in English.
+    """
+    primary = language.partition("-")[0].lower()
+    known = primary if primary in LANGUAGES else "en"
+    if isinstance(answer, Ask):
+        asked, either = _DID_YOU_MEAN[known]
+        return asked.format(either.join(title.title for title in answer.titles)), known
+    if isinstance(answer, NotFound):
+        wanted = answer.wanted
+        return (_NOT_FOUND[known].format(wanted) if wanted else _NOTHING_FOUND[known]), known
+    return "", known

@@ -1,0 +1,97 @@
+"""Requests in words over HTTP: what a listener asks, and what is played for it."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from ...codecs.encoding import MalformedError
+from ...codecs.hls.names import MEDIA_NAME
+from ...codecs.records import Answered
+from ...codecs.records import Request as Asking
+from ...codecs.records.requests import MAX_REQUEST_CHARS
+from ..listeners import Listeners
+from .answers import api_router, refused
+from .api import refusal
+from .authentication import caller_of
+from .follower import Follower
+from .media_addresses import MediaAddresses
+from .requests import Body
+
+MOST_WAIT_S = 20.0
+
+
+class Asked(Body):
+    """A request in words."""
+
+    text: Annotated[str, Field(min_length=1, max_length=MAX_REQUEST_CHARS)]
+    lang: Annotated[str, Field(max_length=40)] = ""
+    """BCP 47; empty for the listener's own."""
+    wait_s: Annotated[float, Field(ge=0.0, le=MOST_WAIT_S)] = 5.0
+    """So long the answer is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenersApi:
+    """The JSON endpoints below ``/v1/listeners``."""
+
+    listeners: Listeners
+    follower: Follower
+    addresses: MediaAddresses
+
+    def router(self) -> APIRouter:
+        """Return the routes."""
+        router = api_router()
+        requests = "/v1/listeners/{name}/requests"
+        router.add_api_route(requests, self.ask, methods=["POST"], status_code=201)
+        router.add_api_route(f"{requests}/{{seq}}", self.answer, methods=["GET"])
+        return router
+
+    async def ask(self, name: str, body: Asked, request: Request) -> Response:
+        """Take a request of a listener; it is durable before the answer."""
+        owner = caller_of(request).owner
+        try:
+            asked = await self.listeners.ask(name, body.text, language=body.lang, owner=owner)
+        except ValueError as error:
+            return refusal(error)
+        answered = await self.listeners.answer(
+            asked.session, asked.seq, self.follower.follow, body.wait_s
+        )
+        return JSONResponse(self._told(asked.seq, answered), status_code=201)
+
+    async def answer(
+        self,
+        name: str,
+        seq: Annotated[int, Field(ge=0, lt=2**53)],
+        request: Request,
+        wait_s: Annotated[float, Field(ge=0.0, le=MOST_WAIT_S)] = 0.0,
+    ) -> Response:
+        """Tell how a request was understood, and what is played for it."""
+        try:
+            listener = await self.listeners.listener(name, caller_of(request).owner)
+        except MalformedError as error:
+            return refused(400, str(error))
+        asked = await self.listeners.sessions.journal.of(Asking).state(listener)
+        if seq >= asked.next:
+            return refused(404, f"listener {name} has asked nothing with the number {seq}")
+        answered = await self.listeners.answer(listener, seq, self.follower.follow, wait_s)
+        return JSONResponse(self._told(seq, answered))
+
+    def _told(self, seq: int, answered: Answered | None) -> dict[str, object]:
+        if answered is None:
+            return {"seq": seq, "outcome": "pending"}
+        told: dict[str, object] = msgspec.to_builtins(answered.answer)
+        outcome = told.pop("type")
+        tracks = [
+            {
+                "session_id": track.session,
+                "title": track.title,
+                "object": track.object,
+                "playlist": self.addresses.of(track.session, MEDIA_NAME),
+            }
+            for track in answered.tracks
+        ]
+        return {"seq": seq, "outcome": outcome, "said": answered.said, "tracks": tracks} | told

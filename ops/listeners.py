@@ -1,0 +1,131 @@
+"""The door through which listeners ask: durable before the answer, one after another."""
+
+import asyncio
+import hmac
+import random
+import re
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import msgspec
+
+from ..agents.journal import R
+from ..codecs.encoding import MalformedError
+from ..codecs.records import Answered, Request, Session
+from ..codecs.records.requests import MAX_REQUEST_CHARS, Source
+from ..codecs.session import VoiceSettings
+from ..storage.access_keys import AccessKeys
+from ..storage.errors import OverlapError
+from .refusals import ConflictError, checked_text
+from .sessions import Sessions
+
+APPEND_TRIES = 20
+"""Several may speak for one listener; each try loses to one of them."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,99}")
+Follow = Callable[..., AsyncGenerator[R | None]]
+"""`Follower.follow`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Takes what listeners ask.
+
+    A listener is a session of its own that has no sound: its requests, how they were understood
+    and what was played for them are its history.
+    """
+
+    sessions: Sessions
+    keys: AccessKeys
+
+    async def listener(self, name: str, owner: str = "") -> str:
+        """Return the session of a listener of that name, which nobody can guess.
+
+        Raises:
+            MalformedError: it is no name.
+            UnreachableError: the log does not answer.
+        """
+        if not _NAME.fullmatch(name):
+            raise MalformedError(
+                f"{name[:100]!r} is no listener's name: use 1 to 100 letters, digits, '.', ':', "
+                "'@', '_' and '-', the first a letter or digit"
+            )
+        secret = await self.keys.secret()
+        named = f"listener {owner}\0{name}".encode()
+        return hmac.digest(secret, named, "sha256").hex()[:32]
+
+    async def ask(
+        self,
+        name: str,
+        text: str,
+        *,
+        language: str = "",
+        source: Source = "http",
+        owner: str = "",
+    ) -> Request:
+        """Take a request; return it as it was stored.
+
+        Raises:
+            MalformedError: the text, the language or the name is out of bounds.
+            QuotaError: the owner has no more characters.
+            ConflictError: too many ask for the listener at once.
+            UnreachableError: the log does not answer.
+        """
+        if not text.strip():
+            raise MalformedError("nothing was asked: send at least one word")
+        if len(text) > MAX_REQUEST_CHARS:
+            raise MalformedError(
+                f"{len(text)} characters are no request: at most {MAX_REQUEST_CHARS:,}"
+            )
+        asked = checked_text(text)
+        voice = _voice(language)
+        listener = await self.listener(name, owner)
+        if self.sessions.quotas is not None:
+            await self.sessions.quotas.spend(owner, len(text))
+        await self._known(listener, voice, owner)
+        requests = self.sessions.journal.of(Request)
+        for lost in range(APPEND_TRIES):
+            # who loses waits a little, and not as long as another: else one could lose every time
+            await asyncio.sleep(lost * random.random() / 1000)  # noqa: S311 - no secret
+            seq = (await requests.state(listener)).next
+            request = Request(
+                session=listener, seq=seq, text=asked, language=language, source=source
+            )
+            try:
+                if await requests.append(request):
+                    return request
+            except OverlapError:
+                continue
+        raise ConflictError("too many ask for this listener at once: try again")
+
+    async def _known(self, listener: str, voice: VoiceSettings, owner: str) -> None:
+        """Accept the listener where it is a new one."""
+        journal = self.sessions.journal
+        if (await journal.of(Session).state(listener)).closed:
+            return
+        described = self.sessions.described(session=listener, voice=voice, open_=True, owner=owner)
+        await journal.append(msgspec.structs.replace(described, kind="listener"))
+
+    async def answer(
+        self, listener: str, seq: int, follow: Follow[Answered], wait_s: float
+    ) -> Answered | None:
+        """Return the answer to a request, None where there is none after so long.
+
+        Raises:
+            UnreachableError: the log does not answer.
+        """
+        end_s = asyncio.get_running_loop().time() + wait_s
+        async with aclosing(follow(Answered, listener, seq, patience_s=max(0.01, wait_s))) as told:
+            async for answered in told:
+                if answered is not None:
+                    return answered
+                if asyncio.get_running_loop().time() >= end_s:
+                    return None
+        return None
+
+
+def _voice(language: str) -> VoiceSettings:
+    try:
+        return VoiceSettings(language=language) if language else VoiceSettings()
+    except ValueError as error:
+        raise MalformedError(str(error)) from None
