@@ -12,6 +12,8 @@ from ...storage.objects.source import ObjectSource
 from ...storage.objects.store import ObjectsRefusedError
 from ..settings import Settings
 from ..stores import open_objects
+from ..tools.sample_catalogue import make_sample
+from ..voices import voice_from
 from .options import Json, State
 from .running import UsageError, run, settings_of, show, show_json
 
@@ -81,6 +83,28 @@ async def _search(settings: Settings, text: str, language: str, *, as_json: bool
     show(f"understood: {said}")
     for title, score in catalogue.search(text, 5):
         show(f"  {score:5.1f}  {title.title}  ({title.object})")
+    return 0
+
+
+@app.command()
+def sample(state: State = None) -> None:
+    """Put a few public-domain tunes and short tales, in five languages, among the audio files."""
+    settings = settings_of(state=state)
+    run(lambda: _sample(settings))
+
+
+async def _sample(settings: Settings) -> int:
+    if settings.objects_bucket:
+        raise UsageError("the sample is made in a folder: leave RHAPSODE_OBJECTS_BUCKET empty")
+    voice = voice_from(settings)
+    try:
+        made = await make_sample(settings.objects_folder, voice)
+    finally:
+        await voice.close()
+    for reason in made.left_out:
+        show(f"left out: {reason}")
+    show(f"{made.files} titles in {settings.objects_folder}: ask for one, such as")
+    show("  rhapsode catalogue search 'Play Baa Baa Black Sheep'")
     return 0
 
 
