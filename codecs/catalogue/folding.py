@@ -19,6 +19,7 @@ MAX_CHARS = 400
 """What is folded of a text: no title or request of sense is longer."""
 MAX_WORDS = 40
 
+_ASCII_WORDS = re.compile(r"[a-z0-9]+")
 _LATIN_OR_DIGITS = re.compile(r"[a-z]+|[0-9]+")
 _APOSTROPHES = dict.fromkeys(map(ord, "'`\u2018\u2019\u00b4\u02bc\u200c\u200d\u00ad"))
 """Inside words: "don't" is "dont"; joiners have no sound."""
@@ -102,6 +103,8 @@ def spoken_words(text: str) -> list[str]:
     Cut at everything that is neither letter, mark nor digit.
     """
     normal = unicodedata.normalize("NFKC", text[:MAX_CHARS]).translate(_APOSTROPHES)
+    if normal.isascii():
+        return _ASCII_WORDS.findall(normal.lower())
     marked = "".join(
         char.lower() if unicodedata.category(char)[0] in "LMN" else " " for char in normal
     )

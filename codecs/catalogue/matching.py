@@ -6,6 +6,7 @@ is asked. How the thresholds came about is told in ``docs/catalogue.md``.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 
@@ -159,7 +160,7 @@ class Catalogue:
     def _judge(self, request: Request, heard: Sequence[str], hits: list[Hit]) -> Answer:
         """Play the best of the hits, ask about it, or take none of them."""
         first = self._of_series(hits, request, heard)
-        rivals = [hit for hit in hits if self._is_rival(first, hit)]
+        rivals = list(islice((hit for hit in hits if self._is_rival(first, hit)), MAX_ASKED - 1))
         lead = first.score - rivals[0].score if rivals else first.score
         strength = first.score + _LEAD_SHARE * min(max(lead, 0.0), _MOST_LEAD)
         if strength >= PLAY_STRENGTH and (lead >= MARGIN or _is_spelled_out(first, rivals[0])):
@@ -169,7 +170,7 @@ class Catalogue:
             return self._not_found(request, "no title is near enough", hits)
         return Ask(
             slots=request.slots,
-            titles=tuple(self.titles[hit.number] for hit in (first, *near[: MAX_ASKED - 1])),
+            titles=tuple(self.titles[hit.number] for hit in (first, *near)),
             score=_shown(first.score),
             reason=f"another title is behind by {first.score - near[0].score:.1f} only",
             candidates=self._candidates(hits),

@@ -5,8 +5,9 @@ share of the request's words that the name has (fooled by long requests of small
 share of the name's words that were said (fooled by one-word names).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rapidfuzz import fuzz
 
@@ -33,7 +34,19 @@ _LOOSE = str.maketrans("bdgzjcfveormy", "ptksssppiulni")
 _JOINED_LIKE = 0.86
 """Letters so much alike cover each other, however they are cut into words."""
 
+_MOST_BY_LETTERS, _MOST_BY_PLACE = 14, 6
+
 WordWeight = Callable[[str], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name of titles as requests are compared with it."""
+
+    sounds: str
+    """Its words' sounds, spaces between."""
+    other_script: bool
+    """Whether the request is written in another script, so that they may meet by consonants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +77,25 @@ def asked(request: Request) -> Asked:
     )
 
 
-def score(wanted: Asked, name: str, weight: WordWeight, *, other_script: bool) -> float:
-    """Return 0 to 100 for a name (its words' sounds); 0 where its numbers are others.
+def scores(wanted: Asked, names: Sequence[Name], weight: WordWeight) -> list[float]:
+    """Return 0 to 100 for each name, given the likeliest first; ``weight`` says how rare a word is.
 
-    ``weight`` says how rare a word is; ``other_script`` allows names to meet by consonants alone.
+    0 for names whose numbers are others. The words are compared for those whose letters are
+    nearest, and for the first few.
     """
-    words = tuple(name.split(" "))
-    if unspoken(wanted.numbers, numbers_of(words)) is None:
-        return 0.0
-    letters = _letters(wanted, name, words, other_script=other_script)
+    letters = [_letters(wanted, name) for name in names]
+    order = sorted(range(len(names)), key=lambda at: (-letters[at], at))
+    compared = {*order[:_MOST_BY_LETTERS], *range(min(_MOST_BY_PLACE, len(names)))}
+    return [
+        _score(wanted, name, letters[at], weight) if at in compared and letters[at] else 0.0
+        for at, name in enumerate(names)
+    ]
+
+
+def _score(wanted: Asked, name: Name, letters: float, weight: WordWeight) -> float:
     if letters >= 0.9999:
         return 100.0
-    has, said = _coverage(wanted.request, words, weight, other_script=other_script)
+    has, said = _coverage(wanted.request, name, weight)
     if letters >= _JOINED_LIKE:
         has, said = max(has, letters), max(said, letters)
     exchanged = min(1.0 - has, 1.0 - said)
@@ -83,29 +103,35 @@ def score(wanted: Asked, name: str, weight: WordWeight, *, other_script: bool) -
     return 100 * max(0.0, met - _EXCHANGED * exchanged)
 
 
-def _letters(wanted: Asked, name: str, words: tuple[str, ...], *, other_script: bool) -> float:
-    joined = name.replace(" ", "")
+def _letters(wanted: Asked, name: Name) -> float:
+    """Return how alike request and name are as a whole, 0 to 1; 0 where numbers contradict."""
+    words = tuple(name.sounds.split(" "))
+    if unspoken(wanted.numbers, numbers_of(words)) is None:
+        return 0.0
+    joined = "".join(words)
+    loose = joined.translate(_LOOSE)
     best = 0.0
     for reading, reading_joined in zip(wanted.readings, wanted.joined, strict=True):
         best = max(
             best,
-            fuzz.ratio(reading, name),
+            fuzz.ratio(reading, name.sounds),
             fuzz.ratio(reading_joined, joined),
-            0.98 * fuzz.token_sort_ratio(reading, name),
-            _MISHEARD * fuzz.ratio(reading_joined.translate(_LOOSE), joined.translate(_LOOSE)),
+            0.98 * fuzz.token_sort_ratio(reading, name.sounds),
+            _MISHEARD * fuzz.ratio(reading_joined.translate(_LOOSE), loose),
         )
-    if other_script and len(wanted.bones) >= _LEAST_CONSONANTS:
+    if name.other_script and len(wanted.bones) >= _LEAST_CONSONANTS:
         bones = "".join(skeleton(word) for word in words)
         sounds = fuzz.ratio(wanted.joined[0], joined)
         best = max(best, _mixed(fuzz.ratio(wanted.bones, bones), sounds))
     return best / 100
 
 
-def _coverage(
-    request: Request, words: tuple[str, ...], weight: WordWeight, *, other_script: bool
-) -> tuple[float, float]:
+def _coverage(request: Request, name: Name, weight: WordWeight) -> tuple[float, float]:
     """Return which share of the request's words the name has, and of the name's were said."""
-    rows = [[_alike(ours, theirs, other_script) for theirs in words] for ours in request.sounds]
+    words = name.sounds.split(" ")
+    rows = [
+        [_alike(ours, theirs, name.other_script) for theirs in words] for ours in request.sounds
+    ]
     has = wanted = 0.0
     for row, each, share in zip(rows, request.sounds, request.weights, strict=True):
         if share:
@@ -118,6 +144,7 @@ def _coverage(
     return has / wanted if wanted else 0.0, said / whole
 
 
+@lru_cache(maxsize=65_536)
 def _alike(ours: str, theirs: str, other_script: bool) -> float:
     if ours == theirs:
         return 1.0
