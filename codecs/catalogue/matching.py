@@ -19,9 +19,9 @@ from .request import Grammar, Request, Slots, titled
 from .shelves import Allow, Pool, Shelves
 from .titles import Title
 
-PLAY_STRENGTH = 66.0
+PLAY_STRENGTH = 64.0
 """From here on a title is played, unless another one is as near."""
-ASK_STRENGTH = 60.0
+ASK_STRENGTH = 58.0
 """Below this a title is not even asked about."""
 MARGIN = 3.0
 """Titles nearer to each other than this are asked about."""
