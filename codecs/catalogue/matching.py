@@ -15,17 +15,17 @@ from .folding import plain_words, sound
 from .names import Names
 from .numerals import numbers_of
 from .ranking import Hit, Ranking
-from .request import Grammar, Request, Slots, titled
+from .request import Grammar, Request, Slots, titled, with_last_as_number
 from .shelves import Allow, Pool, Shelves
 from .titles import Title
 
-PLAY_STRENGTH = 64.0
+PLAY_STRENGTH = 67.0
 """From here on a title is played, unless another one is as near."""
-ASK_STRENGTH = 58.0
+ASK_STRENGTH = 57.0
 """Below this a title is not even asked about."""
 MARGIN = 3.0
 """Titles nearer to each other than this are asked about."""
-RIVAL_WITHIN = 20.0
+RIVAL_WITHIN = 25.0
 """What may be asked about beside the best is no farther behind than this."""
 MAX_ASKED = 3
 
@@ -146,6 +146,11 @@ class Catalogue:
     ) -> Answer:
         """Answer a request for a title."""
         hits = self._ranking.hits(request, language)
+        counted = with_last_as_number(request)
+        if counted is not None:
+            numbered = self._ranking.hits(counted, language)
+            if numbered and numbered[0].score >= (hits[0].score if hits else 0.0):
+                request, hits = counted, numbered
         allowed = [hit for hit in hits if allow is None or allow(self.titles[hit.number])]
         best = allowed[0].score if allowed else 0.0
         if hits and hits[0].score >= max(ASK_STRENGTH, best + MARGIN):

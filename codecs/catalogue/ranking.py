@@ -82,6 +82,7 @@ class Ranking:
         found = [
             Name(
                 names[name],
+                names.spelling(name),
                 names.was_written(name, native=not native)
                 and not names.was_written(name, native=native),
             )

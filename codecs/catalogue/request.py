@@ -117,6 +117,19 @@ def titled(request: Request, start: int, end: int) -> Request:
     )
 
 
+def with_last_as_number(request: Request) -> Request | None:
+    """Return a request whose core ends with what may be a number ("... golpo tin") as with one."""
+    start, end = request.core
+    digits = weak_number(request.words[end - 1])
+    if end - start < 2 or not digits or request.words[end - 1].isdigit():
+        return None
+    words = (*request.words[: end - 1], digits, *request.words[end:])
+    sounds = (*request.sounds[: end - 1], digits, *request.sounds[end:])
+    title = " ".join(words[start:end])
+    slots = replace(request.slots, title=title, number=request.slots.number or digits)
+    return replace(request, slots=slots, words=words, sounds=sounds)
+
+
 class Grammar:
     """How requests are read for a catalogue with these categories."""
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rapidfuzz import fuzz
+from rapidfuzz.distance import OSA
 
 from .folding import skeleton
 from .numerals import numbers_of, unspoken
 from .request import Request
 
 _LETTERS_SHARE, _ASKED_SHARE, _NAME_SHARE = 0.5, 0.3, 0.2
-_EXCHANGED = 0.5
+_EXCHANGED = 0.25
 """What a word counts against a name that was said instead of one it has: another title's mark."""
 _LEAST_LIKE = 60.0
 """Words less alike than this (of 100) are different words."""
@@ -31,8 +32,8 @@ _MISHEARD = 0.95
 """What sounds are worth that only a recogniser takes for each other."""
 _LOOSE = str.maketrans("bdgzjcfveormy", "ptksssppiulni")
 """One letter for what is misheard: voicing, labials, near vowels, liquids, nasals."""
-_JOINED_LIKE = 0.86
-"""Letters so much alike cover each other, however they are cut into words."""
+_JOINED_LIKE, _WHOLE_LIKE = 0.86, 0.92
+"""Letters so much alike cover each other: cut into more or fewer words, or into as many."""
 
 _MOST_BY_LETTERS, _MOST_BY_PLACE = 14, 6
 
@@ -45,6 +46,8 @@ class Name:
 
     sounds: str
     """Its words' sounds, spaces between."""
+    spelling: str
+    """The same words as they are spelled."""
     other_script: bool
     """Whether the request is written in another script, so that they may meet by consonants."""
 
@@ -95,10 +98,11 @@ def scores(wanted: Asked, names: Sequence[Name], weight: WordWeight) -> list[flo
 def _score(wanted: Asked, name: Name, letters: float, weight: WordWeight) -> float:
     if letters >= 0.9999:
         return 100.0
-    has, said = _coverage(wanted.request, name, weight)
-    if letters >= _JOINED_LIKE:
-        has, said = max(has, letters), max(said, letters)
-    exchanged = min(1.0 - has, 1.0 - said)
+    has, said, exchanged = _coverage(wanted.request, name, weight)
+    start, end = wanted.request.core
+    is_cut_otherwise = end - start != name.sounds.count(" ") + 1
+    if letters >= (_JOINED_LIKE if is_cut_otherwise else _WHOLE_LIKE):
+        has, said, exchanged = max(has, letters), max(said, letters), 1.0 - letters
     met = _LETTERS_SHARE * letters + _ASKED_SHARE * has + _NAME_SHARE * said
     return 100 * max(0.0, met - _EXCHANGED * exchanged)
 
@@ -119,6 +123,8 @@ def _letters(wanted: Asked, name: Name) -> float:
             0.98 * fuzz.token_sort_ratio(reading, name.sounds),
             _MISHEARD * fuzz.ratio(reading_joined.translate(_LOOSE), loose),
         )
+    reading = " ".join(wanted.request.words[slice(*wanted.request.core)])
+    best = max(best, 100 * OSA.normalized_similarity(reading, name.spelling))
     if name.other_script and len(wanted.bones) >= _LEAST_CONSONANTS:
         bones = "".join(skeleton(word) for word in words)
         sounds = fuzz.ratio(wanted.joined[0], joined)
@@ -126,37 +132,51 @@ def _letters(wanted: Asked, name: Name) -> float:
     return best / 100
 
 
-def _coverage(request: Request, name: Name, weight: WordWeight) -> tuple[float, float]:
-    """Return which share of the request's words the name has, and of the name's were said."""
+def _coverage(request: Request, name: Name, weight: WordWeight) -> tuple[float, float, float]:
+    """Return what share of the request the name has, of the name was said, and was exchanged.
+
+    The last is how far one word of usual weight was said in place of another, 0 to 1.
+    """
     words = name.sounds.split(" ")
+    spelled = name.spelling.split(" ")
+    theirs = list(zip(words, spelled, strict=True))
     rows = [
-        [_alike(ours, theirs, name.other_script) for theirs in words] for ours in request.sounds
+        [_alike(ours, each, name.other_script) for each in theirs]
+        for ours in zip(request.sounds, request.words, strict=True)
     ]
-    has = wanted = 0.0
+    has = wanted = unheard = 0.0
     for row, each, share in zip(rows, request.sounds, request.weights, strict=True):
         if share:
-            wanted += share * weight(each)
-            has += share * weight(each) * max(row)
-    said = whole = 0.0
+            worth = share * weight(each)
+            wanted += worth
+            has += worth * max(row)
+            unheard = max(unheard, worth * (1.0 - max(row)))
+    said = whole = unsaid = 0.0
     for index, each in enumerate(words):
-        whole += weight(each)
-        said += weight(each) * max(row[index] for row in rows)
-    return has / wanted if wanted else 0.0, said / whole
+        worth, best = weight(each), max(row[index] for row in rows)
+        whole += worth
+        said += worth * best
+        unsaid = max(unsaid, worth * (1.0 - best))
+    exchanged = min(1.0, min(unheard, unsaid) * len(words) / whole)
+    return has / wanted if wanted else 0.0, said / whole, exchanged
 
 
 @lru_cache(maxsize=65_536)
-def _alike(ours: str, theirs: str, other_script: bool) -> float:
-    if ours == theirs:
+def _alike(ours: tuple[str, str], theirs: tuple[str, str], other_script: bool) -> float:
+    """Return how likely two words, each by sound and by spelling, are the same, 0 to 1."""
+    (heard, spelled), (sounds, spelling) = ours, theirs
+    if heard == sounds:
         return 1.0
-    if ours.isdigit() or theirs.isdigit():
+    if heard.isdigit() or sounds.isdigit():
         return 0.0
-    plain = fuzz.ratio(ours, theirs)
-    alike = max(plain, _MISHEARD * fuzz.ratio(ours.translate(_LOOSE), theirs.translate(_LOOSE)))
+    plain = fuzz.ratio(heard, sounds)
+    loose = fuzz.ratio(heard.translate(_LOOSE), sounds.translate(_LOOSE))
+    alike = max(plain, _MISHEARD * loose, 100 * OSA.normalized_similarity(spelled, spelling))
     if other_script:
-        bones, their_bones = skeleton(ours), skeleton(theirs)
+        bones, their_bones = skeleton(heard), skeleton(sounds)
         if min(len(bones), len(their_bones)) > 1:
             alike = max(alike, _mixed(fuzz.ratio(bones, their_bones), plain))
-    is_short = min(len(ours), len(theirs)) <= _SHORT
+    is_short = min(len(heard), len(sounds)) <= _SHORT
     if alike < (_LEAST_LIKE_SHORT if is_short else _LEAST_LIKE):
         return 0.0
     return (alike / 100) ** _DISTRUST
