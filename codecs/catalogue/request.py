@@ -103,6 +103,15 @@ THEMES = {
 }
 """Categories by their canonical names -> stems of the words that say them."""
 _CATEGORIES = {key: theme for theme, stems in THEMES.items() for key in stems}
+_SPELLINGS = frozenset(
+    spelled
+    for table in (CARRIERS, KINDS, LANGUAGES, MOODS, CATEGORIES)
+    for listed in (*table.values(), ANYTHING)
+    for word in listed.split()
+    for spelled in plain_words(word)
+)
+_SHORT_SOUND = 3
+"""Words that sound so short have to be spelled as listed: "car" is not Hindi's "kar"."""
 _ORDINALS = frozenset(ORDINALS.split())
 
 
@@ -150,7 +159,7 @@ class Grammar:
         if command is not None:
             slots = Slots("control", control=command.action, value=command.value)
             return Request(slots, words, sounds, (0.0,) * len(words), (0, 0), is_native(text))
-        meanings = self._meanings(sounds)
+        meanings = self._meanings(sounds, words)
         core = _core(words, sounds, meanings)
         start, end = core
         if core == (0, len(words)) and all(each.is_any() for each in meanings):
@@ -176,7 +185,7 @@ class Grammar:
         Only carriers and kinds are taken off, and what is left is three words, or one that says
         more than a kind or a language: "play music" asks for music even where a title is "Music".
         """
-        meanings = self._meanings(request.sounds)
+        meanings = self._meanings(request.sounds, request.words)
         count = len(meanings)
         carries = [bool(each.is_carrier or each.kind) for each in meanings]
         fronts = takewhile(lambda at: at == 0 or carries[at - 1], range(count))
@@ -186,8 +195,11 @@ class Grammar:
         spans = [span for span in spans if span[1] - span[0] > 2 or any(telling[slice(*span)])]
         return sorted(spans, key=lambda span: (span[0] - span[1], span))
 
-    def _meanings(self, sounds: tuple[str, ...]) -> list[_Word]:
+    def _meanings(self, sounds: tuple[str, ...], words: Sequence[str] = ()) -> list[_Word]:
         meanings = [_meaning(each) for each in sounds]
+        for index, word in enumerate(words):
+            if len(sounds[index]) <= _SHORT_SOUND and word not in _SPELLINGS:
+                meanings[index] = _Word()
         stems = [stem(each) for each in sounds]
         for start, first in enumerate(stems):
             for phrase, category in self._phrases.get(first, ()):

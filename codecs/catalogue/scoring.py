@@ -15,6 +15,7 @@ from rapidfuzz.distance import OSA
 from .folding import skeleton
 from .numerals import numbers_of, unspoken
 from .request import Request
+from .vocabulary_numbers import NUMBERS
 
 _LETTERS_SHARE, _ASKED_SHARE, _NAME_SHARE = 0.5, 0.3, 0.2
 _EXCHANGED = 0.25
@@ -23,6 +24,8 @@ _LEAST_LIKE = 60.0
 """Words less alike than this (of 100) are different words."""
 _SHORT, _LEAST_LIKE_SHORT = 3, 85.0
 """In letters, and what words so short have to be."""
+_LEAST_LIKE_NUMBER = 0.7
+_NUMBER_WORDS = {digits: words.split()[0] for digits, words in NUMBERS.items()}
 _DISTRUST = 1.5
 """Words half alike are less than half as likely to be the same."""
 _CONSONANTS_SHARE = 0.65
@@ -32,6 +35,8 @@ _MISHEARD = 0.95
 """What sounds are worth that only a recogniser takes for each other."""
 _LOOSE = str.maketrans("bdgzjcfveormy", "ptksssppiulni")
 """One letter for what is misheard: voicing, labials, near vowels, liquids, nasals."""
+_SMALL_WORD = 0.5
+"""Words of less weight are "the" and "of"; they do not count where words are counted."""
 _JOINED_LIKE, _WHOLE_LIKE = 0.86, 0.92
 """Letters so much alike cover each other: cut into more or fewer words, or into as many."""
 
@@ -62,6 +67,7 @@ class Asked:
     joined: tuple[str, ...]
     bones: str
     """Consonants of the core."""
+    core: tuple[str, ...]
     numbers: frozenset[tuple[str, str]]
 
 
@@ -76,6 +82,7 @@ def asked(request: Request) -> Asked:
         readings,
         tuple(reading.replace(" ", "") for reading in readings),
         "".join(skeleton(word) for word in request.sounds[start:end]),
+        request.sounds[start:end],
         numbers_of(request.words),
     )
 
@@ -99,8 +106,9 @@ def _score(wanted: Asked, name: Name, letters: float, weight: WordWeight) -> flo
     if letters >= 0.9999:
         return 100.0
     has, said, exchanged = _coverage(wanted.request, name, weight)
-    start, end = wanted.request.core
-    is_cut_otherwise = end - start != name.sounds.count(" ") + 1
+    telling = sum(weight(word) > _SMALL_WORD for word in name.sounds.split(" "))
+    said_telling = sum(weight(word) > _SMALL_WORD for word in wanted.core)
+    is_cut_otherwise = telling != said_telling
     if letters >= (_JOINED_LIKE if is_cut_otherwise else _WHOLE_LIKE):
         has, said, exchanged = max(has, letters), max(said, letters), 1.0 - letters
     met = _LETTERS_SHARE * letters + _ASKED_SHARE * has + _NAME_SHARE * said
@@ -168,7 +176,7 @@ def _alike(ours: tuple[str, str], theirs: tuple[str, str], other_script: bool) -
     if heard == sounds:
         return 1.0
     if heard.isdigit() or sounds.isdigit():
-        return 0.0
+        return _like_number(spelled, sounds)
     plain = fuzz.ratio(heard, sounds)
     loose = fuzz.ratio(heard.translate(_LOOSE), sounds.translate(_LOOSE))
     alike = max(plain, _MISHEARD * loose, 100 * OSA.normalized_similarity(spelled, spelling))
@@ -176,10 +184,19 @@ def _alike(ours: tuple[str, str], theirs: tuple[str, str], other_script: bool) -
         bones, their_bones = skeleton(heard), skeleton(sounds)
         if min(len(bones), len(their_bones)) > 1:
             alike = max(alike, _mixed(fuzz.ratio(bones, their_bones), plain))
-    is_short = min(len(heard), len(sounds)) <= _SHORT
+    is_short = min(len(spelled), len(spelling)) <= _SHORT
     if alike < (_LEAST_LIKE_SHORT if is_short else _LEAST_LIKE):
         return 0.0
     return (alike / 100) ** _DISTRUST
+
+
+def _like_number(spelled: str, digits: str) -> float:
+    """Return how likely a word is a mistyped number: "sevn" for 7; digits are like themselves."""
+    word = _NUMBER_WORDS.get(digits, "")
+    if spelled.isdigit() or not word:
+        return 0.0
+    alike = OSA.normalized_similarity(spelled, word)
+    return alike**_DISTRUST if alike >= _LEAST_LIKE_NUMBER else 0.0
 
 
 def _mixed(consonants: float, sounds: float) -> float:
