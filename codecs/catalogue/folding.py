@@ -92,6 +92,18 @@ def skeleton(sounded: str) -> str:
     return _SILENT_IN_SKELETON.sub("", sounded).translate(_UNVOICED)
 
 
+def stem(sounded: str) -> str:
+    """Return a word's sound without the plural's s, and the silent e before it ("tales")."""
+    if len(sounded) <= 3 or not sounded.endswith("s"):
+        return sounded
+    return sounded[:-2] if len(sounded) > 4 and sounded[-2] == "e" else sounded[:-1]
+
+
+def sounds_of(words: str) -> frozenset[str]:
+    """Return the sounds of all words of a text."""
+    return frozenset(sound(word) for each in words.split() for word in plain_words(each))
+
+
 def is_native(text: str) -> bool:
     """Return whether a text is in a script other than Latin."""
     return any(ord(char) > 0x36F and char.isalpha() for char in text[:MAX_CHARS])

@@ -10,9 +10,8 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from .folding import is_native, plain_words, skeleton, sound
+from .folding import is_native, plain_words, skeleton, sound, sounds_of
 from .index import TrigramIndex
-from .request import sounds_of
 from .titles import Title
 
 MAX_NAME_WORDS = 20

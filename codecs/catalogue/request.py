@@ -6,7 +6,7 @@ from functools import lru_cache
 from itertools import takewhile
 
 from .controls import command_of
-from .folding import is_native, plain_words, sound, spoken_words
+from .folding import is_native, plain_words, sound, sounds_of, spoken_words, stem
 from .numerals import weak_number
 from .titles import Kind
 from .vocabulary_numbers import NEUTRAL_UNIT, ORDINALS, UNITS
@@ -72,18 +72,6 @@ class _Word:
 
     def is_any(self) -> bool:
         return bool(self.is_carrier or self.kind or self.language or self.category or self.mood)
-
-
-def stem(sounded: str) -> str:
-    """Return a word's sound without the plural's s, and the silent e before it ("tales")."""
-    if len(sounded) <= 3 or not sounded.endswith("s"):
-        return sounded
-    return sounded[:-2] if len(sounded) > 4 and sounded[-2] == "e" else sounded[:-1]
-
-
-def sounds_of(words: str) -> frozenset[str]:
-    """Return the sounds of all words of a text."""
-    return frozenset(sound(word) for each in words.split() for word in plain_words(each))
 
 
 _CARRIERS = frozenset[str]().union(*(sounds_of(words) for words in CARRIERS.values()))
