@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from .folding import latin_words, sound, spoken_words
 from .numerals import number_or_unit, weak_number
 from .vocabulary_controls import CONTROL_FILLERS, CONTROLS, HALVES, ONE, TIME_UNITS
+from .vocabulary_words import CARRIERS, KINDS
 
 MAX_CONTROL_WORDS = 12
+_FEW_WORDS = 6
+"""Words that only carry are passed over in controls no longer than this."""
 MAX_TIME_S = 24 * 3600.0
 _DEFAULT_SEEK_S = 15.0
 _NUMBER, _TIME = "#", "T"
@@ -18,9 +21,10 @@ class Command:
 
     action: str
     """One of ``next previous pause resume stop repeat shuffle volume_up volume_down volume mute
-    sleep forward rewind seek``."""
+    sleep seek position``."""
     value: float | None = None
-    """Percent for ``volume``; seconds for ``sleep``, ``forward``, ``rewind`` and ``seek``."""
+    """Percent for ``volume``; seconds for ``sleep``, ``seek`` (from here, back where negative) and
+    ``position`` (from the beginning)."""
 
 
 def _sounds(words: str) -> frozenset[str]:
@@ -56,6 +60,21 @@ _BARE_ACTIONS = {
 }
 
 
+_INDIAN = (words for language, words in CARRIERS.items() if language != "en")
+_CARRIERS = (
+    _FILLERS.union(*map(_sounds, (*_INDIAN, *KINDS.values(), "play go to one it this that make")))
+) - _sounds("me in on se")
+"""Words that add nothing to a control."""
+
+
+def _core(phrase: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words of a phrase that make it this control: "next paata pettu" is "next"."""
+    return tuple(word for word in phrase if word not in _CARRIERS)
+
+
+_CORES = {core: action for phrase, action in reversed(_ACTIONS.items()) if (core := _core(phrase))}
+
+
 def command_of(text: str) -> Command | None:
     """Return the control that a request is, where all of its words say so."""
     words = spoken_words(text)
@@ -65,9 +84,18 @@ def command_of(text: str) -> Command | None:
     for phrase, value in ((as_said, None), _with_amount(words)):
         bare = tuple(word for word in phrase if word not in _FILLERS)
         action = _ACTIONS.get(phrase) or _BARE_ACTIONS.get(bare)
+        if action is None and len(words) <= _FEW_WORDS:
+            action = _CORES.get(_core(phrase))
         if action is not None:
-            return Command(action, _bounded(action, value))
+            return _command(action, value)
     return None
+
+
+def _command(action: str, value: float | None) -> Command:
+    bounded = _bounded(action, value)
+    if action in {"forward", "rewind"} and bounded is not None:
+        return Command("seek", bounded if action == "forward" else -bounded)
+    return Command(action, bounded)
 
 
 def _bounded(action: str, value: float | None) -> float | None:
@@ -75,7 +103,7 @@ def _bounded(action: str, value: float | None) -> float | None:
         return None if value is None else min(value, 100.0)
     if action in {"forward", "rewind"}:
         return _DEFAULT_SEEK_S if value is None else min(value, MAX_TIME_S)
-    if action in {"sleep", "seek"}:
+    if action in {"sleep", "position"}:
         return None if value is None else min(value, MAX_TIME_S)
     return None
 

@@ -19,6 +19,7 @@ MAX_CHARS = 400
 """What is folded of a text: no title or request of sense is longer."""
 MAX_WORDS = 40
 
+_ASCII_WORDS = re.compile(r"[a-z0-9]+")
 _LATIN_OR_DIGITS = re.compile(r"[a-z]+|[0-9]+")
 _APOSTROPHES = dict.fromkeys(map(ord, "'`\u2018\u2019\u00b4\u02bc\u200c\u200d\u00ad"))
 """Inside words: "don't" is "dont"; joiners have no sound."""
@@ -91,6 +92,18 @@ def skeleton(sounded: str) -> str:
     return _SILENT_IN_SKELETON.sub("", sounded).translate(_UNVOICED)
 
 
+def stem(sounded: str) -> str:
+    """Return a word's sound without the plural's s, and the silent e before it ("tales")."""
+    if len(sounded) <= 3 or not sounded.endswith("s"):
+        return sounded
+    return sounded[:-2] if len(sounded) > 4 and sounded[-2] == "e" else sounded[:-1]
+
+
+def sounds_of(words: str) -> frozenset[str]:
+    """Return the sounds of all words of a text."""
+    return frozenset(sound(word) for each in words.split() for word in plain_words(each))
+
+
 def is_native(text: str) -> bool:
     """Return whether a text is in a script other than Latin."""
     return any(ord(char) > 0x36F and char.isalpha() for char in text[:MAX_CHARS])
@@ -102,6 +115,8 @@ def spoken_words(text: str) -> list[str]:
     Cut at everything that is neither letter, mark nor digit.
     """
     normal = unicodedata.normalize("NFKC", text[:MAX_CHARS]).translate(_APOSTROPHES)
+    if normal.isascii():
+        return _ASCII_WORDS.findall(normal.lower())
     marked = "".join(
         char.lower() if unicodedata.category(char)[0] in "LMN" else " " for char in normal
     )

@@ -6,6 +6,7 @@ is asked. How the thresholds came about is told in ``docs/catalogue.md``.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 
@@ -14,17 +15,17 @@ from .folding import plain_words, sound
 from .names import Names
 from .numerals import numbers_of
 from .ranking import Hit, Ranking
-from .request import Grammar, Request, Slots, titled
+from .request import Grammar, Request, Slots, titled, with_last_as_number
 from .shelves import Allow, Pool, Shelves
 from .titles import Title
 
-PLAY_STRENGTH = 66.0
+PLAY_STRENGTH = 67.0
 """From here on a title is played, unless another one is as near."""
-ASK_STRENGTH = 60.0
+ASK_STRENGTH = 57.0
 """Below this a title is not even asked about."""
 MARGIN = 3.0
 """Titles nearer to each other than this are asked about."""
-RIVAL_WITHIN = 20.0
+RIVAL_WITHIN = 25.0
 """What may be asked about beside the best is no farther behind than this."""
 MAX_ASKED = 3
 
@@ -145,6 +146,11 @@ class Catalogue:
     ) -> Answer:
         """Answer a request for a title."""
         hits = self._ranking.hits(request, language)
+        counted = with_last_as_number(request)
+        if counted is not None:
+            numbered = self._ranking.hits(counted, language)
+            if numbered and numbered[0].score >= (hits[0].score if hits else 0.0):
+                request, hits = counted, numbered
         allowed = [hit for hit in hits if allow is None or allow(self.titles[hit.number])]
         best = allowed[0].score if allowed else 0.0
         if hits and hits[0].score >= max(ASK_STRENGTH, best + MARGIN):
@@ -159,7 +165,7 @@ class Catalogue:
     def _judge(self, request: Request, heard: Sequence[str], hits: list[Hit]) -> Answer:
         """Play the best of the hits, ask about it, or take none of them."""
         first = self._of_series(hits, request, heard)
-        rivals = [hit for hit in hits if self._is_rival(first, hit)]
+        rivals = list(islice((hit for hit in hits if self._is_rival(first, hit)), MAX_ASKED - 1))
         lead = first.score - rivals[0].score if rivals else first.score
         strength = first.score + _LEAD_SHARE * min(max(lead, 0.0), _MOST_LEAD)
         if strength >= PLAY_STRENGTH and (lead >= MARGIN or _is_spelled_out(first, rivals[0])):
@@ -169,7 +175,7 @@ class Catalogue:
             return self._not_found(request, "no title is near enough", hits)
         return Ask(
             slots=request.slots,
-            titles=tuple(self.titles[hit.number] for hit in (first, *near[: MAX_ASKED - 1])),
+            titles=tuple(self.titles[hit.number] for hit in (first, *near)),
             score=_shown(first.score),
             reason=f"another title is behind by {first.score - near[0].score:.1f} only",
             candidates=self._candidates(hits),

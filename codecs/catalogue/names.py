@@ -10,9 +10,8 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from .folding import is_native, plain_words, skeleton, sound
+from .folding import is_native, plain_words, skeleton, sound, sounds_of
 from .index import TrigramIndex
-from .request import sounds_of
 from .titles import Title
 
 MAX_NAME_WORDS = 20
@@ -31,16 +30,20 @@ class Names:
     def __init__(self, titles: Sequence[Title]) -> None:
         owners: dict[str, list[int]] = {}
         scripts: dict[str, int] = {}
+        spellings: dict[str, str] = {}
         for number, title in enumerate(titles):
             for text, is_main in _texts(title):
-                key = " ".join(sound(word) for word in plain_words(text)[:MAX_NAME_WORDS])
+                words = plain_words(text)[:MAX_NAME_WORDS]
+                key = " ".join(sound(word) for word in words)
                 if not key:
                     continue
                 owned = owners.setdefault(key, [])
                 if not owned or owned[-1] >> 1 != number:
                     owned.append(number << 1 | is_main)
+                spellings.setdefault(key, " ".join(words))
                 scripts[key] = scripts.get(key, 0) | (2 if is_native(text) else 1)
         self._keys = list(owners)
+        self._spellings = list(spellings.values())
         self._starts = np.array([0, *accumulate(map(len, owners.values()))], np.int64)
         self._owners = np.array([each for owned in owners.values() for each in owned], np.int64)
         self._scripts = bytes(scripts.values())
@@ -51,6 +54,10 @@ class Names:
 
     def __getitem__(self, name: int) -> str:
         return self._keys[name]
+
+    def spelling(self, name: int) -> str:
+        """Return the words (plain) of which the name is the sounds."""
+        return self._spellings[name]
 
     def owners(self, name: int) -> list[tuple[int, bool]]:
         """Return the numbers of the titles with this name, and whether it is their title."""

@@ -8,15 +8,17 @@ from rapidfuzz import fuzz
 from .folding import plain_words
 from .names import Names
 from .request import Request
-from .scoring import Asked, asked, score
+from .scoring import Asked, Name, asked, scores
 from .shelves import Shelves
 from .titles import Title
 
 _SHORTLIST, _SHORT_SHORTLIST = 40, 16
 _MAX_OWNERS = 60
 """Titles looked at of those that share a name."""
-_MOST_COMPARED = 12
-"""Titles whose spelling is compared letter by letter."""
+_MOST_HITS = 24
+"""Titles returned."""
+_SAME_SOUND = 3.0
+"""Titles within so much of the best have their spelling compared, letter by letter."""
 _OTHER_KIND, _OTHER_LANGUAGE, _UNKNOWN_LANGUAGE, _OTHER_CATEGORY = 4.0, 8.0, 2.0, 3.0
 _OWN_LANGUAGE = 0.5
 
@@ -54,9 +56,12 @@ class Ranking:
                 before = best.get(number)
                 if before is None or (value, is_title) > (before.score, before.is_title):
                     best[number] = Hit(number, value, name, is_title)
-        ordered = sorted(best.values(), key=self._place)
-        compared = [self._spelled(hit, request) for hit in ordered[:_MOST_COMPARED]]
-        return sorted(compared, key=self._place) + ordered[_MOST_COMPARED:]
+        ordered = sorted(best.values(), key=self._place)[:_MOST_HITS]
+        near = [hit for hit in ordered if hit.score >= ordered[0].score - _SAME_SOUND]
+        if len(near) > 1:
+            compared = [self._spelled(hit, request) for hit in near]
+            ordered = sorted(compared, key=self._place) + ordered[len(near) :]
+        return ordered
 
     def _place(self, hit: Hit) -> tuple[float, float, bool, str]:
         return (
@@ -74,16 +79,16 @@ class Ranking:
             near.update(dict.fromkeys(names.nearest(whole, _SHORT_SHORTLIST)))
         near.update(dict.fromkeys(names.nearest_bones(core, _SHORT_SHORTLIST)))
         native = wanted.request.is_native
-        return {
-            name: score(
-                wanted,
+        found = [
+            Name(
                 names[name],
-                names.weight,
-                other_script=names.was_written(name, native=not native)
+                names.spelling(name),
+                names.was_written(name, native=not native)
                 and not names.was_written(name, native=native),
             )
             for name in near
-        }
+        ]
+        return dict(zip(near, scores(wanted, found, names.weight), strict=True))
 
     def _against(self, number: int, request: Request) -> float:
         slots, title = request.slots, self._titles[number]

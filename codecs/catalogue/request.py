@@ -6,7 +6,7 @@ from functools import lru_cache
 from itertools import takewhile
 
 from .controls import command_of
-from .folding import is_native, plain_words, sound, spoken_words
+from .folding import is_native, plain_words, sound, sounds_of, spoken_words, stem
 from .numerals import weak_number
 from .titles import Kind
 from .vocabulary_numbers import NEUTRAL_UNIT, ORDINALS, UNITS
@@ -74,18 +74,6 @@ class _Word:
         return bool(self.is_carrier or self.kind or self.language or self.category or self.mood)
 
 
-def stem(sounded: str) -> str:
-    """Return a word's sound without the plural's s, and the silent e before it ("tales")."""
-    if len(sounded) <= 3 or not sounded.endswith("s"):
-        return sounded
-    return sounded[:-2] if len(sounded) > 4 and sounded[-2] == "e" else sounded[:-1]
-
-
-def sounds_of(words: str) -> frozenset[str]:
-    """Return the sounds of all words of a text."""
-    return frozenset(sound(word) for each in words.split() for word in plain_words(each))
-
-
 _CARRIERS = frozenset[str]().union(*(sounds_of(words) for words in CARRIERS.values()))
 _ANYTHING = sounds_of(ANYTHING)
 _KINDS: tuple[tuple[Kind, frozenset[str]], ...] = (
@@ -103,6 +91,15 @@ THEMES = {
 }
 """Categories by their canonical names -> stems of the words that say them."""
 _CATEGORIES = {key: theme for theme, stems in THEMES.items() for key in stems}
+_SPELLINGS = frozenset(
+    spelled
+    for table in (CARRIERS, KINDS, LANGUAGES, MOODS, CATEGORIES)
+    for listed in (*table.values(), ANYTHING)
+    for word in listed.split()
+    for spelled in plain_words(word)
+)
+_SHORT_SOUND = 3
+"""Words that sound so short have to be spelled as listed: "car" is not Hindi's "kar"."""
 _ORDINALS = frozenset(ORDINALS.split())
 
 
@@ -115,6 +112,19 @@ def titled(request: Request, start: int, end: int) -> Request:
         weights=tuple(float(index in inside) for index in range(len(request.words))),
         core=(start, end),
     )
+
+
+def with_last_as_number(request: Request) -> Request | None:
+    """Return a request whose core ends with what may be a number ("... golpo tin") as with one."""
+    start, end = request.core
+    digits = weak_number(request.words[end - 1])
+    if end - start < 2 or not digits or request.words[end - 1].isdigit():
+        return None
+    words = (*request.words[: end - 1], digits, *request.words[end:])
+    sounds = (*request.sounds[: end - 1], digits, *request.sounds[end:])
+    title = " ".join(words[start:end])
+    slots = replace(request.slots, title=title, number=request.slots.number or digits)
+    return replace(request, slots=slots, words=words, sounds=sounds)
 
 
 class Grammar:
@@ -137,7 +147,7 @@ class Grammar:
         if command is not None:
             slots = Slots("control", control=command.action, value=command.value)
             return Request(slots, words, sounds, (0.0,) * len(words), (0, 0), is_native(text))
-        meanings = self._meanings(sounds)
+        meanings = self._meanings(sounds, words)
         core = _core(words, sounds, meanings)
         start, end = core
         if core == (0, len(words)) and all(each.is_any() for each in meanings):
@@ -163,7 +173,7 @@ class Grammar:
         Only carriers and kinds are taken off, and what is left is three words, or one that says
         more than a kind or a language: "play music" asks for music even where a title is "Music".
         """
-        meanings = self._meanings(request.sounds)
+        meanings = self._meanings(request.sounds, request.words)
         count = len(meanings)
         carries = [bool(each.is_carrier or each.kind) for each in meanings]
         fronts = takewhile(lambda at: at == 0 or carries[at - 1], range(count))
@@ -173,8 +183,11 @@ class Grammar:
         spans = [span for span in spans if span[1] - span[0] > 2 or any(telling[slice(*span)])]
         return sorted(spans, key=lambda span: (span[0] - span[1], span))
 
-    def _meanings(self, sounds: tuple[str, ...]) -> list[_Word]:
+    def _meanings(self, sounds: tuple[str, ...], words: Sequence[str] = ()) -> list[_Word]:
         meanings = [_meaning(each) for each in sounds]
+        for index, word in enumerate(words):
+            if len(sounds[index]) <= _SHORT_SOUND and word not in _SPELLINGS:
+                meanings[index] = _Word()
         stems = [stem(each) for each in sounds]
         for start, first in enumerate(stems):
             for phrase, category in self._phrases.get(first, ()):

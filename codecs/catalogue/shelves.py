@@ -6,8 +6,8 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from .folding import plain_words, sound
-from .request import THEMES, Slots, sounds_of, stem
+from .folding import plain_words, sound, sounds_of, stem
+from .request import THEMES, Slots
 from .titles import Title
 from .vocabulary_themes import MOOD_SIGNS
 

@@ -146,7 +146,7 @@ def _check_depth(folder: str, text: str) -> None:
 
 def _title(folder: str, name: str, entry: object) -> Title:
     if not isinstance(entry, _Pairs):
-        raise ValueError('write it as {"filename": ..., "romanized": ..., "alternatives": [...]}')
+        raise ValueError('write it as {"filename": ..., "romanized": ..., "alternatives": [...]}')  # noqa: TRY004 - of a file
     fields = dict(entry.pairs)
     filename = fields.get("filename")
     if not isinstance(filename, str) or not filename:

@@ -136,7 +136,7 @@ CONTROLS = {
         "skip back|T peeche|T peeche karo|T peeche jao|T peechhe|T venakki|T hinde|T hinde hogu|"
         "T pinnadi po|T pinnottu|T pichone|T mage|T मागे|T पीछे|T पीछे करो|T पीछे जाओ|T వెనక్కి|T ಹಿಂದೆ|T பின்னே|T പിന്നോട്ട്|T পিছনে"
     ),
-    "seek": (
+    "position": (
         "go to T|jump to T|seek to T|start at T|start from T|play from T|skip to T|"
         "go to minute #|jump to minute #"
     ),

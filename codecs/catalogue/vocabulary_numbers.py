@@ -60,7 +60,7 @@ UNITS = {
     "episode": "episode episodes ep epi episod ank एपिसोड अंक ఎపిసోడ్ ಎಪಿಸೋಡ್ எபிசோடு এপিসোড",
     "part": "part parts bhag bhaag bhaga bhaagam bhagam paagam pagam hissa भाग हिस्सा పార్ట్ భాగం ಭಾಗ பாகம் ഭാഗം ভাগ পর্ব",
     "lesson": "lesson lessons paath path paatham पाठ పాఠం ಪಾಠ பாடம் പാഠം পাঠ",
-    "verse": "verse verses shloka sloka shlok slokam stanza श्लोक శ్లోకం ಶ್ಲೋಕ ஸ்லோகம் শ্লোক",
+    "verse": "verse verses stanza paasuram pasuram",
     "volume": "volume vol volumes",
     "level": "level levels",
     "day": "day days",

@@ -14,7 +14,9 @@ CARRIERS = {
         "please pls plz now hey hi hello ok okay the a an some any something anything one of to "
         "on up by from about called named titled with in it that this is id im just again "
         "kindly go ahead recite search open stream favourite favorite nice good another more "
-        "version track title name"
+        "version track title name um uh er hmm well "
+        "wants there who what daughter son kid kids child children dear sweetie papa daddy dad mummy mommy "
+        "mom mama grandma grandpa said"
     ),
     "hi": (
         "sunao suna sunaao sunaiye sunaye sunaiyega sunado sunade sunana sunna sunni sunaa "
@@ -22,7 +24,9 @@ CARRIERS = {
         "lagao laga lagado lagaiye lagaa gao gaao gaiye gaa batao bolo karo kar kijiye do de "
         "dijiye dena mujhe mujhko muje hume humein hamein hamko humko hum main mai koi ek kuch "
         "zara jara please ka ki ke ko se mein me par wala wali wale vala vali vale chahiye "
-        "chahta chahti hai hain hoon hun abhi ab aur accha acha achha achchi achi achhi naam "
+        "chahta chahti hai hain hoon hun abhi ab aur accha acha achha achchi achi achhi naam na naa "
+        "bachche bachcho bachchon liye bhaiya bhai didi mummy yaar arre suno dijiyega waala waali "
+        "ना न बच्चों बच्चे लिए भैया दीदी मम्मी पापा यार अरे "
         "सुनाओ सुना सुनाइए सुनाइये सुनना सुनाना सुनाएं बजाओ बजा बजाइए बजाना चलाओ चला चलाइए लगाओ लगा "
         "लगाइए गाओ गा गाइए बताओ बोलो करो दो दे दीजिए मुझे मुझको हमें हमको मैं कोई एक कुछ ज़रा जरा प्लीज़ "
         "प्लीज का की के को से में पर वाला वाली वाले चाहिए चाहता चाहती है हैं हूँ हूं अभी और अच्छा अच्छी प्ले नाम"
@@ -31,7 +35,8 @@ CARRIERS = {
         "paadu padu paadandi padandi paadava paadavaa vinipinchu vinipinchandi vinipinchava "
         "vinalani vinali vinaali vundi undi pettu pettandi pettava veyi veyyi veyandi vesuko "
         "cheppu cheppandi cheppava chepu naaku naku maaku maku oka okati konchem dayachesi "
-        "ane aney anna gurinchi kosam lo yokka play chey cheyi cheyandi kavali kaavali manchi "
+        "ane aney anna gurinchi kosam lo yokka play chey cheyi cheyandi kavali kaavali manchi amma nanna babu "
+        "అమ్మా అమ్మ నాన్న "
         "పాడు పాడండి పాడవా వినిపించు వినిపించండి వినిపించవా వినాలని వినాలి ఉంది పెట్టు పెట్టండి పెట్టవా వేయి వెయ్యి "
         "వేయండి చెప్పు చెప్పండి చెప్పవా నాకు మాకు ఒక ఒకటి కొంచెం దయచేసి అనే అన్న గురించి కోసం లో ప్లే చేయి చెయ్యి "
         "చేయండి కావాలి మంచి"
@@ -39,14 +44,16 @@ CARRIERS = {
     "kn": (
         "haadu hadu haadi hadi haadiri kelisu kelisi kelabeku keLabeku kelisiri keLisu nudisu "
         "nudisi haaku haku haaki haki heLu helu heli helabeku heLi heLiri nanage nange namage "
-        "ondu swalpa dayavittu emba anno annuva bagge maadu madu maadi madi beku olleya "
+        "ondu swalpa dayavittu emba anno annuva bagge maadu madu maadi madi beku olleya yavudadru yaavudaadaru amma appa "
+        "ಅಮ್ಮ ಅಪ್ಪ ಯಾವುದಾದರೂ "
         "ಹಾಡು ಹಾಡಿ ಹಾಡಿರಿ ಕೇಳಿಸು ಕೇಳಿಸಿ ಕೇಳಬೇಕು ನುಡಿಸು ನುಡಿಸಿ ಹಾಕು ಹಾಕಿ ಹೇಳು ಹೇಳಿ ಹೇಳಿರಿ ನನಗೆ ನಮಗೆ "
         "ಒಂದು ಸ್ವಲ್ಪ ದಯವಿಟ್ಟು ಎಂಬ ಅನ್ನುವ ಬಗ್ಗೆ ಪ್ಲೇ ಮಾಡು ಮಾಡಿ ಬೇಕು ಒಳ್ಳೆಯ"
     ),
     "ta": (
         "paadu padu paadunga padunga podu podunga poodu sollu sollunga solungal sollungal kettu "
         "ketka kekanum ketkanum kekkanum vendum venum enakku enaku engalukku oru konjam thayavu "
-        "seithu endra enra patri isai isaikkavum vai vainga nalla play pannu pannunga "
+        "seithu endra enra patri isai isaikkavum vai vainga nalla play pannu pannunga amma appa "
+        "அம்மா அப்பா "
         "பாடு பாடுங்கள் பாடுங்க போடு போடுங்கள் போடுங்க சொல்லு சொல்லுங்கள் சொல்லுங்க சொல் கேட்க கேட்கணும் கேக்கணும் "
         "வேண்டும் வேணும் எனக்கு எங்களுக்கு ஒரு கொஞ்சம் தயவுசெய்து என்ற பற்றி பிளே ப்ளே பண்ணு பண்ணுங்க செய் "
         "செய்யுங்கள் வை நல்ல ஒலிக்க"
@@ -61,13 +68,15 @@ CARRIERS = {
     "bn": (
         "shonao sonao shunao shonaao shonan bajao bajan chalao chalan gao gaao gan dao daao den "
         "bolo balo bolun amake amaake amader ekta akta ektu doya kore koro chai shunte sunte "
-        "naame ei oi niye bhalo "
+        "naame ei oi niye bhalo na to "
+        "না তো "
         "শোনাও শোনান শুনাও বাজাও বাজান চালাও চালান গাও দাও দিন বলো বল বলুন আমাকে আমায় আমাদের একটা একটি একটু "
         "দয়া করে করো চাই শুনতে নামে নিয়ে প্লে ভালো"
     ),
     "mr": (
         "aikav aikava aikva aaikav aikavaa aikvaa aikvaycha aikaychay aikayche aikaycha vajav "
         "vajva vajava lav laav lava laava gaa mhan mhana saang sang sanga saanga mala malaa "
+        "hava hawa havi ना हवा "
         "aamhala amhala ek ekhade ekhada ekhadi krupaya haa hi he cha chi che navache navacha "
         "navachi pahije havay have chhan "
         "ऐकव ऐकवा ऐकायचं ऐकायचे ऐकायचंय ऐकायची वाजव वाजवा लाव लावा गा म्हण म्हणा सांग सांगा मला आम्हाला "
@@ -76,7 +85,7 @@ CARRIERS = {
 }
 
 ANYTHING = (
-    "something anything whatever kuch kuchh edaina emaina yenadru enadru yenaadaru edavathu "
+    "something anything whatever surprise kuch kuchh edaina emaina yenadru enadru yenaadaru edavathu "
     "ethavathu ethaavathu enthenkilum enthelum kichu kahitari kahi "
     "कुछ ఏదైనా ఏమైనా ಏನಾದರೂ ஏதாவது എന്തെങ്കിലും কিছু काहीतरी काही"
 )

@@ -78,7 +78,8 @@ def judged(query: Query, said: Said, by_object: dict[str, Title]) -> str:
     outcome, objects = said
     expect = query.expect
     if isinstance(expect, dict) and "control" in expect:
-        if outcome == f"control:{expect['control']}":
+        meant = outcome.replace("control:position", "control:seek")
+        if meant == f"control:{expect['control']}":
             return "right"
         return "wrong" if outcome == "play" else "not found"
     if expect is None:

@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from matching_errors import CARRIERS, ERRORS
+from matching_errors import CARRIERS, ERRORS, exchanged
 from matching_padding import made_titles
 from rich.console import Console
 
@@ -90,6 +90,12 @@ def main() -> None:
                         answer.candidates[:3],
                         answer.slots.title,
                     )
+        for title in titles:
+            text = exchanged(title.title, chance.choice(titles).title, chance)
+            if text:
+                answer = catalogue.answer(chance.choice(CARRIERS).format(text))
+                word = outcome(answer, None)
+                rows.setdefault("exchanged", Counter())[word] += 1
     for kind, counts in rows.items():
         total = sum(counts.values())
         shares = ", ".join(

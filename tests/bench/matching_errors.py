@@ -74,6 +74,17 @@ def dropped(text: str, chance: random.Random) -> str:
     return " ".join(words)
 
 
+def exchanged(text: str, other: str, chance: random.Random) -> str:
+    """Return a text with one long word exchanged for one of another title, or nothing."""
+    words = text.split()
+    ours = [at for at, word in enumerate(words) if len(word) > 3]
+    theirs = [word for word in other.split() if len(word) > 3 and word not in words]
+    if len(words) < 2 or not ours or not theirs:
+        return ""
+    words[chance.choice(ours)] = chance.choice(theirs)
+    return " ".join(words)
+
+
 def _replaced(text: str, pairs: tuple[tuple[str, str], ...], chance: random.Random) -> str:
     fitting = [pair for pair in pairs if pair[0] in text]
     if not fitting:
