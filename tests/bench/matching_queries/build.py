@@ -131,6 +131,7 @@ def _expected(kind: str, answer: str, by_stem: dict[str, Title]) -> object:
 def read_carriers() -> dict[str, list[str]]:
     """Return the phrases around a title by ``language kind`` and ``language kind native``."""
     carriers: dict[str, list[str]] = {}
+    said = list[str]()
     for line in lines(SOURCE / "carriers.txt"):
         if line.startswith("## "):
             said = carriers.setdefault(line[3:], [])
@@ -199,7 +200,8 @@ class Generator:
         language = own
         if not carried and rng.random() < 0.3:
             language = rng.choice(("en", "hi")) if own != "en" else rng.choice(INDIAN[:4])
-        return language, rng.choice(self.carriers[f"{language} {title.kind} {carried}".strip()])
+        carrier = rng.choice(self.carriers[f"{language} {title.kind} {carried}".strip()])
+        return own if carrier == "{}" else language, carrier
 
     def _says_another(self, text: str, title: Title) -> bool:
         """Whether ``text`` is within another title, or as close to one: nobody could tell."""
