@@ -20,7 +20,7 @@ from catalogue import SOURCE, Title, is_latin, lines, titles
 from spoken_numbers import ordinals, ways
 
 HERE = Path(__file__).parent
-HAND_WRITTEN = tuple(f"asked_{part}.txt" for part in range(1, 7))
+HAND_WRITTEN = tuple(f"asked_{part}.txt" for part in range(1, 8))
 SHARES = {
     "exact": 150, "typo": 170, "asr": 150, "dropped": 90, "roman": 90, "native": 130,
     "number": 170, "absent": 130,
