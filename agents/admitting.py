@@ -241,12 +241,12 @@ class Admitter:
         return len(working)
 
     def _looked_at(self, now_s: float) -> list[Admitted]:
-        """Return those at work, and a few of those asleep, in turn."""
+        """Return those at work, and a few of those asleep: round and round, or some never come."""
         at_work = [one for one in self._admitted.values() if one.works(now_s)]
         asleep = [one for one in self._admitted.values() if not one.works(now_s)]
         first = self._turn % max(1, len(asleep))
         self._turn = first + ASLEEP_A_TICK
-        return at_work + asleep[first : first + ASLEEP_A_TICK]
+        return at_work + (asleep[first:] + asleep[:first])[:ASLEEP_A_TICK]
 
     def _forget(self, one: Admitted, now_s: float) -> None:
         del self._admitted[one.session]

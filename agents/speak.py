@@ -17,6 +17,8 @@ from .voices.voice import Spoken, Utterance, Voice, VoiceFailedError, VoiceUnava
 
 SILENT_S = 2.0
 """The most that a chunk which no voice could say is silent."""
+LOOK_S = 1.0
+"""How often it is looked whether a session was cancelled while one of its chunks is spoken."""
 PART_BYTES = 48_000
 """PCM in one record of a chunk's speech: with words and text beside it under 64 KB."""
 log = structlog.get_logger()
@@ -107,7 +109,7 @@ class Speak:
         if cancelled:
             return (_mark(chunk, "cancelled"),)
         try:
-            spoken = await ahead.spoken.pop(chunk.index)
+            spoken = await self._unless_cancelled(session, ahead.spoken.pop(chunk.index))
         except (VoiceFailedError, VoiceUnavailableError) as error:
             log.warning("a chunk is silent", session=chunk.session, chunk=chunk.seq, why=str(error))
             return (_silent(chunk, str(error)),)
@@ -117,7 +119,18 @@ class Speak:
             # a voice that breaks down fails its chunk, never the stage
             log.exception("a voice broke down", session=chunk.session, chunk=chunk.seq)
             return (_silent(chunk, f"the voice broke down: {error!r}"),)
-        return _parts(chunk, spoken)
+        return _parts(chunk, spoken) if spoken is not None else (_mark(chunk, "cancelled"),)
+
+    async def _unless_cancelled(
+        self, session: Description, speaking: "asyncio.Task[Spoken]"
+    ) -> Spoken | None:
+        """Return what was spoken, None where the session was cancelled meanwhile."""
+        while not (await asyncio.wait({speaking}, timeout=LOOK_S))[0]:
+            if await is_cancelled(self.control, session.session):
+                speaking.cancel()
+                await asyncio.gather(speaking, return_exceptions=True)
+                return None
+        return speaking.result()
 
     async def _speak_ahead(self, session: Description, chunk: Chunk, ahead: _Ahead) -> None:
         """Begin to speak the chunk, and those after it that are cut already."""

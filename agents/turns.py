@@ -4,7 +4,7 @@ import asyncio
 import heapq
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from time import monotonic, time
 from typing import ParamSpec, TypeVar
@@ -23,6 +23,11 @@ FADES = 0.9
 """What is left of the longest turn with each further one."""
 MOST_QUIET_S = 0.3
 """Nobody waits for longer only because others start: where some always do, nothing else would."""
+FREE_S = 1.0
+"""A session may hold turns for so long at no cost; what it held fades by half a second a second."""
+DEFERS = 4.0
+"""Beyond that each second makes it due so many seconds later: what cannot be made in real time
+would be the most overdue for ever, and nobody else would have a turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,8 @@ class Due:
     at_s: float
     """Unix time; of a session that starts, when it was accepted."""
     starts: bool = False
+    session: str = ""
+    """Whose it is; empty for nobody's."""
 
     def in_haste(self, now_s: float) -> bool:
         """Tell whether it is due so soon that nothing else should come before it."""
@@ -69,6 +76,8 @@ class Turns:
         self._waiting: dict[bool, list[_Place]] = {False: [], True: []}
         """Who waits: a heap for sessions that are heard, and one for those that start."""
         self._arrival = count()
+        self._held: dict[str, tuple[float, float]] = {}
+        """By session: seconds that it held turns for, and when that was."""
 
     @asynccontextmanager
     async def take(self, due: Due = NOW) -> AsyncGenerator[None]:
@@ -90,6 +99,7 @@ class Turns:
 
     @asynccontextmanager
     async def _taken(self, due: Due, turn: asyncio.Future[None]) -> AsyncGenerator[None]:
+        due = replace(due, at_s=due.at_s + self._deferred_s(due.session))
         place = _Place(due.at_s, next(self._arrival), due, turn)
         heapq.heappush(self._waiting[due.starts], place)
         self._serve()
@@ -103,9 +113,28 @@ class Turns:
         try:
             yield
         finally:
-            self._longest_s = max(monotonic() - begun_s, FADES * self._longest_s)
+            held_s = monotonic() - begun_s
+            self._longest_s = max(held_s, FADES * self._longest_s)
+            self._note_held(due.session, held_s)
             self._reserve(due)
             self._give_back()
+
+    def _deferred_s(self, session: str) -> float:
+        """Return how much later a session is due than it would be: it held turns for long."""
+        return DEFERS * max(0.0, self._holds_s(session) - FREE_S)
+
+    def _holds_s(self, session: str) -> float:
+        if session not in self._held:
+            return 0.0
+        held_s, at_s = self._held[session]
+        return max(0.0, held_s - (monotonic() - at_s) / 2)
+
+    def _note_held(self, session: str, held_s: float) -> None:
+        if not session:
+            return
+        self._held[session] = (self._holds_s(session) + held_s, monotonic())
+        for other in [one for one in self._held if not self._holds_s(one)]:
+            del self._held[other]
 
     @property
     def _soon_s(self) -> float:
@@ -179,8 +208,8 @@ def due(session: Description, position_s: float, heard_from_s: float | None) -> 
             to come.
     """
     if heard_from_s is None:
-        return Due(session.accepted_s + position_s, starts=True)
-    return Due(heard_from_s + position_s)
+        return Due(session.accepted_s + position_s, starts=True, session=session.session)
+    return Due(heard_from_s + position_s, session=session.session)
 
 
 @dataclass(frozen=True, slots=True)

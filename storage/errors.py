@@ -73,6 +73,10 @@ class UnusableServerError(LogError):
     """The server answers but cannot hold the log; the message says what to do."""
 
 
+class ForeignStreamError(UnusableServerError):
+    """One partition cannot be used: somebody else wrote to its stream; the others can."""
+
+
 class UnreachableError(OSError):
     """The server does not answer or is not ready; try again."""
 

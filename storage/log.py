@@ -105,6 +105,10 @@ class Log(Protocol):
         """
         ...
 
+    async def identity(self) -> str:
+        """Return what tells this log from every other; it changes where the log was emptied."""
+        ...
+
     async def topics(self) -> dict[str, int]:
         """Return every declared topic with its number of partitions."""
         ...

@@ -20,6 +20,10 @@ PROGRAM = "rhapsode.agents.voices.child"
 MEMORY_BYTES = 800_000_000
 """Of one child. Piper takes 260 MB, and up to 400 MB more for a text of emoji (measured)."""
 LOAD_LIMITS = Limits(cpu_s=120.0, memory_bytes=MEMORY_BYTES, stuck_s=60.0)
+QUICK_S, QUICK_PER_SPEECH, QUICK_FACTORS = 2.0, 0.5, 4.0
+"""What an utterance may take while others wait for the turn that it holds: seconds of work, and
+for a second of speech so much, or so many times what the voice usually takes. What needs longer is
+spoken beside the turns."""
 WORK_S = 20.0
 """Processor time that any text may take."""
 WORK_PER_SPEECH = 4.0
@@ -51,7 +55,7 @@ class IsolatedVoice(DescribedBy):
 
     A child that dies of an utterance, or goes beyond its limits, is replaced; a spare one serves
     the next utterance meanwhile. The utterance is tried once more in a child that nobody else has,
-    without holding a turn; if that one dies too, this voice cannot say it.
+    without holding a turn, and with more time; if that one dies too, this voice cannot say it.
 
     Args:
         voice: Answers what is cheap (name, languages, what is missing); it is never loaded.
@@ -111,7 +115,7 @@ class IsolatedVoice(DescribedBy):
         async with self._quarantine:
             child = await self._loaded_child()
             try:
-                return await self._asked(child, utterance)
+                return await self._asked(child, utterance, _patient(utterance))
             except ChildDiedError as death:
                 self._report(death, utterance)
                 raise VoiceFailedError(f"{self.name} died of this twice: {death}") from None
@@ -120,15 +124,15 @@ class IsolatedVoice(DescribedBy):
 
     async def _said(self, child: Child, utterance: Utterance) -> Spoken:
         """Speak with a child of the pool, which gets it back, also where this is cancelled."""
-        asking = self._in_background(self._asked(child, utterance))
+        asking = self._in_background(self._asked(child, utterance, self._quick(utterance)))
         asking.add_done_callback(lambda _: self._give_back(child, died=_died(asking)))
         return await asyncio.shield(asking)
 
-    async def _asked(self, child: Child, utterance: Utterance) -> Spoken:
-        limits = Limits(
-            cpu_s=WORK_S + WORK_PER_SPEECH * estimated_s(utterance.text),
-            memory_bytes=MEMORY_BYTES,
-        )
+    def _quick(self, utterance: Utterance) -> Limits:
+        per_speech = max(QUICK_PER_SPEECH, QUICK_FACTORS * self.real_time_factor)
+        return Limits(QUICK_S + per_speech * estimated_s(utterance.text), MEMORY_BYTES)
+
+    async def _asked(self, child: Child, utterance: Utterance, limits: Limits) -> Spoken:
         reply = await _reply(child, Say(utterance.text, utterance.settings), limits)
         assert isinstance(reply, Said)
         return spoken(reply)
@@ -207,6 +211,10 @@ class IsolatedVoice(DescribedBy):
             text=utterance.text[:200],
             from_outside=death.from_outside,
         )
+
+
+def _patient(utterance: Utterance) -> Limits:
+    return Limits(WORK_S + WORK_PER_SPEECH * estimated_s(utterance.text), MEMORY_BYTES)
 
 
 def _died(asking: "asyncio.Task[Any]") -> bool:

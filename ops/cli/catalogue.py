@@ -88,7 +88,7 @@ async def _search(settings: Settings, text: str, language: str, *, as_json: bool
 
 @app.command()
 def sample(state: State = None) -> None:
-    """Put a few public-domain tunes and short tales, in five languages, among the audio files."""
+    """Put a few public-domain tunes and short tales, in six languages, among the audio files."""
     settings = settings_of(state=state)
     run(lambda: _sample(settings))
 

@@ -98,10 +98,9 @@ async def _gateway(settings: Settings) -> int:
     stop_signal()  # uvicorn raises again the signal that ended it: to be told to end is no failure
     services = Services(with_log_url(settings))
     try:
-        await http.serve(services)
+        return await http.serve(services)
     finally:
         await services.close()
-    return 0
 
 
 def demo(

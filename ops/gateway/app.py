@@ -1,5 +1,6 @@
 """The gateway process: API, HLS origin, page, devices, health and metrics on one port."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ from ..metrics import (
 from ..progress import Progress
 from ..refusals import QuotaError
 from ..run.collecting import exempt_what_is_loaded
+from ..run.emptied import until_emptied
 from ..run.readiness import stages_waiting
 from ..services import Services
 from ..setting_kinds import listed
@@ -223,13 +225,14 @@ def _measure(progress: Progress, event: Event) -> None:
         SECONDS_AHEAD.labels(progress.session).set(progress.seconds_ahead)
 
 
-async def serve(services: Services) -> None:
-    """Serve until SIGTERM or SIGINT.
+async def serve(services: Services) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status, 1 where the log was emptied.
 
     Raises:
         UnreachableError, ObjectsUnreachableError: the log or the store does not answer.
         LogError, ObjectsRefusedError: it answers, and cannot or will not serve us.
     """
+    identity = await services.log.identity()
     await services.prepare()  # before uvicorn, which knows only tracebacks
     config = uvicorn.Config(
         gateway(services),
@@ -244,4 +247,10 @@ async def serve(services: Services) -> None:
         # voice devices know no extensions
         ws_per_message_deflate=False,
     )
-    await uvicorn.Server(config).serve()
+    server = uvicorn.Server(config)
+    emptied = asyncio.create_task(until_emptied(services.log, identity))
+    emptied.add_done_callback(lambda _: setattr(server, "should_exit", True))
+    await server.serve()
+    begins_anew = emptied.done()
+    emptied.cancel()
+    return int(begins_anew)

@@ -11,15 +11,26 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...agents.journal import Journal, UnknownSessionError
 from ...storage.log import UnreachableError
-from ..callers import Caller, Callers
+from ..callers import KEY_MARK, Caller, Callers
 from .answers import refused
 
 CALLER = "rhapsode.caller"
 """Where the caller is found in an ASGI scope."""
-FORWARDING = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+FORWARDING = (
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "cf-connecting-ip",
+    "true-client-ip",
+)
 """Headers by which a proxy tells that somebody else asks (RFC 7239; RFC 9110, section 7.6.3)."""
 OPEN_TO_ALL = frozenset({"/", "/healthz", "/docs", "/openapi.json"})
 DEVICES = "/xiaozhi/"
+NO_TOKEN = "a key"  # noqa: S105 - nobody's
+"""What a key is taken for where only a token may be shown: nobody's."""
 POLICY_VIOLATION = 1008
 """RFC 6455, section 7.4.1."""
 _session_path = re.compile(r"/(?:v1/sessions|audiostream/task-status)/([^/]+)")
@@ -140,12 +151,14 @@ def _query(scope: Scope, name: str) -> str:
 def credential(headers: Mapping[str, str], scope: Scope) -> str:
     """Return the key or token that came with a request, empty where there is none.
 
-    Pages cannot give an event stream or a WebSocket a header: for them there is ``?token=``.
+    Pages cannot give an event stream or a WebSocket a header: for them there is ``?token=``. A key
+    there is none: addresses are written into logs.
     """
     kind, _, value = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer" and value.strip():
         return value.strip()
-    return headers.get("x-api-key") or _query(scope, "token")
+    token = _query(scope, "token")
+    return headers.get("x-api-key") or (NO_TOKEN if token.startswith(KEY_MARK) else token)
 
 
 def is_loopback(address: str) -> bool:

@@ -14,6 +14,7 @@ from ...topologies.stage import companions_of, group_id
 from ..metrics import LAG, REGISTRY, PrometheusObserver
 from ..services import Services
 from .collecting import exempt_what_is_loaded, give_back_freed_memory, keep_memory_compact
+from .emptied import until_emptied
 from .stopping import cancel_the_rest, end_within, stop_signal
 
 LAG_INTERVAL_S = 15.0
@@ -63,20 +64,24 @@ async def work(services: Services, names: tuple[str, ...]) -> int:
     stopping = stop_signal()
     keep_memory_compact()
     _serve_metrics(services.settings.metrics_port)
+    identity = await services.log.identity()
     async with stages_running(services, names) as apps:
         exempt_what_is_loaded()
         log.info("working", stages=list(names))
         lag = asyncio.create_task(_report_lag(services, names))
         trimming = asyncio.create_task(give_back_freed_memory())
+        emptied = asyncio.create_task(until_emptied(services.log, identity))
+        emptied.add_done_callback(lambda _: stopping.set())
         crashed = await _until_stopped(apps, stopping)
+        begins_anew = emptied.done()
         end_within()
-        for task in (lag, trimming):
+        for task in (lag, trimming, emptied):
             task.cancel()
     # sessions in hand: they must not go on over a voice and a log that are about to be closed
     await cancel_the_rest()
     for app in crashed:
         log.error("stage crashed", stage=app.conf.id, error=repr(app.crash_reason))
-    return 1 if crashed else 0
+    return 1 if crashed or begins_anew else 0
 
 
 async def first_crash(apps: list[faust.App]) -> str:

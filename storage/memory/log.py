@@ -95,6 +95,9 @@ class MemoryLog(MemoryIngress):
             )
         return stored
 
+    async def identity(self) -> str:
+        return f"memory-{id(self)}"
+
     async def topics(self) -> dict[str, int]:
         return dict(self._topics)
 

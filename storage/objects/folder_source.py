@@ -94,7 +94,7 @@ class FolderSource:
         path = os.path.realpath(Path(root, name))
         if os.path.commonpath((root, path)) != root:
             raise ObjectsRefusedError(
-                f"{name!r} leads out of the folder {self._folder}: put the file into the folder "
+                f"{name!r} leads out of the folder of audio files: put the file into the folder "
                 "instead of the symbolic link"
             )
         if not Path(root).is_dir():

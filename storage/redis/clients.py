@@ -8,7 +8,9 @@ import redis.asyncio
 import redis.asyncio.sentinel
 import redis.sentinel
 from redis.asyncio.connection import parse_url
+from redis.exceptions import RedisError
 
+from ..errors import UnusableServerError
 from .cluster_map import Address
 from .settings import RedisSettings
 
@@ -73,6 +75,7 @@ def _client(
 ) -> Any:
     """Return a client whose replies are raw (RESP2) and that repeats no command."""
     options |= {"retry": None, "protocol": 2}
+    _check(settings)
     if settings.sentinels:
         asked, credentials = _asked(settings)
         limits = {
@@ -95,6 +98,21 @@ def _client(
         client = plain.from_url(settings.client_url, **options)
     client.response_callbacks.clear()
     return client
+
+
+def _check(settings: RedisSettings) -> None:
+    """Raise `UnusableServerError` where the URL asks for what a connection does not know."""
+    try:
+        asked: dict[str, Any] = dict(parse_url(settings.client_url))
+        for name in _SENTINEL_OPTIONS:
+            asked.pop(name, None)
+        asked.pop("connection_class", redis.asyncio.Connection)(**asked)
+    except (TypeError, ValueError, RedisError) as error:
+        # the client's own words name the option, and never its value
+        raise UnusableServerError(
+            f"the URL {settings.safe_url} has an option that is unknown, or a value that it cannot "
+            f"have ({error}): see 'rhapsode settings'"
+        ) from None
 
 
 def _asked(settings: RedisSettings) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -19,7 +19,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from ..errors import UnreachableError, UnusableServerError
+from ..errors import ForeignStreamError, UnreachableError, UnusableServerError
 
 _NOT_READY = (BusyLoadingError, ReadOnlyError, ClusterDownError, TryAgainError, NoScriptError)
 _NOT_READY_WORDS = (
@@ -40,7 +40,7 @@ _TOO_OLD_WORDS = ("invalid stream id", "unknown command", "unknown redis command
 
 def foreign_entry_error(where: str, key: str) -> UnusableServerError:
     """Return the error for a log's stream that a foreign program wrote ids of its own to."""
-    return UnusableServerError(
+    return ForeignStreamError(
         f"{where}: the stream {key} holds an entry that the log did not write, such as a bare "
         "XADD * makes. Foreign programs write to the ingress key <namespace>:in:<topic>. Rename "
         "that stream (RENAMENX) and replay what you need from it"

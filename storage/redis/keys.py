@@ -66,6 +66,10 @@ class Keys:
         """String: the version of these keys, so that no other build misreads them."""
         return f"{{{self.namespace}}}:layout"
 
+    def identity(self) -> str:
+        """String: what tells this log from one that somebody begins in its place."""
+        return f"{{{self.namespace}}}:identity"
+
     def probe(self) -> str:
         """Stream that lives for the length of one script, to see what the server can do."""
         return f"{{{self.namespace}}}:probe"

@@ -1,5 +1,6 @@
 """The log on Redis or Valkey: one stream a partition, contiguous ids, server-side scripts."""
 
+import secrets
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -8,7 +9,6 @@ from typing import TypeVar
 from ..log import (
     Entry,
     Fence,
-    IngressEntry,
     NewEntry,
     PartitionsMismatchError,
     SequenceBatch,
@@ -19,7 +19,10 @@ from ..log import (
 from ..names import check_partitions, check_topic
 from .calls import info_field
 from .connection import RedisConnection
+from .entries import RawEntry
 from .epochs import MOST_RUNS, Epochs
+from .ingress import RedisIngress
+from .passed_over import PassedOver
 from .scripts import RestartedError
 from .sequences import RedisSequences
 from .stream_reads import StreamReads
@@ -30,13 +33,14 @@ LAYOUT = b"2"
 """Version of the keys and of what is in them; in the first one each sequence had its own."""
 
 
-class RedisLog(RedisSequences):
+class RedisLog(RedisSequences, RedisIngress):
     """`storage.log.Log` on a server, or on those of a Cluster."""
 
     def __init__(self, connection: RedisConnection) -> None:
         super().__init__(connection)
         self._epochs = Epochs(connection)
         self._streams = StreamReads(connection)
+        self._passed_over = PassedOver()
         self._probed = False
 
     @property
@@ -77,6 +81,13 @@ class RedisLog(RedisSequences):
                 f"{self._keys.namespace}: choose another with RHAPSODE_NAMESPACE, or, where the "
                 "log is embedded, another folder with RHAPSODE_STATE"
             )
+
+    async def identity(self) -> str:
+        key, new = self._keys.identity(), secrets.token_hex(16)
+        _, stored = await self._connection.pipeline(
+            [("SET", key, new, "NX"), ("GET", key)], atomic=True
+        )
+        return stored.decode()
 
     async def topics(self) -> dict[str, int]:
         words = await self._connection.command("HGETALL", self._keys.topics())
@@ -153,6 +164,7 @@ class RedisLog(RedisSequences):
     ) -> dict[TopicPartition, list[Entry]]:
         if not positions:
             return {}
+        positions = self._passed_over.without(positions)
         if epoch is not None:
             await self._epochs.follow(positions)
             self._epochs.check(positions, epoch)
@@ -161,7 +173,8 @@ class RedisLog(RedisSequences):
         streams = {self._keys.stream(*where): where for where in positions}
         after = dict(zip(streams, positions.values(), strict=True))
         found = await self._streams.read(after, limit, timeout_s, run=str(looks))
-        read = {streams[key]: self._entries(key, rows) for key, rows in found}
+        alone = len(positions) == 1
+        read = self._told_apart({streams[key]: rows for key, rows in found}, alone=alone)
         if epoch is not None:
             await self._epochs.enter()
             if looks != self._epochs.looks:
@@ -169,6 +182,20 @@ class RedisLog(RedisSequences):
                 return {}  # what was read may be lost already
             for place, entries in read.items():
                 self._epochs.saw(place, entries[-1].offset + 1, runs[place[1]])
+        return read
+
+    def _told_apart(
+        self, found: Mapping[TopicPartition, Sequence[RawEntry]], *, alone: bool
+    ) -> dict[TopicPartition, list[Entry]]:
+        """Return the entries of those streams that hold none of somebody else."""
+        read: dict[TopicPartition, list[Entry]] = {}
+        for place, rows in found.items():
+            try:
+                read[place] = self._entries(self._keys.stream(*place), rows)
+            except UnusableServerError as error:
+                if alone:
+                    raise
+                self._passed_over.note(place, error)
         return read
 
     async def span(self, topic: str, partition: int) -> Span:
@@ -254,29 +281,6 @@ class RedisLog(RedisSequences):
             partition: max(0, span.next - max(span.first, int(committed or 0)))
             for partition, span, committed in zip(partitions, spans, commits, strict=True)
         }
-
-    # -- ingress
-
-    async def read_ingress(
-        self, topic: str, *, limit: int = 100, timeout_s: float = 0.0
-    ) -> list[IngressEntry]:
-        key = self._keys.ingress(topic)
-        # zero would wait for ever
-        words = ("XREAD", "COUNT", limit, "BLOCK", max(1, int(timeout_s * 1000)))
-        found = await self._connection.block(*words, "STREAMS", key, "0-0", timeout_s=timeout_s)
-        rows = found[0][1] if found else ()
-        return [
-            IngressEntry(
-                identity.decode(),
-                int(identity.partition(b"-")[0]),
-                dict(zip(words[::2], words[1::2], strict=True)),
-            )
-            for identity, words in rows
-        ]
-
-    async def drop_ingress(self, topic: str, ids: Sequence[str]) -> None:
-        if ids:
-            await self._connection.command("XDEL", self._keys.ingress(topic), *ids)
 
     async def close(self) -> None:
         await self._streams.close()

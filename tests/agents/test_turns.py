@@ -277,3 +277,37 @@ async def test_what_the_work_raises_comes_back_with_its_turn() -> None:
     for _ in range(2):
         with pytest.raises(KeyError):
             await session.run(0, fail)
+
+
+async def test_who_has_held_turns_for_long_is_due_later_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = 1000.0
+    monkeypatch.setattr(rhapsode.agents.turns, "monotonic", lambda: now_s)
+    turns = Turns(1)
+    had: list[str] = []
+
+    async def hold(session: str, at_s: float, held_s: float = 0.0) -> None:
+        nonlocal now_s
+        async with turns.take(Due(at_s, session=session)):
+            had.append(session)
+            now_s += held_s
+
+    async def race() -> list[str]:
+        had.clear()
+        first = asyncio.create_task(hold("nobody", 0.0))
+        await settle()
+        async with turns.take(Due(-1.0)):
+            others = [
+                asyncio.create_task(hold("greedy", 0.0)),
+                asyncio.create_task(hold("other", 10.0)),
+            ]
+            await settle()
+        await asyncio.gather(first, *others)
+        return had[1:]
+
+    assert await race() == ["greedy", "other"]
+    await hold("greedy", 0.0, held_s=9.0)
+    assert await race() == ["other", "greedy"], "it held the turn for 9 s"
+    now_s += 30.0
+    assert await race() == ["greedy", "other"], "that was long ago"

@@ -30,6 +30,13 @@ async def values(log: Log, topic: str, partition: int, position: int = 0) -> lis
 # -- topics
 
 
+async def test_a_log_keeps_its_identity(log: Log):
+    first = await log.identity()
+    await log.declare("t", 1)
+    assert first
+    assert await log.identity() == first
+
+
 async def test_a_topic_keeps_its_number_of_partitions(log: Log):
     assert await log.declare("a.b-c_D", 3) == 3
     assert await log.declare("a.b-c_D", 3) == 3

@@ -219,8 +219,10 @@ class Membership:
         if isinstance(beat, BaseException):
             self._owner.log.warning("heartbeat failed, trying again: %s", beat)
             return
-        if not self._generation or beat.generation < self._generation:
-            return  # joining now, or the answer to an older beat
+        if not self._generation:
+            return  # joining now
+        if beat.generation < self._generation and beat.state != "empty":
+            return  # the answer to an older beat; a group that is empty was forgotten
         moved_on = beat.generation > self._generation or beat.state == "preparing"
         if moved_on or not beat.joined:
             self._changed.set()

@@ -8,6 +8,7 @@ from typing import Any, cast
 from faust.transport import base
 from faust.types import TP, Message
 
+from ...storage.errors import ForeignStreamError
 from ...storage.log import Fence, Span, TopicPartition
 from .link import Link
 from .membership import Membership
@@ -66,7 +67,12 @@ class OwnedPartitions(base.Consumer):
         await self.on_partitions_assigned(set(assigned), generation)
 
     async def _span(self, tp: TP) -> Span:
-        return await self._patience.ask(self._link.log.span, tp.topic, tp.partition)
+        try:
+            return await self._patience.ask(self._link.log.span, tp.topic, tp.partition)
+        except ForeignStreamError as error:
+            # it is passed over until somebody has mended it, and is new then
+            self.log.warning("%s/%s stands still: %s", tp.topic, tp.partition, error)
+            return Span(0, 0)
 
     async def give_up(self) -> None:
         """Commit what is done and own nothing; Faust clears its streams."""
@@ -96,6 +102,8 @@ class OwnedPartitions(base.Consumer):
                 committed = await self._patience.ask(
                     self._link.log.committed, self.app.conf.id, tp.topic, tp.partition
                 )
+                if committed and committed > (await self._span(tp)).next:
+                    committed = None  # of a log that somebody has emptied since
             if committed is None:
                 span = await self._span(tp)
                 committed = span.next if latest else span.first

@@ -95,7 +95,9 @@ class Transport(base.Transport):
         wanted = str(url.with_query(options))
         if url.scheme.endswith(("+sentinel", "+cluster")):
             # Faust's way to name several is to part them by ;
-            hosts = ",".join([url.raw_authority, *(each.raw_authority for each in others)])
+            # user and password are told once, whether or not each of them has them
+            after = (each.raw_authority.rpartition("@")[2] for each in others)
+            hosts = ",".join([url.raw_authority, *after])
             wanted = wanted.replace(url.raw_authority, hosts, 1)
         self._log, self._groups = open_log(wanted, namespace)
 

@@ -1,0 +1,70 @@
+"""Accidents at the log's server: other sessions go on, or everything begins anew."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from broker import Broker
+from system import Running, running
+
+from rhapsode.storage.log import partition_of
+
+pytestmark = pytest.mark.timeout(180)
+PARTITIONS = 8
+TEXT = "One sentence. And another one."
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    broker = Broker(tmp_path / "broker", "accident-4471")
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.kill()
+
+
+@pytest.fixture
+def system(broker: Broker, tmp_path: Path) -> Iterator[Running]:
+    with running(tmp_path / "state", redis_url=broker.url) as system:
+        yield system
+
+
+def test_after_the_log_was_emptied_everything_begins_anew(broker: Broker, system: Running) -> None:
+    for number in range(3):
+        system.start(f"A long story, number {number}. " + TEXT * 40)
+    with broker.client() as client:
+        client.flushall()
+    end_s = time.monotonic() + 60
+    while True:
+        assert time.monotonic() < end_s, system.logs()
+        try:
+            session = system.start(TEXT)
+            if system.wait_finished(session, 5.0)["state"] == "SUCCESS":
+                break
+        except (AssertionError, httpx.TransportError, KeyError):
+            continue  # what was accepted by a process that is about to end is gone with the log
+    assert "the log was emptied" in system.logs()
+    for _ in range(5):
+        assert system.wait_finished(system.start(TEXT), 30.0)["state"] == "SUCCESS"
+
+
+def test_a_foreign_entry_in_one_stream_holds_up_its_partition_alone(
+    broker: Broker, system: Running
+) -> None:
+    with broker.client() as client:
+        client.xadd("{rhapsode:3}:log:chunk", {"x": "y"})
+    finished = 0
+    while finished < 8:
+        session = system.start(TEXT)
+        if partition_of(session.encode(), PARTITIONS) == 3:
+            continue
+        # of its chunks, too, some may lie in the partition that stands still
+        if partition_of(f"{session}/0".encode(), PARTITIONS) == 3:
+            continue
+        assert system.wait_finished(session, 30.0)["state"] == "SUCCESS"
+        finished += 1
+    assert "Foreign programs write to the ingress key" in system.logs()
+    assert "crashed" not in system.logs()
