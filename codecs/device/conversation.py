@@ -114,15 +114,7 @@ class Close:
 
 
 Effect = (
-    Say
-    | Greeted
-    | Request
-    | Cut
-    | UplinkBegins
-    | UplinkPacket
-    | UplinkEnds
-    | ToolAnswer
-    | Close
+    Say | Greeted | Request | Cut | UplinkBegins | UplinkPacket | UplinkEnds | ToolAnswer | Close
 )
 
 
@@ -211,9 +203,9 @@ class Conversation:
             self._text(message, now_s) if isinstance(message, str) else self._binary(message, now_s)
         )
         if self.refused > MOST_REFUSED:
-            effects = [Close(POLICY_VIOLATION, "too many messages")]
+            effects.append(Close(POLICY_VIOLATION, "too many messages"))
         self._closed = any(isinstance(effect, Close) for effect in effects)
-        return effects + self._end_uplink() if self._closed else effects
+        return [*self._end_uplink(), *effects] if self._closed else effects
 
     def _text(self, text: str | bytes, now_s: float) -> list[Effect]:
         if not self._texts.take(now_s):
@@ -248,23 +240,25 @@ class Conversation:
         return [Say(answer), *tools, Greeted()]
 
     def _heed(self, message: Message, now_s: float) -> list[Effect]:
+        effects: list[Effect] = []  # for another hello, or what is of a type that we do not know
         match message:
             case Abort():
-                return [Cut(), *self.fall_silent()]
+                effects = [Cut(), *self.fall_silent()]
             case ListenDetect(text):
-                return self._request(text, now_s)
+                effects = self._request(text, now_s)
             case ListenStart():
-                return self._begin_uplink(now_s)
+                effects = self._begin_uplink(now_s)
             case ListenStop():
-                return self._end_uplink()
+                effects = self._end_uplink()
             case Mcp(payload):
-                return self._tool(self.mcp.received(payload))
+                effects = self._tool(self.mcp.received(payload))
             case Ping():
-                return [Say(self.messages.pong())]
+                effects = [Say(self.messages.pong())]
             case Goodbye():
-                return [Close(NORMAL)]
+                effects = [Close(NORMAL)]
             case _:
-                return []  # another hello, or of a type that we do not know
+                pass
+        return effects
 
     def _tool(self, answer: dict[str, object] | ToolAnswer | None) -> list[Effect]:
         if isinstance(answer, dict):
@@ -309,13 +303,16 @@ class Conversation:
             return self.alert(f"that binary message was not understood: {error}", now_s)
         if frame.kind is FrameKind.JSON:
             return self._text(frame.payload, now_s)
+        return self._heard(frame.payload, now_s)
+
+    def _heard(self, packet: bytes, now_s: float) -> list[Effect]:
         if not self._listening or not self._hears:
             return []  # what a microphone sends behind `listen stop` is nobody's fault
-        if len(frame.payload) > MOST_PACKET_BYTES:
+        if len(packet) > MOST_PACKET_BYTES:
             self.refused += 1
             return []
         if self._uplink_left <= 0:
-            said = f"more than {MOST_UPLINK_S} s at once cannot be taken"
-            return [*self._end_uplink(), *self.alert(said, now_s)]
+            told = self.alert(f"more than {MOST_UPLINK_S} s at once cannot be taken", now_s)
+            return [*self._end_uplink(), *told]
         self._uplink_left -= 1
-        return [UplinkPacket(frame.payload)]
+        return [UplinkPacket(packet)]

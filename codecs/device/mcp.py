@@ -51,7 +51,7 @@ class McpClient:
             "initialize",
             {
                 "protocolVersion": PROTOCOL,
-                # clients of others look up the address for pictures without asking whether it is there
+                # clients of others look up where pictures go without asking whether it is told
                 "capabilities": {"vision": {"url": "", "token": ""}},
                 "clientInfo": {"name": "rhapsode", "version": "1"},
             },

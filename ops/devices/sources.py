@@ -39,9 +39,7 @@ class Sources:
         heard: Called with a session that waits for its listeners and the second they are at.
     """
 
-    def __init__(
-        self, follower: Follower, heard: Callable[[str, float], Awaitable[None]]
-    ) -> None:
+    def __init__(self, follower: Follower, heard: Callable[[str, float], Awaitable[None]]) -> None:
         self._follower = follower
         self._heard = heard
         self._readings: dict[str, list[_Reading]] = {}
