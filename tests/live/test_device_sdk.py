@@ -1,5 +1,6 @@
 """``xiaozhi-sdk``, a client that we did not write, against a running system."""
 
+import asyncio
 import base64
 import json
 import subprocess
@@ -13,8 +14,11 @@ import pytest
 from numpy.typing import NDArray
 from system import Running
 
-from rhapsode.codecs.audio.files import decode
 from rhapsode.codecs.audio.pcm import resample_signal
+from rhapsode.codecs.records import AudioFrame
+from rhapsode.ops.run.addresses import with_log_url
+from rhapsode.ops.services import Services
+from rhapsode.ops.settings import Settings
 
 pytestmark = pytest.mark.timeout(180)
 CLIENT = Path(__file__).parents[1] / "standins" / "device_sdk.py"
@@ -38,26 +42,25 @@ def sdk(live: Running, mac: str, **arguments: Any) -> dict[str, Any]:
     return answer
 
 
-def hls_at_16k(live: Running, session: str) -> NDArray[np.float32]:
-    """Return a session's audio as browsers get it, at the device's rate."""
-    folder = live.state / "media" / session
-    segments = b"".join(path.read_bytes() for path in sorted(folder.glob("*.m4s")))
-    samples, rate_hz = decode((folder / "init.mp4").read_bytes() + segments, max_seconds=600)
-    mono = samples.reshape(len(samples), -1).mean(axis=1) if samples.ndim > 1 else samples
-    return resample_signal(mono.astype(np.float32), rate_hz, 16_000)
+async def source_of(live: Running, session: str) -> NDArray[np.float32]:
+    """Return a session's audio as the log has it, at the device's rate."""
+    services = Services(with_log_url(Settings(state=live.state)))
+    try:
+        frames = services.journal.of(AudioFrame).stream(session)
+        pcm = b"".join([frame.pcm async for frame in frames])
+    finally:
+        await services.close()
+    return resample_signal(np.frombuffer(pcm, "<i2").astype(np.float32), 48_000, 16_000)
 
 
 def snr_db(source: NDArray[np.float32], heard: NDArray[np.float32]) -> float:
-    """Return how far the difference is below the source, at the delay that fits best."""
-    best = -99.0
-    for lag in range(-400, 2_400):
-        shifted = source[max(0, -lag) :]
-        delayed = heard[max(0, lag) :]
-        length = min(len(shifted), len(delayed), 48_000)
-        noise = shifted[:length] - delayed[:length]
-        ratio = float(np.mean(shifted[:length] ** 2) / max(1e-9, float(np.mean(noise**2))))
-        best = max(best, 10 * float(np.log10(ratio)))
-    return best
+    """Return how far the difference is below the source, at the decoder's delay that fits best."""
+    ratios: list[float] = []
+    for lag in range(400):
+        length = min(len(source), len(heard) - lag)
+        noise = source[:length] - heard[lag : lag + length]
+        ratios.append(float(np.sum(source[:length] ** 2) / np.sum(noise**2)))
+    return 10 * float(np.log10(max(ratios)))
 
 
 def newest(live: Running) -> str:
@@ -66,15 +69,35 @@ def newest(live: Running) -> str:
     return str(answer["sessions"][0]["session_id"])
 
 
-def test_from_ota_to_the_last_frame(live: Running):
+def test_from_ota_to_the_last_frame(live: Running) -> None:
     heard = sdk(live, "02:00:00:00:00:01")
     kinds = [(one["type"], one.get("state")) for one in heard["told"]]
     assert heard["connected"]
     assert heard["url"] == f"ws://127.0.0.1:{live.port}/xiaozhi/v1/"
     assert kinds.count(("tts", "start")) == kinds.count(("tts", "stop")) == 1
-    assert ("stt", None) in kinds
-    assert ("tts", "sentence_start") in kinds
+    assert kinds.index(("stt", None)) < kinds.index(("tts", "start"))
+    said = [one["text"] for one in heard["told"] if one.get("state") == "sentence_start"]
+    assert " ".join(said) == TEXT
+    assert "does not understand speech" in str(heard["told"])
+    assert heard["tools_listed"]
     session = newest(live)
     live.wait_finished(session)
-    source = hls_at_16k(live, session)
-    print(len(heard["samples"]), len(source), snr_db(source, heard["samples"].astype(np.float32)))
+    source = asyncio.run(source_of(live, session))
+    samples = heard["samples"].astype(np.float32)
+    assert len(samples) == -(-len(source) // 960) * 960
+    assert snr_db(source, samples) > 20
+
+
+def test_an_abort_is_silent_within_the_lead(live: Running) -> None:
+    heard = sdk(live, "02:00:00:00:00:02", abort_after_s=0.9)
+    after_s = (len(heard["samples"]) - heard["aborted_at"]) / 16_000
+    # what was on its way when the server read the abort, of a lead of five frames
+    assert after_s <= 0.3
+    assert [one["state"] for one in heard["told"] if one["type"] == "tts"][-1] == "stop"
+
+
+def test_by_a_direct_address_without_a_token(live: Running) -> None:
+    url = f"ws://127.0.0.1:{live.port}/xiaozhi/v1"
+    heard = sdk(live, "02:00:00:00:00:03", ota_url=None, url=url, text="A direct address.")
+    assert heard["connected"]
+    assert len(heard["samples"]) > 8_000

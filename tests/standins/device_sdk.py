@@ -21,7 +21,6 @@ async def hear(
 ) -> dict[str, Any]:
     """Bootstrap, greet, offer a tool, ask, and hear the answer to its end."""
     told: list[dict[str, Any]] = []
-    volumes: list[int] = []
     over = asyncio.Event()
 
     async def on_message(message: dict[str, Any]) -> None:
@@ -30,8 +29,7 @@ async def hear(
             over.set()
 
     def set_volume(arguments: dict[str, Any]) -> tuple[str, bool]:
-        volumes.append(arguments["volume"])
-        return "done", False
+        return f"{arguments['volume']} %", False
 
     device = XiaoZhiWebsocket(on_message, url=url, ota_url=ota_url, audio_sample_rate=RATE_HZ)
     tool = {
@@ -60,8 +58,7 @@ async def hear(
         "connected": connected,
         "url": device.url,
         "told": told,
-        "volumes": volumes,
-        "tools_asked_for": device.explain_url is not None,
+        "tools_listed": bool(device.mcp_tools_payload["result"]["tools"]),
         "aborted_at": aborted_at,
         "pcm": base64.b64encode(samples.astype("<i2").tobytes()).decode(),
     }
