@@ -45,6 +45,11 @@ class McpClient:
         self._pending: dict[int, str] = {}
         """What each id asked: a method, or the tool that was called."""
 
+    @property
+    def waiting(self) -> frozenset[int]:
+        """Ids that the device has yet to answer."""
+        return frozenset(self._pending)
+
     def start(self) -> Payload:
         """Return the first message, to be sent once the device has said that it has tools."""
         return self._request(
@@ -102,7 +107,8 @@ class McpClient:
         if isinstance(listed, list):
             for tool in cast("list[object]", listed)[:MAX_TOOLS]:
                 name = cast("dict[str, Any]", tool).get("name") if isinstance(tool, dict) else None
-                if isinstance(name, str) and 0 < len(name) <= MAX_NAME_CHARS:
+                full = len(self.tools) >= MAX_TOOLS
+                if isinstance(name, str) and 0 < len(name) <= MAX_NAME_CHARS and not full:
                     self.tools |= {name}
         cursor = page.get("nextCursor")
         self._pages += 1
