@@ -45,14 +45,14 @@ async def hear(
     aborted_at = -1
     if connected and abort_after_s is not None:
         async with asyncio.timeout(PATIENCE_S):
-            while len(device.output_audio_queue) < abort_after_s * RATE_HZ:
+            while _samples(device) < abort_after_s * RATE_HZ:
                 await asyncio.sleep(0.005)
-        aborted_at = len(device.output_audio_queue)
+        aborted_at = _samples(device)
         await device.send_abort()
     if connected:
         await asyncio.wait_for(over.wait(), PATIENCE_S)
         await asyncio.sleep(0.5)  # what would still come is part of what is told
-    samples = np.array(device.output_audio_queue, dtype=np.int16)
+    samples = np.concatenate([np.zeros(0, np.int16), *map(np.ravel, device.output_audio_queue)])
     await device.close()
     return {
         "connected": connected,
@@ -62,6 +62,11 @@ async def hear(
         "aborted_at": aborted_at,
         "pcm": base64.b64encode(samples.astype("<i2").tobytes()).decode(),
     }
+
+
+def _samples(device: XiaoZhiWebsocket) -> int:
+    """Return how many samples were heard; the queue holds an array for each packet."""
+    return sum(np.size(packet) for packet in device.output_audio_queue)
 
 
 if __name__ == "__main__":
