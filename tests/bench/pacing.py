@@ -1,11 +1,13 @@
-"""How late frames leave for paced devices, beside a bare timer wheel on the same kind of sockets."""
+"""How late frames leave for paced devices, beside a bare timer wheel on sockets like theirs."""
 
 import asyncio
+import base64
 import os
 import secrets
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import psutil
 import uvloop
@@ -30,6 +32,8 @@ SETTLED_S = 3.0
 """From the last connection to the stretch that is measured."""
 MEASURED_S = 12.0
 HELLO = b'{"type":"hello","version":1}'
+MASKED_HELLO = bytes((0x81, 0x80 | len(HELLO))) + bytes(4) + HELLO
+"""A WebSocket message, masked with zeros."""
 
 
 async def sink(port: int, devices: int, sessions: Sequence[str]) -> None:
@@ -42,17 +46,23 @@ async def sink(port: int, devices: int, sessions: Sequence[str]) -> None:
         def __init__(self) -> None:
             self.is_open = False
 
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = cast("asyncio.Transport", transport)
+
         def data_received(self, data: bytes) -> None:
             taken[0] += len(data)
             if not self.is_open:
                 self.is_open = True
                 answered.release()
+                if sessions:
+                    self.transport.write(MASKED_HELLO)
 
     transports: list[asyncio.Transport] = []
     for number in range(devices):
         transport, _ = await loop.create_connection(Taker, "127.0.0.1", port)
         transports.append(transport)
-        transport.write(_greeting(sessions[number % len(sessions)]) if sessions else b"begin")
+        if sessions:
+            transport.write(_handshake(sessions[number % len(sessions)]))
         await asyncio.sleep(1 / CONNECTED_A_SECOND)
     for _ in range(devices):
         await answered.acquire()
@@ -63,20 +73,18 @@ async def sink(port: int, devices: int, sessions: Sequence[str]) -> None:
         transport.abort()
 
 
-def _greeting(session: str) -> bytes:
-    """Return a WebSocket handshake with the hello right behind it, which is masked with zeros."""
-    key = secrets.token_urlsafe(12)
+def _handshake(session: str) -> bytes:
+    """Return the request that opens a WebSocket on which a session is played."""
     lines = (
         f"GET /xiaozhi/v1/?session={session} HTTP/1.1",
         "Host: 127.0.0.1",
         "Upgrade: websocket",
         "Connection: Upgrade",
-        f"Sec-WebSocket-Key: {key.ljust(22, 'A')[:22]}==",
+        f"Sec-WebSocket-Key: {base64.b64encode(secrets.token_bytes(16)).decode()}",
         "Sec-WebSocket-Version: 13",
         "\r\n",
     )
-    masked = bytes((0x81, 0x80 | len(HELLO))) + bytes(4) + HELLO
-    return "\r\n".join(lines).encode() + masked
+    return "\r\n".join(lines).encode()
 
 
 async def wheel(devices: int) -> None:
@@ -88,8 +96,8 @@ async def wheel(devices: int) -> None:
 
     class Device(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            assert isinstance(transport, asyncio.Transport)
-            slots[min(range(SLOTS), key=lambda slot: len(slots[slot]))].append(transport)
+            emptiest = min(slots, key=len)
+            emptiest.append(cast("asyncio.Transport", transport))
 
     def turn(number: int, due_s: float) -> None:
         transports = slots[number % SLOTS]
