@@ -11,10 +11,20 @@ Firmware drops audio unless it speaks, and empties its queue when it begins to: 
 state for everything that follows without a pause.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 
 from .allowance import Allowance
+from .effects import (
+    Close,
+    Cut,
+    Effect,
+    Greeted,
+    Request,
+    Say,
+    UplinkBegins,
+    UplinkEnds,
+    UplinkPacket,
+)
 from .framing import FrameKind, FramingError, decode_frame
 from .mcp import McpClient, ToolAnswer
 from .opus import DEVICE, DeviceFormat
@@ -60,62 +70,6 @@ class State(Enum):
     """It sends what it hears."""
     SPEAKING = "speaking"
     """It plays what it is sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """Send the device a text message."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Greeted:
-    """The device has said hello and was answered: begin what it is to hear."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """The user asks for something, in words."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """Send no more of what plays: the user has had enough of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class UplinkBegins:
-    """The device will send what it hears, in this form."""
-
-    audio: AudioParams
-
-
-@dataclass(frozen=True, slots=True)
-class UplinkPacket:
-    """A packet of what the device hears."""
-
-    packet: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class UplinkEnds:
-    """The device has sent all that it heard."""
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """End the connection."""
-
-    code: int
-    reason: str = ""
-
-
-Effect = (
-    Say | Greeted | Request | Cut | UplinkBegins | UplinkPacket | UplinkEnds | ToolAnswer | Close
-)
 
 
 class Conversation:

@@ -9,8 +9,10 @@ import structlog
 from ...codecs.device.conversation import (
     POLICY_VIOLATION,
     PROTOCOL_ERROR,
-    Close,
     Conversation,
+)
+from ...codecs.device.effects import (
+    Close,
     Cut,
     Effect,
     Greeted,

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from time import time
 
 from ...agents.journal import Description, UnknownSessionError
-from ...codecs.device.conversation import Conversation, Effect
+from ...codecs.device.conversation import (
+    Conversation,
+)
+from ...codecs.device.effects import (
+    Effect,
+)
 from ...codecs.device.websocket_frames import text_message
 from ...codecs.encoding import MalformedError
 from ...codecs.records import check_session

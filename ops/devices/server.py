@@ -25,6 +25,7 @@ from ..gateway.authentication import caller_of
 from ..gateway.background import Background
 from ..gateway.follower import Follower
 from ..metrics import DEVICES
+from ..run.collecting import give_back_freed_memory
 from ..sessions import Sessions
 from .connection import Device
 from .playback import Floor
@@ -98,8 +99,12 @@ class DeviceServer:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """Save where devices are until the block is left."""
-        async with self.background.running(self._save_again_and_again):
+        """Save where devices are until the block is left, and give back what those took who left."""
+        giving_back = Background("giving back memory")
+        async with (
+            self.background.running(self._save_again_and_again),
+            giving_back.running(give_back_freed_memory),
+        ):
             yield
         await self._sources.close()
         await self._save()
@@ -107,6 +112,11 @@ class DeviceServer:
     def find(self, owner: str, device: str) -> Device | None:
         """Return a connected device of an owner (empty for nobody's), None where there is none."""
         return self._connected.get(_key(owner, device))
+
+    @property
+    def windows(self) -> int:
+        """How many stretches of sessions are being read."""
+        return self._sources.windows
 
     async def connect(self, socket: WebSocket) -> None:
         """Serve one device; ``?session=ID`` plays that session, ``?lead=N`` sends N ahead."""

@@ -8,7 +8,13 @@ import pytest
 from standins.device_clock import HandClock, SimulatedWire
 from standins.device_emulator import FRAME_S, Emulator
 
-from rhapsode.codecs.device.conversation import Conversation, Effect, Say
+from rhapsode.codecs.device.conversation import (
+    Conversation,
+)
+from rhapsode.codecs.device.effects import (
+    Effect,
+    Say,
+)
 from rhapsode.codecs.device.websocket_frames import text_message
 from rhapsode.codecs.records import DeviceFrames
 from rhapsode.ops.devices.player import MOST_BUFFERED_BYTES, STUCK_S, Ending, Player, Sound

@@ -13,14 +13,16 @@ from rhapsode.codecs.device.conversation import (
     MOST_REFUSED,
     MOST_UPLINK_S,
     REQUEST_BURST,
-    Close,
     Conversation,
+    State,
+)
+from rhapsode.codecs.device.effects import (
+    Close,
     Cut,
     Effect,
     Greeted,
     Request,
     Say,
-    State,
     UplinkBegins,
     UplinkEnds,
     UplinkPacket,
