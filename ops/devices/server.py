@@ -99,7 +99,7 @@ class DeviceServer:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """Save where devices are until the block is left, and give back what those took who left."""
+        """Save where devices are, and give back freed memory, until the block is left."""
         giving_back = Background("giving back memory")
         async with (
             self.background.running(self._save_again_and_again),

@@ -106,6 +106,8 @@ class Sources:
         window, record = reading.window, session.record
         reports = record.open or record.pace.ahead_s > 0
         stalled_s = 0.0
+        if await self._is_over(session.session, window):
+            return
         runs = self._follower.follow(
             DeviceFrames, session.session, window.end, patience_s=PATIENCE_S
         )
@@ -116,6 +118,8 @@ class Sources:
                 stalled_s = 0.0
                 window.add(run)
                 await self._has_room(session.session, reading, reports=reports)
+            elif await self._is_over(session.session, window):
+                return
             elif window.end or await self._is_admitted(session.session):
                 stalled_s += PATIENCE_S
                 if stalled_s >= STALLED_S and not record.open:
@@ -131,6 +135,14 @@ class Sources:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_AGAIN_S):
                     await reading.joined.wait()
+
+    async def _is_over(self, session: str, window: Window) -> bool:
+        """Tell whether a window begins where its session has ended, behind its last record."""
+        try:
+            state = await self._follower.journal.of(DeviceFrames).state(session)
+        except UnreachableError:
+            return False  # it is read once the log is back
+        return state.closed and state.next <= window.end
 
     async def _is_admitted(self, session: str) -> bool:
         """Tell whether a session is in production, or was; others wait in line."""

@@ -31,12 +31,10 @@ def at(live: Running, query: str = "") -> str:
 
 @asynccontextmanager
 async def device(
-    live: Running, query: str = "", *, version: int = 1, **headers: str
+    live: Running, query: str = "", *, version: int = 1, headers: dict[str, str] | None = None
 ) -> AsyncGenerator[websockets.ClientConnection]:
     """Connect and say hello."""
-    sent = {"Protocol-Version": str(version)} | {
-        name.replace("_", "-"): value for name, value in headers.items()
-    }
+    sent = {"Protocol-Version": str(version)} | (headers or {})
     async with websockets.connect(
         at(live, query), additional_headers=sent, compression=None, proxy=None
     ) as connection:
@@ -69,8 +67,8 @@ async def told(connection: websockets.ClientConnection, kind: str) -> dict[str, 
             return dict(json.loads(message))
 
 
-def bootstrapped(live: Running, body: str | bytes = "{}", **headers: str) -> httpx.Response:
-    known = {"Device-Id": "02:00:00:00:00:10", "Client-Id": "a-client"} | headers
+def bootstrapped(live: Running, body: str | bytes = "{}") -> httpx.Response:
+    known = {"Device-Id": "02:00:00:00:00:10", "Client-Id": "a-client"}
     url = f"{live.url}/xiaozhi/ota/"
     return httpx.post(url, content=body, headers=known, timeout=10, trust_env=False)
 
@@ -99,28 +97,30 @@ async def test_strict_devices_of_every_version_hear_the_same_frames(
 
 
 async def test_a_device_that_comes_back_goes_on_where_it_was(live: Running, story: str) -> None:
-    name = {"Device_Id": "02:00:00:00:00:20"}
+    name = {"Device-Id": "02:00:00:00:00:20"}
     whole, first, second = Emulator(), Emulator(), Emulator()
-    async with device(live, f"?session={story}", Device_Id="02:00:00:00:00:21") as connection:
+    async with device(
+        live, f"?session={story}", headers={"Device-Id": "02:00:00:00:00:21"}
+    ) as connection:
         await plays(connection, whole)
-    async with device(live, f"?session={story}", **name) as connection:
+    async with device(live, f"?session={story}", headers=name) as connection:
         await plays(connection, first, frames=40)
-    async with device(live, **name) as connection:  # without naming the session
+    async with device(live, headers=name) as connection:  # without naming the session
         await plays(connection, second)
     missing = len(whole.heard) - len(second.heard)
     assert second.heard == whole.heard[missing:]
     # it lost what it had not played yet, and hears that again
     assert 25 <= missing <= 40
-    async with device(live, **name) as connection:  # it has heard it to the end
+    async with device(live, headers=name) as connection:  # it has heard it to the end
         await connection.send('{"type":"ping"}')
         assert json.loads(await asyncio.wait_for(connection.recv(), 10))["type"] == "pong"
 
 
 async def test_a_second_connection_of_a_device_takes_over(live: Running, story: str) -> None:
-    name = {"Device_Id": "02:00:00:00:00:22"}
-    async with device(live, f"?session={story}", **name) as old:
+    name = {"Device-Id": "02:00:00:00:00:22"}
+    async with device(live, f"?session={story}", headers=name) as old:
         await plays(old, Emulator(), frames=20)
-        async with device(live, **name) as new:
+        async with device(live, headers=name) as new:
             emulator = await plays(new, Emulator())
             assert len(emulator.heard) > 30
         with pytest.raises(websockets.ConnectionClosed):
@@ -283,16 +283,16 @@ def test_a_report_that_is_none_is_refused_in_a_sentence(live: Running, body: str
 
 async def test_a_token_is_good_for_its_device_alone(live: Running) -> None:
     token = bootstrapped(live).json()["websocket"]["token"]
-    mine = {"Device_Id": "02:00:00:00:00:10", "Client_Id": "a-client"}
-    async with device(live, Authorization=f"Bearer {token}", **mine):
+    mine = {"Device-Id": "02:00:00:00:00:10", "Client-Id": "a-client"}
+    async with device(live, headers={"Authorization": f"Bearer {token}"} | mine):
         pass
     query = f"?authorization=Bearer+{token}&device-id=02:00:00:00:00:10&client-id=a-client"
     async with device(live, query):
         pass
-    others = mine | {"Device_Id": "02:00:00:00:00:11"}
+    others = mine | {"Device-Id": "02:00:00:00:00:11"}
     for wrong, ids in ((token, others), (token[:-1] + "0", mine), ("nonsense", mine)):
         with pytest.raises(websockets.InvalidStatus) as refused:
-            async with device(live, Authorization=f"Bearer {wrong}", **ids):
+            async with device(live, headers={"Authorization": f"Bearer {wrong}"} | ids):
                 pass
         assert refused.value.response.status_code in (401, 403)
 
@@ -303,8 +303,8 @@ async def test_a_killed_gateway_is_replaced_and_its_devices_go_on(tmp_path: Any)
         system.spawn("worker", "worker", *STAGE_NAMES)
         system.wait_ready()
         session = system.start(TEXT)
-        name = {"Device_Id": "02:00:00:00:00:30"}
-        async with device(system, f"?session={session}", **name) as connection:
+        name = {"Device-Id": "02:00:00:00:00:30"}
+        async with device(system, f"?session={session}", headers=name) as connection:
             await plays(connection, Emulator(), frames=30)
             os.kill(gateway.pid, signal.SIGKILL)
             with pytest.raises(websockets.ConnectionClosed):

@@ -198,6 +198,9 @@ async def test_a_pause_keeps_the_place_and_a_seek_leaves_it(system: System) -> N
         await until(lambda: station.wire.device.stops == 2)
         assert station.heard[-5:] == made[55:]
         assert playback.place is None
+        assert await playback.play("s", 60)  # where it ends: there is nothing more to be heard
+        await until(lambda: station.wire.device.stops == 3)
+        assert station.wire.device.said[-1]["type"] == "tts"
         await station.leave()
 
 
