@@ -42,6 +42,13 @@ def web_origins(setting: str) -> str:
     return setting
 
 
+def socket_url(url: str) -> str:
+    """Return an address of a WebSocket, or nothing."""
+    if url and not re.fullmatch(r"wss?://[^/?#@\s]+(/[^#\s]*)?", url):
+        raise ValueError("name it with ws:// or wss://, such as wss://audio.example/xiaozhi/v1/")
+    return url
+
+
 Fsync = Literal["always", "everysec", "no"]
 Secret = Annotated[str, Field(repr=False)]
 Port = Annotated[int, Field(ge=1, le=65_535)]

@@ -23,6 +23,7 @@ from .setting_kinds import (
     Secret,
     checked_namespace,
     host_names,
+    socket_url,
     url_path,
     web_origins,
 )
@@ -123,6 +124,16 @@ class Settings(BaseSettings):
     then whoever knows a session's id may listen."""
     metrics_port: int = Field(default=0, ge=0, le=65_535)
     """Port of a worker's Prometheus metrics on loopback; 0 for none."""
+    device_url: Annotated[str, AfterValidator(socket_url)] = ""
+    """WebSocket address that devices are told at /xiaozhi/ota/, such as
+    ``wss://audio.example/xiaozhi/v1/``; empty is the host that they have asked at."""
+    device_protocol: int = Field(default=1, ge=1, le=3)
+    """Version of the binary protocol that devices are told to use."""
+    device_lead: int = Field(default=5, ge=0, le=10)
+    """Frames of 60 ms that devices are sent ahead. More: less stutter; fewer: an abort is heard
+    sooner. An ESP32-C3 gets at most 2."""
+    most_devices: int = Field(default=2_000, ge=1, le=100_000)
+    """Voice devices that one gateway serves."""
     voices: str = "auto"
     """Voices in order of preference, such as ``openai,piper,espeak``; ``auto`` takes the best
     natural one that is installed and quick enough, with espeak-ng behind it."""

@@ -9,6 +9,8 @@ RAMP_S = 0.045
 firmwares."""
 CATCH_UP_S = 0.020
 """Least spacing of such frames after a delay of ours."""
+MOST_LEAD = 10
+"""Frames that no device is sent ahead, whatever was asked for."""
 
 
 @dataclass(slots=True)
@@ -17,15 +19,21 @@ class Pacer:
 
     Frame n is sent ``lead`` frames before it plays, once the ramp has built that lead. Sleeping
     a frame's length between frames would add up every delay; deadlines from the start do not.
+
+    Numbers count what the device is sent, whichever session it is of: a track that follows
+    another, or a place that was sought, goes on with the schedule, and no queue overflows.
     """
 
     lead: int = 5
-    """Frames a device holds ahead; 0 to 2 for an ESP32-C3."""
+    """Frames a device holds ahead, 0 to 10; 0 to 2 for an ESP32-C3."""
     frame_s: float = FRAME_S
     """Length of a frame; ramp and catch-up keep their proportion to it."""
     _origin_s: float = -1.0
     _origin_frame: int = 0
     _last_sent_s: float = -1.0
+
+    def __post_init__(self) -> None:
+        self.lead = max(0, min(self.lead, MOST_LEAD))
 
     def due(self, number: int, now_s: float) -> float:
         """Return when to send the frame, never before now.
@@ -48,5 +56,17 @@ class Pacer:
         """Note that a frame went out."""
         self._last_sent_s = now_s
 
+    def silent_at(self, number: int) -> float:
+        """Return when the device has surely played all frames before this number."""
+        return self._plays_at(number)
+
+    def unplayed(self, number: int, now_s: float) -> int:
+        """Return how many of the frames before this number the device has yet to play out."""
+        if self._origin_s < 0:
+            return 0
+        played = self._origin_frame + int((now_s - self._origin_s) / self.frame_s)
+        return max(0, min(number - played, number - self._origin_frame))
+
     def _plays_at(self, number: int) -> float:
+        # a device that ran dry for less than a frame plays that much behind the schedule
         return self._origin_s + (number - self._origin_frame + 1) * self.frame_s

@@ -1,89 +1,94 @@
-"""Voice devices over WebSocket: a thin shell around the xiaozhi protocol, paced from the log.
+"""Voice devices over WebSocket: their sockets, who they are, and where each of them was.
 
 The socket's process reads the session's ``device`` sequence itself, without a group, with a cursor
-for each listener. Killing it loses a connection and nothing else.
+for each device. Killing it loses connections and nothing else.
 """
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from time import time
 
 import structlog
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from ...agents.journal import UnknownSessionError
-from ...codecs.device.framing import Frame, FramingError, agreed_version, encode_frame
-from ...codecs.device.opus import DEVICE
-from ...codecs.device.pacing import Pacer
-from ...codecs.device.xiaozhi import (
-    Abort,
-    Goodbye,
-    Hello,
-    ListenDetect,
-    Message,
-    MessageError,
-    Ping,
-    ServerMessages,
-    Unknown,
-    parse_message,
-)
-from ...codecs.encoding import MalformedError
-from ...codecs.records import Admission, DeviceFrames, check_session
+from ...codecs.device.conversation import NORMAL, PROTOCOL_ERROR, Conversation
+from ...codecs.device.framing import FramingError, agreed_version
+from ...codecs.device.ota import DEFAULT_LEAD
+from ...codecs.device.tokens import MAX_ID_CHARS
 from ...storage.log import UnreachableError
 from ..gateway.authentication import caller_of
+from ..gateway.background import Background
 from ..gateway.follower import Follower
-from ..metrics import DEVICE_FRAMES, DEVICES
-from ..refusals import QuotaError
+from ..metrics import DEVICES
+from ..run.collecting import give_back_freed_memory
 from ..sessions import Sessions
-from .packets import request_packets
+from .connection import Device
+from .playback import Floor
+from .player import Wire
+from .positions import MOST_KEPT, MemoryPositions, Position, Positions
+from .raw_socket import WIRE
+from .sources import Sources
+from .uplink import Uplinks
+from .wheel import Wheel
 
-HELLO_TIMEOUT_S = 10.0
-START_DELAY_S = 0.15
-"""Firmware drops what comes right behind ``tts start``: it only schedules the speaking state."""
-DRAIN_S = 0.42
-"""``tts stop`` cuts what the device still holds: five frames of lead and two in play-out."""
-LATE_S = 0.020
-PATIENCE_S = 3.0
-STALLED_S = 30.0
-"""A session that gives a listener nothing for so long has failed."""
+SAVE_S = 1.0
+RESUME_WITHIN_S = 600.0
+"""A device that comes back sooner goes on by itself; later it is somebody new at it."""
+TRY_AGAIN_LATER = 1013
+"""Registered by IANA for RFC 6455, section 7.4.2."""
+CLOSE_S = 1.0
 log = structlog.get_logger()
 
 
-@dataclass(slots=True)
-class _Device:
-    """One connection."""
+@dataclass(frozen=True, slots=True)
+class DeviceSettings:
+    """What an operator chooses."""
 
-    socket: WebSocket
-    messages: ServerMessages
-    framing: int
-    """Version of the binary protocol, 1 to 3."""
-    playing: asyncio.Task[None] | None = None
-    generation: int = 0
-    """Counts what was begun; frames of an older generation are never sent."""
-    sending: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def tell(self, message: str) -> None:
-        async with self.sending:
-            await self.socket.send_text(message)
-
-    async def alert(self, message: str) -> None:
-        await self.tell(self.messages.alert("error", message, "sad"))
+    lead: int = DEFAULT_LEAD
+    """Frames that a device is sent ahead, unless its address says otherwise."""
+    most: int = 2_000
+    """Devices that may be connected."""
 
 
 class DeviceServer:
-    """Accepts devices and plays sessions to them."""
+    """Accepts devices and plays sessions to them.
+
+    Args:
+        sessions: Where requests become sessions.
+        follower: Reads the log.
+        heard: Called with a session that waits for its listeners and the second they are at.
+        settings: What an operator chooses.
+        positions: Where each device was.
+        uplinks: What takes the sound that devices send; None where nobody does.
+    """
 
     def __init__(
         self,
         sessions: Sessions,
         follower: Follower,
         heard: Callable[[str, float], Awaitable[None]],
+        settings: DeviceSettings | None = None,
+        *,
+        positions: Positions | None = None,
+        uplinks: Uplinks | None = None,
     ) -> None:
+        self.background = Background("saving where devices are")
         self._sessions = sessions
-        self._follower = follower
-        self._heard = heard
+        self._sources = Sources(follower, heard)
+        self._settings = settings or DeviceSettings()
+        self._positions = positions or MemoryPositions()
+        self._uplinks = uplinks
+        self._floor: Floor | None = None
+        self._connected: dict[str, Device] = {}
+        """By owner and Device-Id; those that tell none are not here."""
+        self._count = 0
+        self._unsaved: OrderedDict[str, Position | None] = OrderedDict()
+        self._being_saved: OrderedDict[str, Position | None] = OrderedDict()
 
     def router(self) -> APIRouter:
         """Return the WebSocket route, with and without a closing slash."""
@@ -92,170 +97,145 @@ class DeviceServer:
             router.add_api_websocket_route(path, self.connect)
         return router
 
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Save where devices are, and give back freed memory, until the block is left."""
+        giving_back = Background("giving back memory")
+        async with (
+            self.background.running(self._save_again_and_again),
+            giving_back.running(give_back_freed_memory),
+        ):
+            yield
+        await self._sources.close()
+        await self._save()
+
+    def find(self, owner: str, device: str) -> Device | None:
+        """Return a connected device of an owner (empty for nobody's), None where there is none."""
+        return self._connected.get(_key(owner, device))
+
+    @property
+    def windows(self) -> int:
+        """How many stretches of sessions are being read."""
+        return self._sources.windows
+
     async def connect(self, socket: WebSocket) -> None:
-        """Serve one device; ``?session=ID`` plays that session at once."""
-        wanted = socket.query_params.get("session")
-        await socket.accept()
+        """Serve one device; ``?session=ID`` plays that session, ``?lead=N`` sends N ahead."""
         try:
-            framing = agreed_version(socket.headers.get("protocol-version"))
-        except FramingError as error:
-            await socket.close(1002, str(error)[:100])
+            await socket.accept()
+        except WebSocketDisconnect:
+            return  # it did not wait
+        if self._count >= self._settings.most:
+            await socket.close(TRY_AGAIN_LATER, "too many devices: try again later")
             return
-        device = _Device(socket, ServerMessages(secrets.token_hex(8)), framing)
+        header = socket.headers.get("protocol-version")
+        try:
+            version = agreed_version(header) if (header or "").strip() else None
+        except FramingError as error:
+            await socket.close(PROTOCOL_ERROR, str(error)[:100])
+            return
+        device = self._device(socket, version)
+        self._count += 1
         DEVICES.inc()
         try:
-            if not await self._shake_hands(device):
-                return
-            if wanted is not None:
-                await self._or_alert(device, self._play(device, wanted))
-            while True:
-                message = await _received(device)
-                if isinstance(message, Goodbye):
-                    return
-                await self._or_alert(device, self._heed(device, message))
-        except WebSocketDisconnect:
-            pass  # a device goes as it pleases
+            wanted = socket.query_params.get("session")
+            await device.serve(socket.receive, partial(self._greeted, device, wanted))
         finally:
+            self._count -= 1
             DEVICES.dec()
-            await self._stop(device)
+            self._note(device)
+            key = _key(device.caller.owner, device.name)
+            if self._connected.get(key) is device:
+                del self._connected[key]
 
-    async def _shake_hands(self, device: _Device) -> bool:
+    def _device(self, socket: WebSocket, version: int | None) -> Device:
+        wire: Wire = socket.scope["extensions"][WIRE]
+        if self._floor is None:
+            wheel = Wheel(asyncio.get_running_loop())
+            self._floor = Floor(self._sessions, self._sources, wheel)
+        uplink = self._uplinks() if self._uplinks is not None else None
+        name = socket.headers.get("device-id") or socket.query_params.get("device-id") or ""
+        return Device(
+            name[:MAX_ID_CHARS],
+            caller_of(socket),
+            Conversation(secrets.token_hex(8), version, hears=uplink is not None),
+            wire,
+            partial(_close, socket, wire),
+            floor=self._floor,
+            lead=_lead_of(socket, self._settings.lead),
+            uplink=uplink,
+        )
+
+    async def _greeted(self, device: Device, wanted: str | None) -> None:
+        """Play what is to be played: the session asked for, or where the device was."""
+        place: Position | None = None
+        if device.name:
+            key = _key(device.caller.owner, device.name)
+            before, self._connected[key] = self._connected.get(key), device
+            if before is not None:
+                await before.hang_up(NORMAL, "the device has connected again")
+                self._note(before)
+            place = await self._place(key)
+        playback = device.playback
+        assert playback is not None
+        if wanted is not None:
+            known = place is not None and place.session == wanted
+            await playback.play(wanted, place.frame if place is not None and known else 0)
+        elif place is not None and place.playing and time() - place.saved_s < RESUME_WITHIN_S:
+            await playback.play(place.session, place.frame)
+
+    async def _place(self, key: str) -> Position | None:
+        for newer in (self._unsaved, self._being_saved):
+            if key in newer:
+                return newer[key]
         try:
-            async with asyncio.timeout(HELLO_TIMEOUT_S):
-                first = await _received(device)
-        except TimeoutError:
-            await device.socket.close(1002, "no hello within 10 s")
-            return False
-        if not isinstance(first, Hello):
-            await device.socket.close(1002, "the first message must be a hello")
-            return False
-        await device.tell(device.messages.hello(DEVICE))
-        return True
+            return await self._positions.load(key)
+        except UnreachableError as error:
+            log.warning("where a device was is not known", error=str(error))
+            return None
 
-    @staticmethod
-    async def _or_alert(device: _Device, doing: Awaitable[None]) -> None:
-        try:
-            await doing
-        except (MalformedError, QuotaError, UnreachableError) as error:
-            await device.alert(str(error))
-
-    async def _heed(self, device: _Device, message: Message) -> None:
-        if isinstance(message, Abort):
-            if await self._stop(device):
-                await device.tell(device.messages.tts_stop())
-        elif isinstance(message, Ping):
-            await device.tell(device.messages.pong())
-        elif isinstance(message, ListenDetect):
-            caller = caller_of(device.socket)
-            if caller.session:
-                await device.alert("this token plays one session, and starts none")
-                return
-            await device.tell(device.messages.stt(message.text))
-            described = self._sessions.described(owner=caller.owner)
-            session = await self._sessions.start(message.text, described)
-            await self._play(device, session.session)
-
-    async def _play(self, device: _Device, session: str) -> None:
-        try:
-            description = await self._sessions.journal.describe(check_session(session))
-        except (UnknownSessionError, ValueError):
-            await device.alert(f"there is no session {session[:64]}")
+    def _note(self, device: Device) -> None:
+        """Have a device's place saved, if it has changed."""
+        playback = device.playback
+        if playback is None or not device.name or not playback.has_moved:
             return
-        if description.form.device is None:
-            await device.alert(f"session {session} was accepted without audio for devices")
-            return
-        if not await request_packets(self._sessions.journal, session):
-            await device.alert(f"session {session} ended long ago, and no device heard it then")
-            return
-        await self._stop(device)
-        device.generation += 1
-        record = description.record
-        reports = record.open or record.pace.ahead_s > 0
-        playing = self._stream(device, session, open_=record.open, reports=reports)
-        device.playing = asyncio.create_task(playing)
+        playback.has_moved = playback.is_playing
+        self._unsaved[_key(device.caller.owner, device.name)] = playback.place
+        while len(self._unsaved) > MOST_KEPT:
+            self._unsaved.popitem(last=False)
 
-    async def _stop(self, device: _Device) -> bool:
-        """Stop what plays; return whether something did."""
-        task, device.playing = device.playing, None
-        device.generation += 1
-        if task is None or task.done():
-            return False
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        return True
+    async def _save_again_and_again(self) -> None:
+        while True:
+            await asyncio.sleep(SAVE_S)
+            for device in self._connected.values():
+                self._note(device)
+            await self._save()
 
-    async def _stream(self, device: _Device, session: str, *, open_: bool, reports: bool) -> None:
-        generation = device.generation
+    async def _save(self) -> None:
+        self._being_saved, self._unsaved = self._unsaved, OrderedDict()
         try:
-            await device.tell(device.messages.tts_start())
-            await asyncio.sleep(START_DELAY_S)
-            await self._send_session(device, session, open_=open_, reports=reports)
-            await asyncio.sleep(DRAIN_S)
-            if generation == device.generation:
-                await device.tell(device.messages.tts_stop())
-        except (WebSocketDisconnect, RuntimeError, OSError) as error:
-            # starlette raises RuntimeError for a send on a socket that is closing
-            log.info("device gone", session=session, error=str(error))
-
-    async def _send_session(
-        self, device: _Device, session: str, *, open_: bool, reports: bool
-    ) -> None:
-        pacer = Pacer()
-        cursor = 0
-        stalled_s = 0.0
-        async for run in self._follower.follow(DeviceFrames, session, patience_s=PATIENCE_S):
-            if reports:
-                await self._heard(session, cursor * DEVICE.frame_ms / 1000)
-            if run is None:
-                if not cursor and not await self._is_admitted(session):
-                    continue  # it waits in line
-                stalled_s += PATIENCE_S
-                if not open_ and stalled_s >= STALLED_S:
-                    return
-                continue
-            stalled_s = 0.0
-            cursor = await self._send_run(device, run, cursor, pacer)
-
-    async def _is_admitted(self, session: str) -> bool:
-        try:
-            return (await self._sessions.journal.of(Admission).state(session)).closed
-        except UnreachableError:
-            return True  # then it is the log that gives nothing
-
-    async def _send_run(self, device: _Device, run: DeviceFrames, cursor: int, pacer: Pacer) -> int:
-        clock = asyncio.get_running_loop().time
-        sentences = dict(run.sentences)
-        for number, packet in enumerate(run.packets, start=run.first_frame):
-            if number < cursor:
-                continue
-            await asyncio.sleep(pacer.due(number, clock()) - clock())
-            if number in sentences:
-                await device.tell(device.messages.tts_sentence_start(sentences[number]))
-            frame = Frame(packet, timestamp_ms=number * DEVICE.frame_ms & 0xFFFFFFFF)
-            async with device.sending:
-                await device.socket.send_bytes(encode_frame(device.framing, frame))
-            now = clock()
-            late = now - pacer.deadline(number) > LATE_S
-            DEVICE_FRAMES.labels("late" if late else "on time").inc()
-            pacer.sent(now)
-            cursor = number + 1
-        return cursor
+            if self._being_saved:
+                await self._positions.save(self._being_saved)
+        except UnreachableError as error:
+            log.warning("where devices are is not saved, trying again", error=str(error))
+            self._unsaved = OrderedDict(self._being_saved | self._unsaved)
+        self._being_saved = OrderedDict()
 
 
-async def _received(device: _Device) -> Message:
-    """Return the device's next message; what is not of the protocol is an `Unknown` one.
-
-    Raises:
-        WebSocketDisconnect: the device has gone.
-    """
-    message: Any = await device.socket.receive()
-    if message["type"] == "websocket.disconnect":
-        raise WebSocketDisconnect(message.get("code", 1000))
-    text = message.get("text")
-    if text is None:
-        return Unknown("")  # uplink audio, which nobody listens to yet
+async def _close(socket: WebSocket, wire: Wire, code: int, reason: str) -> None:
     try:
-        return parse_message(text)
-    except MessageError as error:
-        log.info("device message ignored", error=str(error))
-        return Unknown("")
+        async with asyncio.timeout(CLOSE_S):
+            await socket.close(code, reason)
+    except TimeoutError:
+        wire.abort()  # it takes nothing any more, not even that
+    except (RuntimeError, WebSocketDisconnect):
+        return  # it is closed already
+
+
+def _key(owner: str, device: str) -> str:
+    return f"{owner}|{device}"
+
+
+def _lead_of(socket: WebSocket, usual: int) -> int:
+    """Return the lead that the address tells, as the OTA answer has put it there."""
+    told = socket.query_params.get("lead", "")
+    return min(int(told), usual) if told.isascii() and told.isdigit() and len(told) < 4 else usual

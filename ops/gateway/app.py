@@ -20,7 +20,10 @@ from ...codecs.records import Event
 from ...storage.log import UnreachableError
 from ...storage.objects.store import ObjectsUnreachableError
 from ..callers import Callers
-from ..devices.server import DeviceServer
+from ..devices.bootstrap import Bootstrap
+from ..devices.raw_socket import DeviceWebSocketProtocol
+from ..devices.server import DeviceServer, DeviceSettings
+from ..devices.tokens import DeviceTokens
 from ..metrics import (
     FINISHED,
     FIRST_AUDIO,
@@ -41,7 +44,7 @@ from .answers import DOCUMENTED, refused
 from .api import Api
 from .authentication import Authentication, is_loopback
 from .background import Background
-from .connections import HttpProtocol, WebSocketProtocol
+from .connections import HttpProtocol
 from .follower import Follower
 from .input_stream import InputStream
 from .limits import Limits
@@ -66,7 +69,15 @@ def gateway(services: Services) -> FastAPI:
     sessions = services.sessions
     follower.on_event.append(_measure)
     open_sessions = OpenSessions(sessions)
-    devices = DeviceServer(sessions, follower, open_sessions.heard)
+    devices = DeviceServer(
+        sessions,
+        follower,
+        open_sessions.heard,
+        DeviceSettings(settings.device_lead, settings.most_devices),
+    )
+    bootstrap = Bootstrap(
+        services.access_keys, settings.device_url, settings.device_protocol, settings.device_lead
+    )
     pump = Pump(sessions, settings.ingress_owner)
     addresses = MediaAddresses(
         settings.media_prefix, settings.media_signed_hours, services.access_keys
@@ -75,7 +86,12 @@ def gateway(services: Services) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         await addresses.open()
-        async with follower.running(), pump.running(), open_sessions.running():
+        async with (
+            follower.running(),
+            pump.running(),
+            open_sessions.running(),
+            devices.running(),
+        ):
             exempt_what_is_loaded()
             yield
         await services.close()
@@ -93,6 +109,7 @@ def gateway(services: Services) -> FastAPI:
         ListenersApi(services.listeners, follower, addresses).router(),
         Tokens(callers, services.journal).router(),
         origin.router(),
+        bootstrap.router(),
         devices.router(),
     )
     for router in routers:
@@ -100,7 +117,8 @@ def gateway(services: Services) -> FastAPI:
     app.state.routes = [route for router in routers for route in router.routes]
     _add_page(app)
 
-    _add_health(app, services, (follower.background, pump.background, open_sessions.background))
+    beside = (follower, pump, open_sessions, devices)
+    _add_health(app, services, [one.background for one in beside])
     return app
 
 
@@ -116,6 +134,7 @@ def _guard(app: FastAPI, services: Services, callers: Callers) -> None:
         media_prefix=settings.media_prefix,
         always=settings.require_key == "always" or not is_loopback(settings.host),
     )
+    app.add_middleware(DeviceTokens, keys=services.access_keys, callers=callers)
     app.add_middleware(
         Access,
         media_prefix=settings.media_prefix,
@@ -242,7 +261,7 @@ async def serve(services: Services) -> int:
         access_log=False,
         timeout_graceful_shutdown=2,
         http=HttpProtocol,
-        ws=WebSocketProtocol,
+        ws=DeviceWebSocketProtocol,
         ws_ping_interval=30,
         # voice devices know no extensions
         ws_per_message_deflate=False,

@@ -1,0 +1,261 @@
+"""The device server without a network: positions, sharing, queues, and what devices say."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from fastapi import WebSocket
+from standins.device_emulator import Emulator, messages_of
+from standins.in_memory import System
+from standins.waiting import until
+
+from rhapsode.codecs.device.xiaozhi import AudioParams
+from rhapsode.codecs.records import DeviceFrames, DeviceRequest, Session
+from rhapsode.ops.devices.connection import Device
+from rhapsode.ops.devices.positions import MemoryPositions, Positions
+from rhapsode.ops.devices.raw_socket import WIRE
+from rhapsode.ops.devices.server import DeviceServer
+from rhapsode.ops.gateway.follower import Follower
+from rhapsode.ops.sessions import Sessions
+
+HELLO = '{"type":"hello","version":1}'
+
+
+class Wire:
+    """A transport that is an emulated device."""
+
+    def __init__(self) -> None:
+        self.device = Emulator()
+        self.is_closing = False
+        self.buffered_bytes = 0
+
+    def write(self, data: bytes) -> None:
+        for message in messages_of(data):
+            self.device.receive(message, asyncio.get_running_loop().time())
+
+    def abort(self) -> None:
+        self.is_closing = True
+
+
+class Recogniser:
+    """Notes what it is handed."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    async def begin(self, device: str, audio: AudioParams) -> None:
+        self.calls.append((device, audio))
+
+    async def frame(self, packet: bytes) -> None:
+        self.calls.append(packet)
+
+    async def end(self) -> None:
+        self.calls.append("end")
+
+
+class Station:
+    """A device at a server."""
+
+    def __init__(self, server: DeviceServer, name: str, query: str = "") -> None:
+        self.wire = Wire()
+        self.closed: list[int] = []
+        self._server = server
+        self._name = name
+        self._events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._events.put_nowait({"type": "websocket.connect"})
+        scope = {
+            "type": "websocket",
+            "path": "/xiaozhi/v1/",
+            "query_string": query.encode(),
+            "headers": [(b"device-id", name.encode())],
+            "extensions": {WIRE: self.wire},
+        }
+        socket = WebSocket(scope, self._events.get, self._send)
+        self.serving = asyncio.create_task(server.connect(socket))
+        self.say(HELLO)
+
+    @property
+    def device(self) -> Device:
+        found = self._server.find("", self._name)
+        assert found is not None
+        return found
+
+    @property
+    def heard(self) -> list[bytes]:
+        return self.wire.device.heard
+
+    def say(self, message: str | bytes) -> None:
+        key = "text" if isinstance(message, str) else "bytes"
+        self._events.put_nowait({"type": "websocket.receive", key: message})
+
+    async def leave(self) -> None:
+        self._events.put_nowait({"type": "websocket.disconnect", "code": 1006})
+        await self.serving
+
+    async def _send(self, message: Any) -> None:
+        if message["type"] == "websocket.close":
+            self.closed.append(message["code"])
+            await self._events.put({"type": "websocket.disconnect", "code": message["code"]})
+
+
+@asynccontextmanager
+async def serving(
+    system: System, positions: Positions | None = None, **options: Any
+) -> AsyncGenerator[DeviceServer]:
+    """Run a device server on a system's log."""
+    follower = Follower(system.journal)
+
+    async def heard(_: str, __: float) -> None:
+        pass
+
+    server = DeviceServer(Sessions(system.journal), follower, heard, positions=positions, **options)
+    async with follower.running(), server.running():
+        yield server
+
+
+def packets(session: str, frames: int) -> list[bytes]:
+    return [f"{session}:{number}".encode() for number in range(frames)]
+
+
+async def recorded(system: System, session: str, frames: int) -> list[bytes]:
+    """Have a session in the log all of whose packets are made; return them."""
+    await system.append([Session(session=session, last=True)])
+    await system.append([DeviceRequest(session=session, last=True)])
+    made = packets(session, frames)
+    for first in range(0, frames, 5):
+        run, last = tuple(made[first : first + 5]), first + 5 >= frames
+        await system.append(
+            [DeviceFrames(session=session, first_frame=first, packets=run, last=last)]
+        )
+    return made
+
+
+@pytest.fixture
+def system() -> System:
+    return System()
+
+
+async def test_another_gateway_goes_on_where_the_first_was_killed(system: System) -> None:
+    made, positions = await recorded(system, "s", 60), MemoryPositions()
+    async with serving(system, positions) as first:
+        station = Station(first, "toy", "session=s")
+        await until(lambda: len(station.heard) > 10)
+
+        async def is_saved() -> bool:
+            return await positions.load("|toy") is not None
+
+        await until(is_saved)
+        place = await positions.load("|toy")
+        assert place is not None
+        assert place.playing
+        assert place.session == "s"
+        # the kill: nothing is saved any more, and nobody says good bye
+        station.serving.cancel()
+        await asyncio.gather(station.serving, return_exceptions=True)
+    async with serving(system, positions) as second:
+        again = Station(second, "toy")
+        await until(lambda: again.wire.device.stops)
+        assert again.heard == made[-len(again.heard) :]
+        assert 60 > len(again.heard) >= 60 - len(station.heard) - 1
+        assert again.wire.device.overflown == []
+        await again.leave()
+
+
+async def test_after_an_abort_a_device_waits_to_be_asked(system: System) -> None:
+    made = await recorded(system, "s", 50)
+    async with serving(system) as server:
+        station = Station(server, "toy", "session=s")
+        await until(lambda: len(station.heard) > 5)
+        station.say('{"type":"abort"}')
+        await until(lambda: station.wire.device.stops)
+        await station.leave()
+        again = Station(server, "toy")
+        await until(lambda: server.find("", "toy") is not None and again.device.playback)
+        playback = again.device.playback
+        assert playback is not None
+        assert not playback.is_playing
+        assert await playback.play("s", 40)
+        await until(lambda: again.wire.device.stops)
+        assert again.heard == made[40:]
+        await again.leave()
+
+
+async def test_a_pause_keeps_the_place_and_a_seek_leaves_it(system: System) -> None:
+    made = await recorded(system, "s", 60)
+    async with serving(system) as server:
+        station = Station(server, "toy", "session=s")
+        await until(lambda: len(station.heard) > 5)
+        playback = station.device.playback
+        assert playback is not None
+        playback.pause()
+        before = len(station.heard)
+        assert await playback.resume()
+        await until(lambda: len(station.heard) > before + 2)
+        assert station.heard[before] in made[before - 1 : before + 2]
+        assert await playback.seek(55)
+        await until(lambda: station.wire.device.stops == 2)
+        assert station.heard[-5:] == made[55:]
+        assert playback.place is None
+        assert await playback.play("s", 60)  # where it ends: there is nothing more to be heard
+        await until(lambda: station.wire.device.stops == 3)
+        assert station.wire.device.said[-1]["type"] == "tts"
+        await station.leave()
+
+
+async def test_what_is_queued_follows_without_a_stop(system: System) -> None:
+    made = [await recorded(system, name, 12) for name in ("a", "b", "c")]
+    async with serving(system) as server:
+        station = Station(server, "toy", "session=a")
+        await until(lambda: server.find("", "toy") and station.device.playback)
+        playback = station.device.playback
+        assert playback is not None
+        playback.enqueue("b")
+        playback.enqueue("c")
+        await until(lambda: station.wire.device.stops)
+        device = station.wire.device
+        assert device.heard == [one for frames in made for one in frames]
+        assert (device.starts, device.stops, device.overflown) == (1, 1, [])
+        await station.leave()
+
+
+async def test_devices_of_a_session_share_its_packets_and_give_them_back(system: System) -> None:
+    made = await recorded(system, "s", 30)
+    async with serving(system) as server:
+        stations = [Station(server, f"toy{number}", "session=s") for number in range(20)]
+        await until(lambda: all(station.heard for station in stations))
+        assert server.windows == 1
+        await until(lambda: all(station.wire.device.stops for station in stations))
+        assert all(station.heard == made for station in stations)
+        assert server.windows == 0
+        for station in stations:
+            await station.leave()
+
+
+async def test_what_a_device_hears_is_handed_to_the_recogniser(system: System) -> None:
+    recogniser = Recogniser()
+    async with serving(system, uplinks=lambda: recogniser) as server:
+        station = Station(server, "toy")
+        for message in (
+            '{"type":"listen","state":"start"}',
+            b"one",
+            b"two",
+            '{"type":"listen","state":"stop"}',
+            b"three",
+            '{"type":"listen","state":"start"}',
+        ):
+            station.say(message)
+        await until(lambda: len(recogniser.calls) == 5)
+        await station.leave()
+    form = ("toy", AudioParams())
+    assert recogniser.calls == [form, b"one", b"two", "end", form, "end"]
+
+
+async def test_a_peer_that_takes_nothing_of_what_it_asks_for_is_sent_away(system: System) -> None:
+    async with serving(system) as server:
+        station = Station(server, "toy")
+        station.wire.buffered_bytes = 10**6
+        station.say('{"type":"ping"}')
+        await station.serving
+        assert station.closed == [1008]
