@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import msgspec
 
-from ..codecs.catalogue.answers import Answer, Ask, NotFound, Play
+from ..codecs.catalogue.answers import Answer, Ask, Control, NotFound, Play
 from ..codecs.catalogue.matching import Catalogue
 from ..codecs.catalogue.replies import reply_to
 from ..codecs.catalogue.titles import Title
@@ -17,6 +17,7 @@ from ..storage.objects.store import ObjectsRefusedError
 from .catalogue import CatalogueReader
 from .journal import Description, Sequences
 
+NO_CATALOGUE = "there is no catalogue: the words themselves are said"
 HISTORY = 50
 """Answers that a choice without a title looks back on."""
 
@@ -85,7 +86,10 @@ class Match:
                 return chosen
         heard = [track.object for answered in before for track in answered.tracks if track.object]
         catalogue = await self.catalogue.current()
-        return catalogue.answer(request.text, language=language, heard=heard)
+        answer = catalogue.answer(request.text, language=language, heard=heard)
+        if not len(catalogue) and not isinstance(answer, Control):
+            return NotFound(slots=answer.slots, reason=NO_CATALOGUE, wanted=request.text)
+        return answer
 
     async def _planned(
         self, listener: Description, request: Request, answer: Answer
@@ -100,7 +104,10 @@ class Match:
             named = answer.titles[0]
             why = f"the file of {named.title!r} ({named.object}) cannot be read"
             answer = NotFound(slots=answer.slots, reason=why, wanted=named.title)
-        said, language = reply_to(answer, request.language or listener.record.voice.language)
+        wanted = request.language or listener.record.voice.language
+        said, language = reply_to(answer, wanted)
+        if answer.reason == NO_CATALOGUE:
+            said, language = request.text.strip(), wanted
         return answer, [_spoken(listener, request, said, language)] if said else [], said
 
     async def _of_title(

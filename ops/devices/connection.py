@@ -30,6 +30,7 @@ from ..callers import Caller
 from ..refusals import QuotaError
 from .playback import Floor, Playback
 from .player import Wire
+from .requests import Requests
 from .uplink import Uplink
 
 HELLO_TIMEOUT_S = 10.0
@@ -71,6 +72,7 @@ class Device:
         """What it plays; None until it has said hello."""
         self._wire, self._close = wire, close
         self._floor, self._lead, self._uplink = floor, lead, uplink
+        self._requests = None if floor.answers is None else Requests(self, floor.answers)
         self._gone = False
         self._closing: asyncio.Task[None] | None = None
 
@@ -136,6 +138,8 @@ class Device:
     async def _leave(self) -> None:
         if self.playback is not None and not self._gone:
             self.playback.leave()
+        if self._requests is not None:
+            self._requests.end()
         self._gone = True
         if self.conversation.refused:
             log.info("messages refused", device=self.name, messages=self.conversation.refused)
@@ -161,7 +165,7 @@ class Device:
     async def _do_one(self, effect: Effect) -> None:
         match effect:
             case Request(text):
-                await self._request(text)
+                self._request(text)
             case Close(code, reason):
                 await self.hang_up(code, reason)
             case UplinkBegins(audio) if self._uplink is not None:
@@ -173,15 +177,14 @@ class Device:
             case _:
                 self.tell([effect])
 
-    async def _request(self, text: str) -> None:
+    def _request(self, text: str) -> None:
         if self.caller.session:
             self.show("this token plays one session, and starts none")
             return
-        sessions = self._floor.sessions
-        session = await sessions.start(text, sessions.described(owner=self.caller.owner))
-        if self.playback is not None:
-            self.playback.clear_queue()
-            await self.playback.play(session.session)
+        if self._requests is None:
+            self.show("nobody answers requests here")
+            return
+        self._requests.ask(text)
 
     def _new_playback(self) -> Playback:
         return Playback(

@@ -1,10 +1,12 @@
 """What one device plays: a cursor on the frames of one session after another."""
 
 import asyncio
+import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import time
+from typing import TYPE_CHECKING
 
 from ...agents.journal import Description, UnknownSessionError
 from ...codecs.device.conversation import (
@@ -25,6 +27,9 @@ from .positions import Position
 from .sources import Sources
 from .wheel import Wheel
 
+if TYPE_CHECKING:
+    from .requests import Answers
+
 MOST_QUEUED = 100
 """Sessions that wait to be played behind the one that is."""
 
@@ -36,6 +41,8 @@ class Floor:
     sessions: Sessions
     sources: Sources
     wheel: Wheel
+    answers: "Answers | None" = None
+    """Where requests are answered; None where they are not."""
 
 
 class Playback:
@@ -122,6 +129,12 @@ class Playback:
     def clear_queue(self) -> None:
         """Have nothing follow what plays."""
         self._queue.clear()
+
+    def shuffle(self) -> None:
+        """Have what waits follow in another order."""
+        waiting = list(self._queue)
+        random.shuffle(waiting)
+        self._queue = deque(waiting)
 
     async def next(self) -> bool:
         """Play what waits behind what plays; False where nothing does, or nothing can be."""

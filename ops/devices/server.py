@@ -32,6 +32,7 @@ from .playback import Floor
 from .player import Wire
 from .positions import MOST_KEPT, MemoryPositions, Position, Positions
 from .raw_socket import WIRE
+from .requests import Answers
 from .sources import Sources
 from .uplink import Uplinks
 from .wheel import Wheel
@@ -65,6 +66,7 @@ class DeviceServer:
         settings: What an operator chooses.
         positions: Where each device was.
         uplinks: What takes the sound that devices send; None where nobody does.
+        answers: Where what they ask is answered; None where it is not.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class DeviceServer:
         *,
         positions: Positions | None = None,
         uplinks: Uplinks | None = None,
+        answers: Answers | None = None,
     ) -> None:
         self.background = Background("saving where devices are")
         self._sessions = sessions
@@ -83,6 +86,7 @@ class DeviceServer:
         self._settings = settings or DeviceSettings()
         self._positions = positions or MemoryPositions()
         self._uplinks = uplinks
+        self._answers = answers
         self._floor: Floor | None = None
         self._connected: dict[str, Device] = {}
         """By owner and Device-Id; those that tell none are not here."""
@@ -151,7 +155,7 @@ class DeviceServer:
         wire: Wire = socket.scope["extensions"][WIRE]
         if self._floor is None:
             wheel = Wheel(asyncio.get_running_loop())
-            self._floor = Floor(self._sessions, self._sources, wheel)
+            self._floor = Floor(self._sessions, self._sources, wheel, self._answers)
         uplink = self._uplinks() if self._uplinks is not None else None
         name = socket.headers.get("device-id") or socket.query_params.get("device-id") or ""
         return Device(

@@ -22,6 +22,7 @@ from ...storage.objects.store import ObjectsUnreachableError
 from ..callers import Callers
 from ..devices.bootstrap import Bootstrap
 from ..devices.raw_socket import DeviceWebSocketProtocol
+from ..devices.requests import Answers
 from ..devices.server import DeviceServer, DeviceSettings
 from ..devices.tokens import DeviceTokens
 from ..metrics import (
@@ -74,6 +75,7 @@ def gateway(services: Services) -> FastAPI:
         follower,
         open_sessions.heard,
         DeviceSettings(settings.device_lead, settings.most_devices),
+        answers=Answers(services.listeners, follower.follow),
     )
     bootstrap = Bootstrap(
         services.access_keys, settings.device_url, settings.device_protocol, settings.device_lead
