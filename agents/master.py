@@ -24,7 +24,7 @@ from .master_cursor import behind_silent, written
 from .master_run import MasterRun
 from .mastering import Cursor, closing_silence, ending, frames_of_chunk, frames_of_piece, silence
 from .speak import is_cancelled
-from .turns import CodecTurns, Turns
+from .turns import CodecTurns, Turns, needed_from
 
 RUN_OUT_S = 0.25
 """An open session whose items have all ended and that gets nothing for so long has run out."""
@@ -162,7 +162,7 @@ class Master:
         del parts
         words, ends = tuple[Word, ...](), False
         while not ends:
-            output, at = await turns.run(at.sample, next, steps)
+            output, at = await turns.run(needed_from(session.form, at.sample), next, steps)
             turns = replace(turns, heard_from_s=run.heard_from_s())  # the rest is in no haste
             words = words or (output[0].words if output else ())
             ends = (at.chapter, at.index) != (head.chapter, head.index)

@@ -12,7 +12,7 @@ from ..codecs.records import Chunk, Control, SequenceRecord, Speech
 from ..codecs.text.sentences import estimated_s
 from .backlog import Backlog
 from .journal import Description, Sequences
-from .turns import due
+from .turns import due, needed_from
 from .voices.voice import Spoken, Utterance, Voice, VoiceFailedError, VoiceUnavailableError
 
 SILENT_S = 2.0
@@ -145,7 +145,9 @@ class Speak:
                 self._begin(session, later, ahead)
 
     def _begin(self, session: Description, chunk: Chunk, ahead: _Ahead) -> None:
-        when = due(session, _begins_s(chunk), ahead.heard_from_s)
+        rate_hz = session.form.sample_rate_hz
+        needed = needed_from(session.form, round(_begins_s(chunk) * rate_hz))
+        when = due(session, needed / rate_hz, ahead.heard_from_s)
         utterance = Utterance(chunk.text, session.voice, when)
         ahead.spoken[chunk.index] = asyncio.create_task(self.voice.speak(utterance))
 

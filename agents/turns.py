@@ -5,10 +5,13 @@ import heapq
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import count
 from time import monotonic, time
 from typing import ParamSpec, TypeVar
 
+from ..codecs.hls.grid import Grid
+from ..codecs.session import Form
 from .journal import Description
 
 P = ParamSpec("P")
@@ -196,6 +199,19 @@ class _Place:
     due: Due = field(compare=False)
     turn: asyncio.Future[None] = field(compare=False)
     since_s: float = field(compare=False, default_factory=monotonic)
+
+
+@lru_cache(maxsize=64)
+def _grid(segment_s: float, ramp: bool, sample_rate_hz: int) -> Grid:
+    return Grid(segment_s=segment_s, ramp=ramp, sample_rate_hz=sample_rate_hz)
+
+
+def needed_from(form: Form, sample: int) -> int:
+    """Return the sample at whose time another one is needed.
+
+    A segment is heard from its first sample on, and made once its last one is there.
+    """
+    return _grid(form.segment_s, form.ramp, form.sample_rate_hz).sample_of_segment(sample)
 
 
 def due(session: Description, position_s: float, heard_from_s: float | None) -> Due:

@@ -20,12 +20,14 @@ from ..agents.voices.voice import VoiceFailedError
 from ..codecs.session import Form, Rendition, VoiceSettings
 from ..storage.access_keys import AccessKeys
 from ..storage.admissions import Admissions
+from ..storage.cursors import Cursors
 from ..storage.log import Groups, Log
 from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import Objects
 from ..storage.opening import (
     open_access_keys,
     open_admissions,
+    open_cursors,
     open_log,
     open_session_index,
 )
@@ -53,6 +55,7 @@ CLOSED = (
     "piece_encoder",
     "admissions",
     "access_keys",
+    "cursors",
     "session_index",
 )
 """What has a `close` of its own; the log is closed with them."""
@@ -120,6 +123,12 @@ class Services:
         return self._once(
             "session_index", lambda: open_session_index(settings.redis_url, settings.namespace)
         )
+
+    @property
+    def cursors(self) -> Cursors:
+        """How far devices have come."""
+        settings = self.settings
+        return self._once("cursors", lambda: open_cursors(settings.redis_url, settings.namespace))
 
     @property
     def retention(self) -> Retention:

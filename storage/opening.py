@@ -2,15 +2,18 @@
 
 from .access_keys import AccessKeys
 from .admissions import Admissions
+from .cursors import Cursors
 from .log import Groups, Log
 from .memory.access_keys import MemoryAccessKeys
 from .memory.admissions import MemoryAdmissions
+from .memory.cursors import MemoryCursors
 from .memory.groups import MemoryGroups
 from .memory.log import MemoryLog
 from .memory.session_index import MemorySessionIndex
 from .redis.access_keys import RedisAccessKeys
 from .redis.admissions import RedisAdmissions
 from .redis.connection import RedisConnection, RedisSettings
+from .redis.cursors import RedisCursors
 from .redis.groups import RedisGroups
 from .redis.log import RedisLog
 from .redis.session_index import RedisSessionIndex
@@ -45,6 +48,13 @@ def open_access_keys(url: str, namespace: str) -> AccessKeys:
     if url.startswith("memory://"):
         return MemoryAccessKeys()
     return RedisAccessKeys(RedisConnection(RedisSettings(url, namespace)))
+
+
+def open_cursors(url: str, namespace: str) -> Cursors:
+    """Return the cursors of a namespace; raises as `open_log`."""
+    if url.startswith("memory://"):
+        return MemoryCursors()
+    return RedisCursors(RedisConnection(RedisSettings(url, namespace)))
 
 
 def open_session_index(url: str, namespace: str) -> SessionIndex:

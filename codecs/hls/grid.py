@@ -128,6 +128,14 @@ class Grid:
             return len(ramp) - 1 + (frame - ramp[-1]) // self.steady_frames
         return next(k for k in range(len(ramp) - 1) if frame < ramp[k + 1])
 
+    def sample_of_segment(self, sample: int) -> int:
+        """Return the first sample of the segment that holds a sample.
+
+        Raises:
+            ValueError: ``sample`` is negative.
+        """
+        return self.start(self.segment_of(sample // AAC_FRAME_SAMPLES)) * AAC_FRAME_SAMPLES
+
     def run_of(self, k: int) -> int:
         """Return the number of the encoder run that segment ``k`` is in."""
         return k // RUN_SEGMENTS

@@ -1,11 +1,15 @@
 """Where each device was: what lets it go on after its connection, or its gateway, has gone."""
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
+from ...storage.cursors import Cursors
+
 MOST_KEPT = 10_000
+"""Positions that wait to be saved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +42,25 @@ class Positions(Protocol):
         ...
 
 
-class MemoryPositions:
-    """Positions of this process, the most recent ones: they outlive connections alone."""
+class StoredPositions:
+    """Positions that outlive the gateway, and are every gateway's."""
 
-    def __init__(self, most: int = MOST_KEPT) -> None:
-        self._most = most
-        self._kept: OrderedDict[str, Position] = OrderedDict()
+    def __init__(self, cursors: Cursors) -> None:
+        self._cursors = cursors
 
     async def load(self, device: str) -> Position | None:
-        return self._kept.get(device)
+        stored = await self._cursors.load(device)
+        if stored is None:
+            return None
+        try:
+            return msgspec.msgpack.decode(stored, type=Position)
+        except msgspec.MsgspecError:
+            return None  # another build's: the device begins anew
 
     async def save(self, positions: Mapping[str, Position | None]) -> None:
-        for device, position in positions.items():
-            self._kept.pop(device, None)
-            if position is not None:
-                self._kept[device] = position
-        while len(self._kept) > self._most:
-            self._kept.popitem(last=False)
+        await self._cursors.save(
+            {
+                device: None if position is None else msgspec.msgpack.encode(position)
+                for device, position in positions.items()
+            }
+        )

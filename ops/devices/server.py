@@ -21,6 +21,7 @@ from ...codecs.device.framing import FramingError, agreed_version
 from ...codecs.device.ota import DEFAULT_LEAD
 from ...codecs.device.tokens import MAX_ID_CHARS
 from ...storage.log import UnreachableError
+from ...storage.memory.cursors import MemoryCursors
 from ..gateway.authentication import caller_of
 from ..gateway.background import Background
 from ..gateway.follower import Follower
@@ -30,7 +31,7 @@ from ..sessions import Sessions
 from .connection import Device
 from .playback import Floor
 from .player import Wire
-from .positions import MOST_KEPT, MemoryPositions, Position, Positions
+from .positions import MOST_KEPT, Position, Positions, StoredPositions
 from .raw_socket import WIRE
 from .requests import Answers
 from .sources import Sources
@@ -84,7 +85,7 @@ class DeviceServer:
         self._sessions = sessions
         self._sources = Sources(follower, heard)
         self._settings = settings or DeviceSettings()
-        self._positions = positions or MemoryPositions()
+        self._positions = positions or StoredPositions(MemoryCursors())
         self._uplinks = uplinks
         self._answers = answers
         self._floor: Floor | None = None

@@ -21,6 +21,7 @@ from ...storage.log import UnreachableError
 from ...storage.objects.store import ObjectsUnreachableError
 from ..callers import Callers
 from ..devices.bootstrap import Bootstrap
+from ..devices.positions import StoredPositions
 from ..devices.raw_socket import DeviceWebSocketProtocol
 from ..devices.requests import Answers
 from ..devices.server import DeviceServer, DeviceSettings
@@ -75,6 +76,7 @@ def gateway(services: Services) -> FastAPI:
         follower,
         open_sessions.heard,
         DeviceSettings(settings.device_lead, settings.most_devices),
+        positions=StoredPositions(services.cursors),
         answers=Answers(services.listeners, follower.follow),
     )
     bootstrap = Bootstrap(

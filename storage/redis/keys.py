@@ -5,6 +5,8 @@ topics, shares a slot of a Cluster: entries, sequences, indexes, offsets and fen
 in one server-side function.
 """
 
+from hashlib import sha256
+
 from ..names import check_namespace, check_topic
 from ..sequences import scope_of
 
@@ -89,6 +91,11 @@ class Keys:
     def access(self, part: str) -> str:
         """Part of what is known of API keys; all parts share a slot."""
         return f"{{{self.namespace}:access}}:{part}"
+
+    def cursor(self, name: str) -> str:
+        """String: how far a reader outside the log has come; of any name, which may be long."""
+        digest = sha256(name.encode(errors="surrogatepass")).hexdigest()[:32]
+        return f"{{{self.namespace}:cursors}}:{digest}"
 
     def group(self, group: str, part: str) -> str:
         """Part of a group's state; all parts of a group share a slot."""

@@ -11,8 +11,9 @@ from standins.waiting import until
 
 import rhapsode.agents.turns
 from rhapsode.agents.journal import Description
-from rhapsode.agents.turns import NOW, CodecTurns, Due, Turns
+from rhapsode.agents.turns import NOW, CodecTurns, Due, Turns, needed_from
 from rhapsode.codecs.records import Session
+from rhapsode.codecs.session import Form
 
 
 async def settle() -> None:
@@ -311,3 +312,13 @@ async def test_who_has_held_turns_for_long_is_due_later_and_not_for_ever(
     assert await race() == ["other", "greedy"], "it held the turn for 9 s"
     now_s += 30.0
     assert await race() == ["greedy", "other"], "that was long ago"
+
+
+@pytest.mark.parametrize(
+    ("second", "needed_s"), [(0.0, 0.0), (0.1, 0.0), (6.8, 5.248), (7.2, 5.248), (7.3, 7.296)]
+)
+def test_audio_is_needed_as_soon_as_the_segment_that_holds_it(
+    second: float, needed_s: float
+) -> None:
+    needed = needed_from(Form(), round(second * 48_000))
+    assert needed / 48_000 == pytest.approx(needed_s, abs=0.01)

@@ -3,15 +3,18 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import psutil
 import pytest
 from sample_audio import sample_file
 from system import Running, running
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosedError
 
 SONGS = {"Baa Baa Black Sheep": "sheep.mp3", "Twinkle Twinkle Little Star": "star.mp3"}
+SONG_S = 8.0
 HELLO = {
     "type": "hello",
     "version": 1,
@@ -31,7 +34,7 @@ def singing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     metadata = {title: {"filename": name} for title, name in SONGS.items()}
     (folder / "metadata.json").write_text(json.dumps(metadata))
     for name in SONGS.values():
-        (folder / name).write_bytes(sample_file("mp3", seconds=8.0))
+        (folder / name).write_bytes(sample_file("mp3", seconds=SONG_S))
     with running(state) as system:
         yield system
 
@@ -46,12 +49,13 @@ class Child:
         self._changed = asyncio.Event()
 
     async def hear(self) -> None:
-        async for message in self._connection:
-            if isinstance(message, bytes):
-                self.packets += 1
-            else:
-                self.told.append(json.loads(message))
-            self._changed.set()
+        with suppress(ConnectionClosedError):  # where the gateway is killed
+            async for message in self._connection:
+                if isinstance(message, bytes):
+                    self.packets += 1
+                else:
+                    self.told.append(json.loads(message))
+                self._changed.set()
 
     async def say(self, text: str) -> None:
         said = {"type": "listen", "state": "detect", "text": text}
@@ -110,6 +114,29 @@ async def test_another_song_takes_the_place_of_the_one_that_plays(singing: Runni
         await one.until(lambda: one.packets > heard + 20)
         await one.say("stop")
         await one.until(lambda: one.states()[-1] == "stop")
+
+
+async def test_where_a_gateway_is_killed_the_device_goes_on_at_the_next_one(
+    singing: Running,
+) -> None:
+    name = "02:00:00:00:01:05"
+    async with child(singing, name) as one:
+        await one.say("Play Baa Baa Black Sheep")
+        await one.until(lambda: one.packets > 60)
+        up = psutil.Process(singing.processes["up"].pid)
+        (gateway,) = [p for p in up.children() if p.cmdline()[-1] == "gateway"]
+        gateway.kill()
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            try:
+                async with child(singing, name) as again:
+                    await again.until(lambda: again.packets > 10)
+                    await again.until(lambda: again.states() == ["start", "stop"])
+                    break
+            except OSError:
+                await asyncio.sleep(0.1)
+    in_all = SONG_S * 1000 / 60
+    assert in_all - 90 < again.packets < in_all - 20, "from where it was, or a second before"
 
 
 async def test_a_device_that_comes_back_goes_on_with_its_song(singing: Running) -> None:

@@ -14,11 +14,12 @@ from standins.waiting import until
 from rhapsode.codecs.device.xiaozhi import AudioParams
 from rhapsode.codecs.records import DeviceFrames, DeviceRequest, Session
 from rhapsode.ops.devices.connection import Device
-from rhapsode.ops.devices.positions import MemoryPositions, Positions
+from rhapsode.ops.devices.positions import Positions, StoredPositions
 from rhapsode.ops.devices.raw_socket import WIRE
 from rhapsode.ops.devices.server import DeviceServer
 from rhapsode.ops.gateway.follower import Follower
 from rhapsode.ops.sessions import Sessions
+from rhapsode.storage.memory.cursors import MemoryCursors
 
 HELLO = '{"type":"hello","version":1}'
 
@@ -138,7 +139,7 @@ def system() -> System:
 
 
 async def test_another_gateway_goes_on_where_the_first_was_killed(system: System) -> None:
-    made, positions = await recorded(system, "s", 60), MemoryPositions()
+    made, positions = await recorded(system, "s", 60), StoredPositions(MemoryCursors())
     async with serving(system, positions) as first:
         station = Station(first, "toy", "session=s")
         await until(lambda: len(station.heard) > 10)
