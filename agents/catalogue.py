@@ -16,6 +16,9 @@ ROOTS = ("music", "stories")
 METADATA = "metadata.json"
 MOST_FOLDERS = 1_000
 """Below each root."""
+EMPTY_S = 1.0
+"""Where there is nothing yet, a request looks again whether there is: somebody may just have put it
+there."""
 TRY_AGAIN_S = 5.0
 log = structlog.get_logger()
 
@@ -60,12 +63,15 @@ class CatalogueReader:
         Raises:
             ObjectsUnreachableError, ObjectsRefusedError: the first one cannot be read.
         """
-        if self._newest is None:
+        if self._newest is None or (not len(self._newest) and self._is_time(EMPTY_S)):
             return await self.refresh()
-        if self.refresh_s and monotonic() - self._read_at_s >= self.refresh_s:
+        if self.refresh_s and self._is_time(self.refresh_s):
             self._read_at_s = monotonic()  # one looks for all
             self._reading = asyncio.create_task(self._read_beside())
         return self._newest
+
+    def _is_time(self, after_s: float) -> bool:
+        return monotonic() - self._read_at_s >= after_s
 
     async def refresh(self) -> Catalogue:
         """Look at every folder now; raises as `current`. What did not change is not read again."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+import rhapsode.agents.catalogue
 from rhapsode.agents.catalogue import CatalogueReader
 from rhapsode.storage.objects.memory import MemorySource
 from rhapsode.storage.objects.source import ObjectInfo
@@ -90,3 +91,16 @@ async def test_a_refresh_that_fails_leaves_the_catalogue_as_it_is() -> None:
     for _ in range(3):
         assert await reader.current() is before
     await reader.close()
+
+
+async def test_an_empty_catalogue_is_looked_at_again_by_the_next_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = 100.0
+    monkeypatch.setattr(rhapsode.agents.catalogue, "monotonic", lambda: now_s)
+    source = MemorySource()
+    reader = CatalogueReader(source, refresh_s=60.0)
+    assert len(await reader.current()) == 0
+    source.files["music/English/metadata.json"] = metadata(Song="song.mp3")
+    now_s += 2.0
+    assert len(await reader.current()) == 1

@@ -121,6 +121,8 @@ async def test_a_key_tells_who_calls_and_a_wrong_one_is_refused_everywhere(
         assert (answer.status_code, answer.text) == (200, guarded.her_id)
     in_address = await guarded.get(f"/v1/sessions?token={guarded.hers}", client)
     assert in_address.status_code == 401, "addresses are written into logs"
+    of_a_device = await guarded.get(f"/xiaozhi/ota/?token={guarded.hers}", client)
+    assert of_a_device.status_code == 200, "it has nothing else to show"
     for wrong in (guarded.hers + "x", "rk_", "rt_x.y", "nonsense"):
         answer = await guarded.get("/v1/sessions", client, Authorization=f"Bearer {wrong}")
         assert answer.status_code == 401
