@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -72,7 +72,7 @@ class Child:
 
 
 @asynccontextmanager
-async def child(system: Running, name: str) -> AsyncIterator[Child]:
+async def child(system: Running, name: str) -> AsyncGenerator[Child]:
     url = f"ws://127.0.0.1:{system.port}/xiaozhi/v1/"
     headers = {"Device-Id": name, "Protocol-Version": "1"}
     async with connect(url, additional_headers=headers, compression=None, proxy=None) as socket:
