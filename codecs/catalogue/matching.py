@@ -49,7 +49,9 @@ class Catalogue:
         self._ranking = Ranking(self.titles, self._names, self._shelves)
         self._grammar = Grammar(title.category for title in self.titles)
         self._carried = frozenset(
-            key for key in self._names.main_keys() if self._grammar.is_carried(key.split(" "))
+            key
+            for key, is_main in self._names.listed()
+            if self._grammar.is_carried(key.split(" "), of_no_kind=not is_main)
         )
 
     def __len__(self) -> int:

@@ -72,11 +72,10 @@ class Names:
         """Return the names whose consonants are nearest."""
         return self._by_bones.nearest(_bones(sounds), count)
 
-    def main_keys(self) -> Iterator[str]:
-        """Yield the names that are titles."""
+    def listed(self) -> Iterator[tuple[str, bool]]:
+        """Yield each name, and whether it is somewhere the title."""
         for name, key in enumerate(self._keys):
-            if any(is_main for _, is_main in self.owners(name)):
-                yield key
+            yield key, any(is_main for _, is_main in self.owners(name))
 
     def was_written(self, name: int, *, native: bool) -> bool:
         """Return whether the name was written in a script other than Latin, or in Latin."""

@@ -163,9 +163,14 @@ class Grammar:
         slots = _slots(text, words, meanings, core)
         return Request(slots, words, sounds, weights, core, is_native(text))
 
-    def is_carried(self, sounds: Sequence[str]) -> bool:
-        """Return whether words (their sounds) are all such as carry requests."""
-        return all(meaning.is_any() for meaning in self._meanings(tuple(sounds)))
+    def is_carried(self, sounds: Sequence[str], *, of_no_kind: bool = False) -> bool:
+        """Return whether words (their sounds) are all such as carry requests.
+
+        With ``of_no_kind``, no word may say a kind: "bedtime story" is a sort of title even where
+        it is another name of one, "are you sleeping" is not.
+        """
+        meanings = self._meanings(tuple(sounds))
+        return all(each.is_any() and not (of_no_kind and each.kind) for each in meanings)
 
     def title_spans(self, request: Request) -> list[tuple[int, int]]:
         """Return which words of a request without a core may be a title all the same.

@@ -1,10 +1,11 @@
-"""What the flows' tests share: one run without trouble, to hold the others to."""
+"""What the flows' tests share: runs without trouble, to hold the others to."""
 
 import pytest
-from standins.undisturbed import Undisturbed, run_undisturbed
+from standins.recordings import run_all
+from standins.undisturbed import Undisturbed
 
 
 @pytest.fixture(scope="session")
-def undisturbed() -> Undisturbed:
-    """Give what every stage wrote and stored in a run without any trouble."""
-    return run_undisturbed()
+def undisturbed() -> dict[str, Undisturbed]:
+    """Give, by stage, what was written and stored in a run without any trouble."""
+    return run_all()

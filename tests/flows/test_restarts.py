@@ -14,9 +14,10 @@ from standins.crashes import (
     run_through,
 )
 from standins.in_memory import contents
+from standins.recordings import STAGES
 from standins.undisturbed import (
     FINISHED,
-    STAGES,
+    SPEECH_STAGES,
     Undisturbed,
     begin,
     hold_to,
@@ -67,29 +68,29 @@ async def rerun(
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("name", STAGES)
 async def test_a_stage_that_crashes_once_at_any_write_leaves_no_trace(
-    undisturbed: Undisturbed, name: str, after: bool
+    undisturbed: dict[str, Undisturbed], name: str, after: bool
 ) -> None:
-    writes = await rerun(undisturbed, name, [], 1)
+    writes = await rerun(undisturbed[name], name, [], 1)
     stride = 17 if name in ("pack", "publish", "frame") else 1  # those encode all the audio
     for number in range(0, writes, stride):
-        await rerun(undisturbed, name, [Crash(number, after)], 1)
+        await rerun(undisturbed[name], name, [Crash(number, after)], 1)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 async def test_audio_is_mastered_to_the_end_though_later_chapters_were_spoken_first(
-    undisturbed: Undisturbed, after: bool
+    undisturbed: dict[str, Undisturbed], after: bool
 ) -> None:
-    writes = await rerun(undisturbed, "master", [], 1, late_first=True)
+    writes = await rerun(undisturbed["master"], "master", [], 1, late_first=True)
     for number in range(0, writes, 5):
-        await rerun(undisturbed, "master", [Crash(number, after)], 1, late_first=True)
+        await rerun(undisturbed["master"], "master", [Crash(number, after)], 1, late_first=True)
 
 
 @pytest.mark.parametrize("name", STAGES)
 async def test_what_was_dealt_with_long_ago_may_come_again(
-    undisturbed: Undisturbed, name: str
+    undisturbed: dict[str, Undisturbed], name: str
 ) -> None:
     for writes in (3, 9):
-        await rerun(undisturbed, name, [Crash(writes, redelivered=10_000)], 2)
+        await rerun(undisturbed[name], name, [Crash(writes, redelivered=10_000)], 2)
 
 
 crashes_drawn = st.lists(
@@ -110,25 +111,26 @@ crashes_drawn = st.lists(
     late_first=st.booleans(),
 )
 async def test_any_number_of_crashes_and_redeliveries_give_the_same_bytes(
-    undisturbed: Undisturbed,
+    undisturbed: dict[str, Undisturbed],
     name: str,
     crashes: list[Crash],
     step: int,
     order: int,
     late_first: bool,
 ) -> None:
-    await rerun(undisturbed, name, crashes, step, order=order, late_first=late_first)
+    await rerun(undisturbed[name], name, crashes, step, order=order, late_first=late_first)
 
 
 @settings(max_examples=5, deadline=None)
 @given(writes=st.lists(st.integers(0, 300), min_size=1, max_size=3), after=st.booleans())
 async def test_the_whole_flow_stopped_anywhere_goes_on_to_the_same_bytes(
-    undisturbed: Undisturbed, writes: list[int], after: bool
+    undisturbed: dict[str, Undisturbed], writes: list[int], after: bool
 ) -> None:
     gate = WriteGate()
     system = system_that_crashes(gate)
     await begin(system)
-    stages = tuple(STAGES.values())
+    stages = tuple(SPEECH_STAGES.values())
+    was = undisturbed[stages[0].name]
     for number in writes:
         gate.set_to(Crash(number, after))
         async with system.running(stages):
@@ -139,11 +141,9 @@ async def test_the_whole_flow_stopped_anywhere_goes_on_to_the_same_bytes(
     gate.set_to(None)
     async with system.running(stages):
         await system.finished(*FINISHED)
-    files = {name: data for name, data in undisturbed.files.items() if not is_idle_session(name)}
+    files = {name: data for name, data in was.files.items() if not is_idle_session(name)}
     wanted = {
-        place: values
-        for place, values in undisturbed.contents.items()
-        if not is_idle_session(place[1])
+        place: values for place, values in was.contents.items() if not is_idle_session(place[1])
     }
     for stage in stages:
         found = written_by(stage, await contents(system.log, *stage.sinks))

@@ -1,6 +1,7 @@
 """A run without any trouble, and what each stage wrote in it: what other runs are held to."""
 
 import asyncio
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ from rhapsode.codecs.session import Form, PausePolicy
 from rhapsode.storage.log import SequenceBatch
 from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.storage.objects.memory import MemorySource
-from rhapsode.topologies.registry import STAGES as REGISTERED
+from rhapsode.topologies.speech import SPEECH
 from rhapsode.topologies.stage import Stage
 
 from .crashes import CrashingLog, CrashingObjects, WriteGate, stored_batches
@@ -50,11 +51,12 @@ That was that.
 """
 NOTE = "Hello there, listener. This one is short."
 SONG = "songs/sweep.wav"
+TITLES = {"Twinkle Twinkle Little Star": "star.mp3", "Twinkle Twinkle Little Bat": "bat.mp3"}
 IDLE_CUTS = "idle"
 """The session whose texts were cut because nothing followed them for a while."""
 BRIEF = PausePolicy(clause_s=0.02, sentence_s=0.05, paragraph_s=0.1, chapter_s=0.3)
 """So that less is encoded."""
-STAGES = {stage.name: replace(stage, idle=None) for stage in REGISTERED}
+SPEECH_STAGES = {stage.name: replace(stage, idle=None) for stage in SPEECH.stages}
 """Without ticks, so that what an open session gives does not depend on the clock."""
 
 
@@ -123,8 +125,15 @@ def model() -> Reciter:
 
 
 def objects() -> MemorySource:
-    """Return the songs of all runs: 1.7 s, which is four pieces."""
-    return MemorySource({SONG: encoded_as("wav", "pcm_s16le", 22_050, sweep(22_050, 1.7))})
+    """Return the songs of all runs: one of 1.7 s, which is four pieces, and a catalogue."""
+    listed = {title: {"filename": name} for title, name in TITLES.items()}
+    return MemorySource(
+        {
+            SONG: encoded_as("wav", "pcm_s16le", 22_050, sweep(22_050, 1.7)),
+            "music/English/metadata.json": json.dumps(listed).encode(),
+            **{f"music/English/{name}": name.encode() for name in TITLES.values()},
+        }
+    )
 
 
 def open_items(session: str) -> tuple[Item, ...]:
@@ -201,11 +210,11 @@ def run_undisturbed() -> Undisturbed:
     async def run() -> Undisturbed:
         system = new_system(log=MemoryLog(fixed_clock_ms))
         await begin(system)
-        async with system.running(tuple(STAGES.values())):
+        async with system.running(tuple(SPEECH_STAGES.values())):
             await system.finished(*FINISHED)
         assert system.counts.troubles == []
         await _with_idle_cuts(system)
-        topics = sorted({topic for stage in STAGES.values() for topic in stage.topics})
+        topics = sorted({topic for stage in SPEECH_STAGES.values() for topic in stage.topics})
         return Undisturbed(
             sessions=tuple(await stored_batches(system.log, Session.TOPIC)),
             sources={topic: tuple(await stored_batches(system.log, topic)) for topic in topics},
@@ -243,7 +252,7 @@ async def _with_idle_cuts(system: System) -> None:
     assert any(frame.chunk < 0 and frame.samples > 1024 for frame in frames)
     assert frames[-1].last
     await system.append([DeviceRequest(session=IDLE_CUTS, last=True)])
-    rest = tuple(STAGES[name] for name in ("pack", "publish", "frame"))
+    rest = tuple(SPEECH_STAGES[name] for name in ("pack", "publish", "frame"))
     async with system.running(rest):
         await system.finished(IDLE_CUTS)
 
@@ -251,7 +260,7 @@ async def _with_idle_cuts(system: System) -> None:
 async def _handed(
     system: System, name: str, records: Sequence[object]
 ) -> list[Chunk | Speech | ObjectAudio]:
-    outputs = await system.hand(STAGES[name].agent(system), IDLE_CUTS, records)
+    outputs = await system.hand(SPEECH_STAGES[name].agent(system), IDLE_CUTS, records)
     return [
         record
         for output in outputs
