@@ -8,6 +8,10 @@ ASLEEP_S = 10.0
 """An open session that gets nothing and makes nothing for so long needs no place."""
 LOST_S = 900.0
 """A session that makes nothing for so long, and does not end, is not counted any more."""
+HEAD_START_S = 3.0
+"""Audio ahead of who listens since the session was admitted; what is less may run dry."""
+GIVEN_UP_S = 3.0
+"""A session so far behind real time waits for something else than its turn, such as a model."""
 
 
 @dataclass(slots=True)
@@ -30,3 +34,8 @@ class Admitted:
     def works(self, now_s: float) -> bool:
         """Tell whether it needs a place: a session that sleeps needs none."""
         return now_s - self.moved_at_s < (LOST_S if self.steady else ASLEEP_S)
+
+    def needs_more(self, now_s: float) -> bool:
+        """Tell whether somebody who listens from its admission on could soon run dry."""
+        ahead_s = self.samples / self.rate_hz - (now_s - self.since_s)
+        return self.steady and -GIVEN_UP_S < ahead_s < HEAD_START_S

@@ -25,14 +25,10 @@ TICK_S = 0.25
 BUSY_TICK_S = 0.1
 """While sessions wait."""
 STARTING_SHARE = 1 / 16
-"""Of the sessions in production, those that have no head start yet, but one at least: more would
-only wait for each other, and who is in line can be told so."""
-HEAD_START_S = 3.0
-"""Of audio."""
+"""Of the sessions in production, those that are not well ahead of their listeners, but one at
+least: more would only wait for each other, and who is in line can be told so."""
 AT_ONCE_IDLE = 4
 """Sessions that may start at once where nothing is in production and nobody waits."""
-STARTS_S = 3.0
-"""A session that has not got it for so long waits for something else, such as a model."""
 IDLE_TICK_S = 1.0
 COMMIT_S = 5.0
 TRY_AGAIN_S = 1.0
@@ -168,12 +164,9 @@ class Admitter:
         """Return how many more sessions may begin to be made."""
         if not at_work and not waiting:
             return AT_ONCE_IDLE
-        since_s = monotonic() - STARTS_S
-        starting = sum(
-            one.steady and one.samples < HEAD_START_S * one.rate_hz and one.since_s > since_s
-            for one in self._admitted.values()
-        )
-        return max(1, int(STARTING_SHARE * self._speed.limit)) - starting
+        now_s = monotonic()
+        not_ahead = sum(one.needs_more(now_s) for one in self._admitted.values())
+        return max(1, int(STARTING_SHARE * self._speed.limit)) - not_ahead
 
     async def _learn(self, timeout_s: float) -> bool:
         """Read who was admitted; wait for that, at most until the next tick."""

@@ -9,7 +9,8 @@ from standins.in_memory import System, open_session
 
 from rhapsode.agents import admitting as admitting_module
 from rhapsode.agents.admission import SAMPLE_S, Speed
-from rhapsode.agents.admitting import AT_ONCE_IDLE, FIRST_LIMIT, HEAD_START_S, Admitter
+from rhapsode.agents.admitted import HEAD_START_S
+from rhapsode.agents.admitting import AT_ONCE_IDLE, FIRST_LIMIT, Admitter
 from rhapsode.agents.models.reciter import Reciter
 from rhapsode.codecs.records import (
     Admission,
