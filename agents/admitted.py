@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
+from ..codecs.hls.grid import AAC_FRAME_SAMPLES, Grid
 from .pace import Pacer
 
 ASLEEP_S = 10.0
 """An open session that gets nothing and makes nothing for so long needs no place."""
 LOST_S = 900.0
 """A session that makes nothing for so long, and does not end, is not counted any more."""
-HEAD_START_S = 3.0
+HEAD_START_S = 5.0
 """Audio ahead of who listens since the session was admitted; what is less may run dry."""
 GIVEN_UP_S = 3.0
 """A session so far behind real time waits for something else than its turn, such as a model."""
@@ -23,19 +24,28 @@ class Admitted:
     """Partition and offset of its admission."""
     steady: bool
     """True where it has work until it ends; others may sleep."""
-    rate_hz: int
+    grid: Grid
     since_s: float
     moved_at_s: float
     pacer: Pacer | None
     """Of a session with a pace."""
     samples: int = 0
+    """That are mastered."""
+    packed_s: float = 0.0
+    """Of audio in segments: what can be heard."""
     inputs: int = 0
 
     def works(self, now_s: float) -> bool:
         """Tell whether it needs a place: a session that sleeps needs none."""
         return now_s - self.moved_at_s < (LOST_S if self.steady else ASLEEP_S)
 
+    def seconds(self, samples: int, segments: int | None) -> float:
+        """Return how much of so many samples is in so many segments, in seconds; None: all."""
+        if segments is not None:
+            samples = min(samples, self.grid.start(segments) * AAC_FRAME_SAMPLES)
+        return samples / self.grid.sample_rate_hz
+
     def needs_more(self, now_s: float) -> bool:
         """Tell whether somebody who listens from its admission on could soon run dry."""
-        ahead_s = self.samples / self.rate_hz - (now_s - self.since_s)
+        ahead_s = self.packed_s - (now_s - self.since_s)
         return self.steady and -GIVEN_UP_S < ahead_s < HEAD_START_S

@@ -17,6 +17,7 @@ from .admission import Speed
 from .admitted import Admitted
 from .journal import STEP_ENTRIES, Description, Journal, UnknownSessionError
 from .pace import Pacer
+from .turns import grid_of
 
 GROUP = "admission"
 """Offsets are committed under this name, so that the next leader need not begin at the first."""
@@ -194,7 +195,7 @@ class Admitter:
             description.session,
             place,
             not description.record.open and not paced,
-            description.form.sample_rate_hz,
+            grid_of(description.form),
             now_s,
             now_s,
             Pacer(description, control, frames) if paced else None,
@@ -219,10 +220,10 @@ class Admitter:
     async def _look(self) -> int:
         """See how far the admitted sessions are; return how many of them need a place."""
         every = self._looked_at(monotonic())
-        before = sum(one.samples / one.rate_hz for one in every)
+        before = sum(one.packed_s for one in every)
         ended = await asyncio.gather(*(self._see(one) for one in every))
         now_s = monotonic()
-        made_s = sum(one.samples / one.rate_hz for one in every) - before
+        made_s = sum(one.packed_s for one in every) - before
         for one, has_ended in zip(every, ended, strict=True):
             if has_ended:
                 self._forget(one, now_s)
@@ -251,9 +252,11 @@ class Admitter:
 
     async def _see(self, one: Admitted) -> bool:
         """Note how far a session is; return whether it has ended."""
-        if (await self.journal.of(Segment).state(one.session)).closed:
-            return True
+        segments = await self.journal.of(Segment).state(one.session)
         samples = (await self.journal.of(AudioFrame).state(one.session)).next
+        one.packed_s = one.seconds(samples, None if segments.closed else segments.next)
+        if segments.closed:
+            return True
         moved = one.steady and samples > one.samples
         if not one.steady:  # silence that is put in for who listens is no work
             inputs = (await self.journal.of(Item).state(one.session)).next

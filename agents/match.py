@@ -18,6 +18,7 @@ from .catalogue import CatalogueReader
 from .journal import Description, Sequences
 
 NO_CATALOGUE = "there is no catalogue: the words themselves are said"
+NOTHING_ASKED = "nothing was asked"
 HISTORY = 50
 """Answers that a choice without a title looks back on."""
 
@@ -77,6 +78,9 @@ class Match:
         return (Answered(session=listener.session, seq=record.seq, answer=answer),)
 
     async def _answer(self, listener: Description, request: Request) -> Answer:
+        if not request.text.strip():
+            slots = Catalogue(()).answer("").slots
+            return NotFound(slots=slots, reason=request.trouble or NOTHING_ASKED)
         first = max(0, request.seq - HISTORY)
         before = await self.answers.records(listener.session, first, request.seq)
         language = request.language or listener.record.voice.language

@@ -201,6 +201,11 @@ class _Place:
     since_s: float = field(compare=False, default_factory=monotonic)
 
 
+def grid_of(form: Form) -> Grid:
+    """Return the segments of a form; the same one for the same form."""
+    return _grid(form.segment_s, form.ramp, form.sample_rate_hz)
+
+
 @lru_cache(maxsize=64)
 def _grid(segment_s: float, ramp: bool, sample_rate_hz: int) -> Grid:
     return Grid(segment_s=segment_s, ramp=ramp, sample_rate_hz=sample_rate_hz)
@@ -211,7 +216,7 @@ def needed_from(form: Form, sample: int) -> int:
 
     A segment is heard from its first sample on, and made once its last one is there.
     """
-    return _grid(form.segment_s, form.ramp, form.sample_rate_hz).sample_of_segment(sample)
+    return grid_of(form).sample_of_segment(sample)
 
 
 def due(session: Description, position_s: float, heard_from_s: float | None) -> Due:

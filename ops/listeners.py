@@ -79,10 +79,9 @@ class Listeners:
             )
         asked = checked_text(text)
         voice = _voice(language)
-        listener = await self.listener(name, owner)
         if self.sessions.quotas is not None:
             await self.sessions.quotas.spend(owner, len(text))
-        await self._known(listener, voice, owner)
+        listener = await self.known(name, owner, voice)
         requests = self.sessions.journal.of(Request)
         for lost in range(APPEND_TRIES):
             # who loses waits a little, and not as long as another: else one could lose every time
@@ -98,13 +97,21 @@ class Listeners:
                 continue
         raise ConflictError("too many ask for this listener at once: try again")
 
-    async def _known(self, listener: str, voice: VoiceSettings, owner: str) -> None:
-        """Accept the listener where it is a new one."""
+    async def known(self, name: str, owner: str, voice: VoiceSettings | None = None) -> str:
+        """Return the session of a listener, which is accepted where it is a new one.
+
+        Raises:
+            MalformedError: it is no name.
+            UnreachableError: the log does not answer.
+        """
+        listener = await self.listener(name, owner)
         journal = self.sessions.journal
-        if (await journal.of(Session).state(listener)).closed:
-            return
-        described = self.sessions.described(session=listener, voice=voice, open_=True, owner=owner)
-        await journal.append(msgspec.structs.replace(described, kind="listener"))
+        if not (await journal.of(Session).state(listener)).closed:
+            described = self.sessions.described(
+                session=listener, voice=voice or VoiceSettings(), open_=True, owner=owner
+            )
+            await journal.append(msgspec.structs.replace(described, kind="listener"))
+        return listener
 
     async def answer(
         self, listener: str, seq: int, follow: Follow[Answered], wait_s: float

@@ -12,6 +12,8 @@ from ..agents.models.model import Model
 from ..agents.models.openai import OpenAIModel
 from ..agents.models.smollm2 import SmolLM2Model
 from ..agents.piece_encoder import PieceEncoder
+from ..agents.recognisers.ears import Ears
+from ..agents.recognisers.recogniser import Recogniser
 from ..agents.retaining import Retainer
 from ..agents.retention import Retention
 from ..agents.turns import Turns
@@ -37,6 +39,7 @@ from ..topologies.registry import STAGES
 from ..topologies.stage import group_id
 from .listeners import Listeners
 from .quotas import Quotas
+from .recognisers import recogniser_from
 from .sessions import Sessions
 from .settings import Settings
 from .stores import open_archive_store, open_objects, open_store
@@ -46,6 +49,8 @@ T = TypeVar("T")
 
 CLOSED = (
     "catalogue",
+    "recogniser",
+    "ears",
     "voice",
     "decoders",
     "model",
@@ -200,6 +205,16 @@ class Services:
         return self._once("catalogue", lambda: CatalogueReader(self.objects, refresh_s))
 
     @property
+    def recogniser(self) -> Recogniser | None:
+        """What makes words of what listeners say; None where nothing does."""
+        return self._once("recogniser", lambda: recogniser_from(self.settings))
+
+    @property
+    def ears(self) -> Ears:
+        """The process that decodes what they say."""
+        return self._once("ears", Ears)
+
+    @property
     def decoders(self) -> Decoders:
         """The processes that decode foreign audio files."""
         return self._once("decoders", Decoders)
@@ -278,7 +293,8 @@ class Services:
 
     async def close(self) -> None:
         """Close what was built."""
-        closing = [self._built[name].close() for name in CLOSED if name in self._built]
+        built = (self._built.get(name) for name in CLOSED)
+        closing = [one.close() for one in built if one is not None]
         if "log" in self._built:
             closing.append(self.log.close())
         await asyncio.gather(*closing)

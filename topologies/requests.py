@@ -1,9 +1,20 @@
-"""From what listeners ask in words to what they hear."""
+"""From what listeners say, or ask in words, to what they hear."""
 
 from ..agents.journal import Journal
 from ..agents.match import Match
-from ..codecs.records import Answered, Item
+from ..agents.recognise import Recognise
+from ..codecs.records import Answered, Heard, Item, Request
 from .stage import Resources, Stage, Topology
+
+
+def _recognise(resources: Resources, journal: Journal) -> Recognise:
+    heard, requests = journal.of(Heard), journal.of(Request)
+    return Recognise(resources.recogniser, resources.ears, heard, requests)
+
+
+async def _prepare_recogniser(resources: Resources) -> None:
+    if resources.recogniser is not None:
+        await resources.recogniser.prepare()
 
 
 def _match(resources: Resources, journal: Journal) -> Match:
@@ -18,6 +29,13 @@ REQUESTS = Topology(
     "requests",
     (
         Stage(
+            "recognise",
+            sources=("heard",),
+            sinks=("request",),
+            build=_recognise,
+            prepare=_prepare_recogniser,
+        ),
+        Stage(
             "match",
             sources=("request",),
             sinks=("session", "text", "answer"),
@@ -26,4 +44,4 @@ REQUESTS = Topology(
         ),
     ),
 )
-"""What is asked, how it was understood and why something is played are in the log."""
+"""What is heard and asked, how it was understood and why something is played are in the log."""

@@ -176,7 +176,7 @@ SPEECH = Topology(
             build=_master,
             idle=IdleTicks(every_s=RUN_OUT_S, settled_s=ANYWAY_S + 2 * RUN_OUT_S),
         ),
-        Stage("pack", sources=("audio-frame",), sinks=("segment",), build=_pack),
+        Stage("pack", sources=("audio-frame",), sinks=("segment",), build=_pack, dedicated=True),
         Stage("publish", sources=("segment",), sinks=("event",), build=_publish, beside=_RETAIN),
         Stage(
             "frame",

@@ -18,6 +18,8 @@ from ..agents.catalogue import CatalogueReader
 from ..agents.decoders.isolated import Decoders
 from ..agents.journal import Description, Journal
 from ..agents.models.model import Model
+from ..agents.recognisers.ears import Ears
+from ..agents.recognisers.recogniser import Recogniser
 from ..agents.retention import Retention
 from ..agents.turns import Turns
 from ..agents.voices.voice import Voice
@@ -82,6 +84,16 @@ class Resources(Protocol):
     @property
     def catalogue(self) -> CatalogueReader:
         """The titles that listeners may ask for."""
+        ...
+
+    @property
+    def recogniser(self) -> Recogniser | None:
+        """What makes words of what listeners say; None where nothing does."""
+        ...
+
+    @property
+    def ears(self) -> Ears:
+        """The process that decodes what they say."""
         ...
 
     @property

@@ -21,6 +21,8 @@ from ..agents.decoders.isolated import Decoders
 from ..agents.journal import Journal, R
 from ..agents.models.model import Model
 from ..agents.models.reciter import Reciter
+from ..agents.recognisers.ears import Ears
+from ..agents.recognisers.recogniser import Recogniser
 from ..agents.retention import Retention
 from ..agents.turns import Turns
 from ..agents.voices.tone import ToneVoice
@@ -79,6 +81,8 @@ class InMemorySystem:
     store: MemoryObjects = field(default_factory=MemoryObjects)
     objects: ObjectSource = field(default_factory=MemorySource)
     catalogue: CatalogueReader = field(init=False)
+    recogniser: Recogniser | None = None
+    ears: Ears = field(default_factory=Ears)
     decoders: Decoders = field(default_factory=in_process_decoders)
     form: Form = field(default_factory=lambda: Form(segment_s=1.0))
     """Of the sessions that `narrate` begins."""
@@ -112,6 +116,7 @@ class InMemorySystem:
                     failed.result()
         finally:
             await self.decoders.close()
+            await self.ears.close()
 
     async def describe(self, session: str = "s", **fields: Any) -> Session:
         """Accept a session without items."""

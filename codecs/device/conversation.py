@@ -34,6 +34,7 @@ from .xiaozhi import (
     Goodbye,
     Hello,
     ListenDetect,
+    ListenMode,
     ListenStart,
     ListenStop,
     Mcp,
@@ -144,6 +145,11 @@ class Conversation:
         """
         return [Say(self.messages.mcp(self.mcp.set_volume(percent)))]
 
+    def recognised(self, text: str) -> list[Effect]:
+        """Return what tells the device which words were heard; what it says next is another one."""
+        self._listening = False
+        return [Say(self.messages.stt(text))] if text and self._greeted else []
+
     def lost(self) -> list[Effect]:
         """Return what there is to do once the connection has gone."""
         self._closed = True
@@ -200,8 +206,8 @@ class Conversation:
                 effects = [Cut(), *self.fall_silent()]
             case ListenDetect(text):
                 effects = self._request(text, now_s)
-            case ListenStart():
-                effects = self._begin_uplink(now_s)
+            case ListenStart(mode):
+                effects = self._begin_uplink(mode, now_s)
             case ListenStop():
                 effects = self._end_uplink()
             case Mcp(payload):
@@ -227,18 +233,16 @@ class Conversation:
             return self.alert("too many requests: wait a few seconds", now_s)
         return [Say(self.messages.stt(text)), Request(text)]
 
-    def _begin_uplink(self, now_s: float) -> list[Effect]:
+    def _begin_uplink(self, mode: ListenMode, now_s: float) -> list[Effect]:
         ended = self._end_uplink()
         self._listening = True
         self._uplink_left = MOST_UPLINK_S * 1000 // self._audio.frame_ms
         if self._hears:
-            return [*ended, UplinkBegins(self._audio)]
+            return [*ended, UplinkBegins(self._audio, mode)]
         if self._told_deaf:
             return ended  # each answer is followed by a `listen start`: once is enough
         self._told_deaf = True
-        return self.alert(
-            "this server does not understand speech yet: send the request as text", now_s
-        )
+        return self.alert("this server does not understand speech: send the request as text", now_s)
 
     def _end_uplink(self) -> list[Effect]:
         was, self._listening = self._listening, False

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from .mcp import ToolAnswer
-from .xiaozhi import AudioParams
+from .xiaozhi import AudioParams, ListenMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class UplinkBegins:
     """The device will send what it hears, in this form."""
 
     audio: AudioParams
+    mode: ListenMode = "auto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 from .audio import AudioFrame as AudioFrame
 from .audio import DeviceFrames as DeviceFrames
 from .audio import Segment as Segment
+from .heard import Heard as Heard
+from .heard import Microphone as Microphone
 from .inputs import Admission as Admission
 from .inputs import Control as Control
 from .inputs import DeviceRequest as DeviceRequest

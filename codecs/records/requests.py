@@ -31,6 +31,10 @@ class Request(SequenceRecord, tag="request/1", frozen=True, kw_only=True, omit_d
     language: str = ""
     """BCP 47, as a recogniser heard it; empty for the listener's own."""
     source: Source = "http"
+    utterance: int = -1
+    """Of what a recogniser heard: position of its first piece in topic ``heard``."""
+    trouble: str = ""
+    """Why there are no words of that, such as that nobody spoke."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

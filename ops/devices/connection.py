@@ -25,13 +25,15 @@ from ...codecs.device.effects import (
 from ...codecs.device.mcp import ToolAnswer
 from ...codecs.device.websocket_frames import text_message
 from ...codecs.encoding import MalformedError
+from ...codecs.records import Answered
+from ...codecs.records import Request as Asked
 from ...storage.log import UnreachableError
 from ..callers import Caller
-from ..refusals import QuotaError
+from ..refusals import ConflictError, QuotaError
+from .hearing import Hearing
 from .playback import Floor, Playback
 from .player import Wire
 from .requests import Requests
-from .uplink import Uplink
 
 HELLO_TIMEOUT_S = 10.0
 MOST_UNSENT_BYTES = 256_000
@@ -50,7 +52,7 @@ class Device:
         close: Ends the connection, with a code and a reason.
         floor: What all devices share.
         lead: Frames that it is sent ahead.
-        uplink: Takes what it hears; None where nobody does.
+        hears: Whether somebody makes words of what it hears.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class Device:
         *,
         floor: Floor,
         lead: int,
-        uplink: Uplink | None,
+        hears: bool,
     ) -> None:
         self.name = name
         self.caller = caller
@@ -71,8 +73,9 @@ class Device:
         self.playback: Playback | None = None
         """What it plays; None until it has said hello."""
         self._wire, self._close = wire, close
-        self._floor, self._lead, self._uplink = floor, lead, uplink
+        self._floor, self._lead = floor, lead
         self._requests = None if floor.answers is None else Requests(self, floor.answers)
+        self._hearing = self._new_hearing() if hears else None
         self._gone = False
         self._closing: asyncio.Task[None] | None = None
 
@@ -140,13 +143,15 @@ class Device:
             self.playback.leave()
         if self._requests is not None:
             self._requests.end()
+        if self._hearing is not None:
+            self._hearing.stop_waiting()
         self._gone = True
         if self.conversation.refused:
             log.info("messages refused", device=self.name, messages=self.conversation.refused)
-        if self._uplink is not None and UplinkEnds() in self.conversation.lost():
+        if self._hearing is not None and UplinkEnds() in self.conversation.lost():
             try:
-                await self._uplink.end()
-            except UnreachableError as error:
+                await self._hearing.end()
+            except (ConflictError, UnreachableError) as error:
                 log.warning("what a device heard is cut off", device=self.name, error=str(error))
 
     async def _do(self, effects: list[Effect], greeted: Callable[[], Awaitable[None]]) -> None:
@@ -157,7 +162,7 @@ class Device:
                     await greeted()
                 else:
                     await self._do_one(effect)
-        except (MalformedError, QuotaError, UnreachableError) as error:
+        except (MalformedError, QuotaError, ConflictError, UnreachableError) as error:
             self.show(str(error))
         if self._wire.buffered_bytes > MOST_UNSENT_BYTES:
             await self.hang_up(POLICY_VIOLATION, "it takes nothing of what it asks for")
@@ -168,12 +173,12 @@ class Device:
                 self._request(text)
             case Close(code, reason):
                 await self.hang_up(code, reason)
-            case UplinkBegins(audio) if self._uplink is not None:
-                await self._uplink.begin(self.name, audio)
-            case UplinkPacket(packet) if self._uplink is not None:
-                await self._uplink.frame(packet)
-            case UplinkEnds() if self._uplink is not None:
-                await self._uplink.end()
+            case UplinkBegins(audio, mode) if self._hearing is not None:
+                await self._hearing.begin(audio, mode)
+            case UplinkPacket(packet) if self._hearing is not None:
+                await self._hearing.take(packet)
+            case UplinkEnds() if self._hearing is not None:
+                await self._hearing.end()
             case _:
                 self.tell([effect])
 
@@ -185,6 +190,25 @@ class Device:
             self.show("nobody answers requests here")
             return
         self._requests.ask(text)
+
+    def _new_hearing(self) -> Hearing | None:
+        if self._requests is None or self._floor.answers is None:
+            return None
+        return Hearing(
+            self._requests.listener,
+            self.caller.owner,
+            self._floor.answers.listeners,
+            self._floor.answers.follow,
+            self._recognised,
+        )
+
+    async def _recognised(self, asked: Asked, answered: Answered) -> None:
+        """Show what was heard, and do what it was answered with."""
+        self.tell(self.conversation.recognised(asked.text))
+        if asked.trouble:
+            self.show(asked.trouble)
+        assert self._requests is not None
+        await self._requests.answered(answered)
 
     def _new_playback(self) -> Playback:
         return Playback(

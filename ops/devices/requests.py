@@ -47,7 +47,8 @@ class Requests:
     def __init__(self, device: "Device", answers: Answers) -> None:
         self._device = device
         self._answers = answers
-        self._listener = device.name or f"nameless-{secrets.token_hex(8)}"
+        self.listener = device.name or f"nameless-{secrets.token_hex(8)}"
+        """Its name: the device's, or one that nobody else has."""
         self._answering: asyncio.Task[None] | None = None
         self._sleeping: asyncio.TimerHandle | None = None
         self._played: deque[str] = deque(maxlen=HISTORY)
@@ -67,17 +68,25 @@ class Requests:
         if self._sleeping is not None:
             self._sleeping.cancel()
 
+    async def answered(self, answered: Answered) -> None:
+        """Do what an answer says; what goes wrong is shown on the device."""
+        await self._guarded(self._do(answered))
+
     async def _ask(self, text: str) -> None:
+        await self._guarded(self._asked(text))
+
+    async def _asked(self, text: str) -> None:
+        listeners, owner = self._answers.listeners, self._device.caller.owner
+        asked = await listeners.ask(self.listener, text, source="device", owner=owner)
+        answered = await listeners.answer(asked.session, asked.seq, self._answers.follow, ANSWER_S)
+        if answered is None:
+            self._device.show("there is no answer yet: is a worker for 'match' running?")
+            return
+        await self._do(answered)
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
         try:
-            listeners, owner = self._answers.listeners, self._device.caller.owner
-            asked = await listeners.ask(self._listener, text, source="device", owner=owner)
-            answered = await listeners.answer(
-                asked.session, asked.seq, self._answers.follow, ANSWER_S
-            )
-            if answered is None:
-                self._device.show("there is no answer yet: is a worker for 'match' running?")
-                return
-            await self._do(answered)
+            await work
         except (MalformedError, QuotaError, ConflictError, UnreachableError, McpError) as error:
             self._device.show(str(error))
         except Exception:  # a bug must not end the conversation

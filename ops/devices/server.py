@@ -35,7 +35,6 @@ from .positions import MOST_KEPT, Position, Positions, StoredPositions
 from .raw_socket import WIRE
 from .requests import Answers
 from .sources import Sources
-from .uplink import Uplinks
 from .wheel import Wheel
 
 SAVE_S = 1.0
@@ -66,7 +65,7 @@ class DeviceServer:
         heard: Called with a session that waits for its listeners and the second they are at.
         settings: What an operator chooses.
         positions: Where each device was.
-        uplinks: What takes the sound that devices send; None where nobody does.
+        hears: Whether somebody makes words of the sound that devices send.
         answers: Where what they ask is answered; None where it is not.
     """
 
@@ -78,7 +77,7 @@ class DeviceServer:
         settings: DeviceSettings | None = None,
         *,
         positions: Positions | None = None,
-        uplinks: Uplinks | None = None,
+        hears: bool = False,
         answers: Answers | None = None,
     ) -> None:
         self.background = Background("saving where devices are")
@@ -86,7 +85,7 @@ class DeviceServer:
         self._sources = Sources(follower, heard)
         self._settings = settings or DeviceSettings()
         self._positions = positions or StoredPositions(MemoryCursors())
-        self._uplinks = uplinks
+        self._hears = hears and answers is not None
         self._answers = answers
         self._floor: Floor | None = None
         self._connected: dict[str, Device] = {}
@@ -157,17 +156,16 @@ class DeviceServer:
         if self._floor is None:
             wheel = Wheel(asyncio.get_running_loop())
             self._floor = Floor(self._sessions, self._sources, wheel, self._answers)
-        uplink = self._uplinks() if self._uplinks is not None else None
         name = socket.headers.get("device-id") or socket.query_params.get("device-id") or ""
         return Device(
             name[:MAX_ID_CHARS],
             caller_of(socket),
-            Conversation(secrets.token_hex(8), version, hears=uplink is not None),
+            Conversation(secrets.token_hex(8), version, hears=self._hears),
             wire,
             partial(_close, socket, wire),
             floor=self._floor,
             lead=_lead_of(socket, self._settings.lead),
-            uplink=uplink,
+            hears=self._hears,
         )
 
     async def _greeted(self, device: Device, wanted: str | None) -> None:

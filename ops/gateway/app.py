@@ -78,6 +78,7 @@ def gateway(services: Services) -> FastAPI:
         DeviceSettings(settings.device_lead, settings.most_devices),
         positions=StoredPositions(services.cursors),
         answers=Answers(services.listeners, follower.follow),
+        hears=services.recogniser is not None,
     )
     bootstrap = Bootstrap(
         services.access_keys, settings.device_url, settings.device_protocol, settings.device_lead

@@ -12,6 +12,8 @@ from rhapsode.agents.admission import SAMPLE_S, Speed
 from rhapsode.agents.admitted import HEAD_START_S
 from rhapsode.agents.admitting import AT_ONCE_IDLE, FIRST_LIMIT, Admitter
 from rhapsode.agents.models.reciter import Reciter
+from rhapsode.agents.turns import grid_of
+from rhapsode.codecs.hls.grid import AAC_FRAME_SAMPLES, Grid
 from rhapsode.codecs.records import (
     Admission,
     AudioFrame,
@@ -187,14 +189,28 @@ async def test_who_is_in_line_begins_once_those_before_have_a_head_start(
     for _ in range(2):
         await admitter._tick()
     assert await admitted(system) == ["s00"]
-    await sound(system, "s00", 0.0, HEAD_START_S - 0.1)
-    for _ in range(2):
-        await admitter._tick()
-    assert await admitted(system) == ["s00"]
-    await sound(system, "s00", HEAD_START_S - 0.1, 0.1)
+    await sound(system, "s00", 0.0, HEAD_START_S + 1.0)
+    grid = grid_of(system.form)
+    enough = grid.segment_of(round(HEAD_START_S * RATE_HZ) // AAC_FRAME_SAMPLES) + 1
+    for packed in range(enough):
+        for _ in range(2):
+            await admitter._tick()
+        assert await admitted(system) == ["s00"], "what is not in segments cannot be heard"
+        await system.append([segment(grid, "s00", packed)])
     for _ in range(2):
         await admitter._tick()
     assert await admitted(system) == ["s00", "s01"]
+
+
+def segment(grid: Grid, session: str, number: int) -> Segment:
+    return Segment(
+        session=session,
+        number=number,
+        name=f"audio_{number:03}.m4s",
+        first_frame=grid.start(number),
+        frames=grid.frames(number),
+        size_bytes=1,
+    )
 
 
 async def test_who_comes_to_an_idle_machine_begins_at_once() -> None:

@@ -5,6 +5,7 @@ import pytest
 from rhapsode.agents.admitted import ASLEEP_S, Admitted
 from rhapsode.agents.admitting import ASLEEP_A_TICK, Admitter
 from rhapsode.agents.journal import Journal
+from rhapsode.codecs.hls.grid import Grid
 from rhapsode.storage.memory.admissions import MemoryAdmissions
 from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.storage.memory.session_index import MemorySessionIndex
@@ -14,7 +15,7 @@ NOW_S = 1_000.0
 
 def asleep(session: str) -> Admitted:
     long_ago_s = NOW_S - 2 * ASLEEP_S
-    return Admitted(session, (0, 0), False, 48_000, long_ago_s, long_ago_s, None)
+    return Admitted(session, (0, 0), False, Grid(), long_ago_s, long_ago_s, None)
 
 
 @pytest.mark.parametrize("before", [0, 1, 10, 31, 32, 33])

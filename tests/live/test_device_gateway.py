@@ -290,7 +290,8 @@ async def test_a_token_is_good_for_its_device_alone(live: Running) -> None:
     async with device(live, query):
         pass
     others = mine | {"Device-Id": "02:00:00:00:00:11"}
-    for wrong, ids in ((token, others), (("B" if token[0] == "A" else "A") + token[1:], mine), ("nonsense", mine)):
+    changed = ("B" if token[0] == "A" else "A") + token[1:]
+    for wrong, ids in ((token, others), (changed, mine), ("nonsense", mine)):
         with pytest.raises(websockets.InvalidStatus) as refused:
             async with device(live, headers={"Authorization": f"Bearer {wrong}"} | ids):
                 pass

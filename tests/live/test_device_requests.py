@@ -6,12 +6,19 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 from sample_audio import sample_file
 from system import Running, running
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError
+
+from rhapsode.agents.voices.piper import PiperVoice
+from rhapsode.agents.voices.voice import Utterance
+from rhapsode.codecs.audio.pcm import Samples, resample, to_bytes
+from rhapsode.codecs.libraries import opuslib
+from rhapsode.codecs.session import VoiceSettings
 
 SONGS = {"Baa Baa Black Sheep": "sheep.mp3", "Twinkle Twinkle Little Star": "star.mp3"}
 SONG_S = 8.0
@@ -21,6 +28,7 @@ HELLO = {
     "transport": "websocket",
     "audio_params": {"format": "opus", "sample_rate": 16000, "channels": 1, "frame_duration": 60},
 }
+DEVICE_HZ, PACKET = 16_000, 960
 DEADLINE_S = 30.0
 pytestmark = pytest.mark.timeout(120)
 
@@ -60,6 +68,20 @@ class Child:
     async def say(self, text: str) -> None:
         said = {"type": "listen", "state": "detect", "text": text}
         await self._connection.send(json.dumps(said))
+
+    async def speak(self, sound: Samples, mode: str) -> None:
+        """Speak as a device does: 60 ms packets of Opus, in time."""
+        await self._connection.send(json.dumps({"type": "listen", "state": "start", "mode": mode}))
+        encoder = opuslib().Encoder(DEVICE_HZ, 1, "voip")
+        begun_s = asyncio.get_running_loop().time()
+        for number, start in enumerate(range(0, len(sound) - PACKET + 1, PACKET)):
+            await asyncio.sleep(begun_s + 0.06 * number - asyncio.get_running_loop().time())
+            if mode == "auto" and self.states()[-1:] == ["start"]:
+                return  # it has been understood, and plays
+            packet = encoder.encode(to_bytes(sound[start : start + PACKET]), PACKET)
+            await self._connection.send(packet)
+        if mode == "manual":
+            await self._connection.send('{"type":"listen","state":"stop"}')
 
     def states(self) -> list[str]:
         return [one["state"] for one in self.told if one["type"] == "tts" and "text" not in one]
@@ -114,6 +136,22 @@ async def test_another_song_takes_the_place_of_the_one_that_plays(singing: Runni
         await one.until(lambda: one.packets > heard + 20)
         await one.say("stop")
         await one.until(lambda: one.states()[-1] == "stop")
+
+
+@pytest.mark.parametrize("mode", ["manual", "auto"])
+async def test_what_is_said_aloud_plays(singing: Running, mode: str) -> None:
+    voice = PiperVoice(deterministic=True)
+    spoken = await voice.speak(Utterance("Play twinkle twinkle little star.", VoiceSettings()))
+    await voice.close()
+    said = resample(spoken.samples, spoken.rate_hz, DEVICE_HZ)
+    room = np.random.default_rng(1).normal(0, 20, 4 * DEVICE_HZ).astype(np.int16)
+    async with child(singing, f"02:00:00:00:02:0{len(mode)}") as one:
+        await one.speak(np.concatenate((room[:DEVICE_HZ], said, room)), mode)
+        await one.until(lambda: one.packets > 20)
+        (words,) = [message["text"] for message in one.told if message["type"] == "stt"]
+        assert "twinkle" in words.lower()
+        await one.say("stop")
+        await one.until(lambda: one.states() == ["start", "stop"])
 
 
 async def test_where_a_gateway_is_killed_the_device_goes_on_at_the_next_one(

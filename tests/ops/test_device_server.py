@@ -11,14 +11,16 @@ from standins.device_emulator import Emulator, messages_of
 from standins.in_memory import System
 from standins.waiting import until
 
-from rhapsode.codecs.device.xiaozhi import AudioParams
-from rhapsode.codecs.records import DeviceFrames, DeviceRequest, Session
+from rhapsode.codecs.records import DeviceFrames, DeviceRequest, Heard, Session
 from rhapsode.ops.devices.connection import Device
 from rhapsode.ops.devices.positions import Positions, StoredPositions
 from rhapsode.ops.devices.raw_socket import WIRE
+from rhapsode.ops.devices.requests import Answers
 from rhapsode.ops.devices.server import DeviceServer
 from rhapsode.ops.gateway.follower import Follower
+from rhapsode.ops.listeners import Listeners
 from rhapsode.ops.sessions import Sessions
+from rhapsode.storage.memory.access_keys import MemoryAccessKeys
 from rhapsode.storage.memory.cursors import MemoryCursors
 
 HELLO = '{"type":"hello","version":1}'
@@ -38,22 +40,6 @@ class Wire:
 
     def abort(self) -> None:
         self.is_closing = True
-
-
-class Recogniser:
-    """Notes what it is handed."""
-
-    def __init__(self) -> None:
-        self.calls: list[Any] = []
-
-    async def begin(self, device: str, audio: AudioParams) -> None:
-        self.calls.append((device, audio))
-
-    async def frame(self, packet: bytes) -> None:
-        self.calls.append(packet)
-
-    async def end(self) -> None:
-        self.calls.append("end")
 
 
 class Station:
@@ -101,6 +87,13 @@ class Station:
             await self._events.put({"type": "websocket.disconnect", "code": message["code"]})
 
 
+KEYS = MemoryAccessKeys()
+
+
+def listeners(system: System) -> Listeners:
+    return Listeners(Sessions(system.journal), KEYS)
+
+
 @asynccontextmanager
 async def serving(
     system: System, positions: Positions | None = None, **options: Any
@@ -111,6 +104,8 @@ async def serving(
     async def heard(_: str, __: float) -> None:
         pass
 
+    if options.get("hears"):
+        options["answers"] = Answers(listeners(system), follower.follow)
     server = DeviceServer(Sessions(system.journal), follower, heard, positions=positions, **options)
     async with follower.running(), server.running():
         yield server
@@ -234,23 +229,33 @@ async def test_devices_of_a_session_share_its_packets_and_give_them_back(system:
             await station.leave()
 
 
-async def test_what_a_device_hears_is_handed_to_the_recogniser(system: System) -> None:
-    recogniser = Recogniser()
-    async with serving(system, uplinks=lambda: recogniser) as server:
+async def pieces(system: System, listener: str, count: int) -> bool:
+    return len(await system.records(Heard, listener)) == count
+
+
+async def test_what_a_device_hears_is_in_the_log_utterance_by_utterance(system: System) -> None:
+    await system.declare()
+    async with serving(system, hears=True) as server:
         station = Station(server, "toy")
         for message in (
-            '{"type":"listen","state":"start"}',
-            b"one",
-            b"two",
+            '{"type":"listen","state":"start","mode":"manual"}',
+            *(b"one", b"two", b"three", b"four", b"five", b"six"),
             '{"type":"listen","state":"stop"}',
-            b"three",
-            '{"type":"listen","state":"start"}',
+            b"behind",
+            '{"type":"listen","state":"start","mode":"auto"}',
+            b"seven",
         ):
             station.say(message)
-        await until(lambda: len(recogniser.calls) == 5)
+        listener = await listeners(system).listener("toy")
+        await until(lambda: pieces(system, listener, 2))
         await station.leave()
-    form = ("toy", AudioParams())
-    assert recogniser.calls == [form, b"one", b"two", "end", form, "end"]
+        await until(lambda: pieces(system, listener, 3))
+    found = await system.records(Heard, listener)
+    assert [(one.first, one.until, one.packets, one.ended) for one in found] == [
+        (0, "told", (b"one", b"two", b"three", b"four", b"five"), False),
+        (0, "told", (b"six",), True),
+        (2, "silence", (b"seven",), True),
+    ]
 
 
 async def test_a_peer_that_takes_nothing_of_what_it_asks_for_is_sent_away(system: System) -> None:

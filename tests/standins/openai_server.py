@@ -1,7 +1,7 @@
-"""A stand-in for OpenAI-compatible servers: speech and streamed chat on a loopback socket.
+"""A stand-in for OpenAI-compatible servers: speech, words and streamed chat on a loopback socket.
 
-Speech is real (espeak-ng's); the chat streams the words it was given to stream, in the shapes that
-OpenAI, Ollama, vLLM and llama.cpp send.
+Speech is real (espeak-ng's); the words it hears are always the same; the chat streams the words it
+was given to stream, in the shapes that OpenAI, Ollama, vLLM and llama.cpp send.
 """
 
 import json
@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
 from .faults import Faults, cut_short, serving
 from .speech import encoded, speech
@@ -28,6 +28,10 @@ class OpenAIStandin:
     """Bodies of requests for speech."""
     chats: list[dict[str, Any]] = field(default_factory=list)
     """Bodies of requests for chat."""
+    heard: list[dict[str, Any]] = field(default_factory=list)
+    """Fields of requests for words, the file as bytes."""
+    words: str = "Play a song."
+    """What it always hears."""
     events: list[str] = field(default_factory=list)
     """What the next chats stream, line by line, blank lines added."""
     faults: Faults = field(default_factory=Faults)
@@ -68,6 +72,26 @@ class OpenAIStandin:
             audio, kind = b'{"error":"no voice"}', "application/json"
         return web.Response(body=audio, content_type=kind)
 
+    async def transcription(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Authorization") != f"Bearer {self.key}":
+            message = f"Incorrect API key provided: {request.headers.get('Authorization')}"
+            return web.json_response({"error": {"message": message}}, status=401)
+        fields: dict[str, Any] = {}
+        async for part in await request.multipart():
+            assert isinstance(part, BodyPartReader)
+            body = await part.read(decode=True)
+            fields[part.name or ""] = body if part.filename else body.decode()
+        self.heard.append(fields)
+        fault = self.faults.next()
+        instead = await self.faults.before(fault, request)
+        if instead is not None:
+            return instead
+        answer = json.dumps({"text": self.words}).encode()
+        if fault == "truncated":
+            return await cut_short(request, answer, "application/json")
+        answer = {"empty": b"", "broken": b"[" * 100_000}.get(fault, answer)
+        return web.Response(body=answer, content_type="application/json")
+
     async def chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.chats.append(body)
@@ -100,6 +124,7 @@ async def openai_standin() -> AsyncGenerator[OpenAIStandin, None]:
     standin = OpenAIStandin()
     app = web.Application()
     app.router.add_post("/v1/audio/speech", standin.speech)
+    app.router.add_post("/v1/audio/transcriptions", standin.transcription)
     app.router.add_post("/v1/chat/completions", standin.chat)
     async with serving(app) as url:
         standin.url = f"{url}/v1"

@@ -111,7 +111,7 @@ def test_what_a_device_hears_between_start_and_stop_is_handed_on(version: int):
     conversation = greeted(hears=True, version=version)
     message = encode_frame(version, Frame(b"opus"))
     assert conversation.received(message, 0.0) == []
-    assert conversation.received(START, 0.0) == [UplinkBegins(AudioParams())]
+    assert conversation.received(START, 0.0) == [UplinkBegins(AudioParams(), "manual")]
     assert conversation.state is State.LISTENING
     assert conversation.received(message, 0.0) == [UplinkPacket(b"opus")]
     assert conversation.received(STOP, 0.0) == [UplinkEnds()]
@@ -122,10 +122,30 @@ def test_what_a_device_hears_between_start_and_stop_is_handed_on(version: int):
 def test_an_uplink_ends_with_its_connection_and_with_the_next_one():
     conversation = greeted(hears=True)
     conversation.received(START, 0.0)
-    assert kinds(conversation.received(START, 0.0)) == [UplinkEnds(), UplinkBegins(AudioParams())]
+    begun = UplinkBegins(AudioParams(), "manual")
+    assert kinds(conversation.received(START, 0.0)) == [UplinkEnds(), begun]
     assert conversation.lost() == [UplinkEnds()]
     assert conversation.lost() == []
     assert conversation.received(HELLO, 0.0) == []
+
+
+def test_how_an_utterance_ends_is_the_devices_choice():
+    conversation = greeted(hears=True)
+    for mode in ("manual", "auto", "realtime"):
+        message = json.dumps({"type": "listen", "state": "start", "mode": mode})
+        *_, begun = conversation.received(message, 0.0)
+        assert begun == UplinkBegins(AudioParams(), mode)
+
+
+def test_what_was_recognised_is_told_and_ends_the_listening():
+    conversation = greeted(hears=True)
+    conversation.received(START, 0.0)
+    (told,) = conversation.recognised("play a song")
+    assert isinstance(told, Say)
+    assert json.loads(told.text) | {"type": "stt", "text": "play a song"} == json.loads(told.text)
+    assert conversation.state is State.IDLE
+    assert conversation.received(b"opus", 0.0) == []
+    assert conversation.recognised("") == []
 
 
 def test_a_device_that_nobody_hears_is_told_so_once():

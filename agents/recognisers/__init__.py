@@ -1,0 +1,1 @@
+"""Recognisers behind one port: what is said in, words out."""

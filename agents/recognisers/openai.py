@@ -1,0 +1,129 @@
+"""Any server with OpenAI's ``/audio/transcriptions``: OpenAI, speaches, LocalAI, Groq, vLLM."""
+
+import io
+import json
+import wave
+from typing import Any, cast
+
+import httpx
+
+from ...codecs.audio.pcm import Samples, to_bytes
+from ..http_answers import (
+    BusyError,
+    RefusedError,
+    TooLongError,
+    bounded_body,
+    check_status,
+    described,
+    public_url,
+    tries,
+)
+from .recogniser import (
+    RATE_HZ,
+    Recognised,
+    RecogniserFailedError,
+    RecogniserUnavailableError,
+    RecogniserUnreachableError,
+)
+
+MAX_BYTES = 1_000_000
+"""Of an answer."""
+TIMEOUT_S = 15.0
+TRIES = 2
+FIRST_WAIT_S = 0.3
+NO_SERVER = (
+    "no server for recognition is configured: set RHAPSODE_OPENAI_TRANSCRIPTION_URL to one such as "
+    "https://api.openai.com/v1, and RHAPSODE_OPENAI_TRANSCRIPTION_KEY"
+)
+
+
+class OpenAIRecogniser:
+    """One model of one server.
+
+    Args:
+        base_url: Such as ``https://api.openai.com/v1``; empty: not configured.
+        key: Sent as a bearer token, unless empty, and left out of every message.
+        model: As the server names it.
+        timeout_s: Longest silence of the server before a request counts as failed.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str = "",
+        *,
+        model: str = "whisper-1",
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        self._url = f"{base_url.rstrip('/')}/audio/transcriptions" if base_url else ""
+        self._public_url = public_url(self._url)
+        self._key = key
+        self._model = model
+        self.name = f"openai:{model}"
+        self._client = httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=httpx.Timeout(timeout_s, connect=timeout_s / 3),
+        )
+
+    def missing(self) -> str:
+        return "" if self._url else NO_SERVER
+
+    async def prepare(self) -> None:
+        if not self._url:
+            raise RecogniserUnavailableError(NO_SERVER)
+
+    async def recognise(self, sound: Samples, language: str) -> Recognised:
+        await self.prepare()
+        fields = {"model": self._model, "response_format": "json"}
+        primary = language.partition("-")[0].lower()
+        if primary:  # ISO 639-1, API reference
+            fields["language"] = primary
+        answer = await self._ask(fields, _wav(sound))
+        text, told = answer.get("text"), answer.get("language")
+        if not isinstance(text, str):
+            raise RecogniserFailedError(f"{self._public_url} answered without a text")
+        # some tell a name ("english"), which is no tag
+        tag = told if isinstance(told, str) and 2 <= len(told) <= 3 else ""
+        return Recognised(text, tag or primary)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _ask(self, fields: dict[str, str], wav: bytes) -> dict[str, Any]:
+        try:
+            async for attempt in tries(TRIES, FIRST_WAIT_S):
+                with attempt:
+                    files = {"file": ("utterance.wav", wav, "audio/wav")}
+                    async with self._client.stream(
+                        "POST", self._url, data=fields, files=files
+                    ) as response:
+                        await check_status(response, self._key)
+                        return self._read(await bounded_body(response.aiter_bytes(), MAX_BYTES))
+        except RefusedError as error:
+            raise RecogniserFailedError(f"{self._public_url} refuses: {error}") from None
+        except TooLongError as error:
+            raise RecogniserFailedError(f"{self._public_url} sent {error}") from None
+        except (BusyError, httpx.TransportError) as error:
+            raise RecogniserUnreachableError(
+                f"{self._public_url} does not answer now: {described(error)}"
+            ) from None
+        raise AssertionError("the last try returns or raises")
+
+    def _read(self, body: bytes) -> dict[str, Any]:
+        try:
+            answer = json.loads(body)
+        except (ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict):
+            raise RecogniserFailedError(f"{self._public_url} answered with no JSON object")
+        return cast("dict[str, Any]", answer)
+
+
+def _wav(sound: Samples) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(RATE_HZ)
+        writer.writeframes(to_bytes(sound))
+    return file.getvalue()
