@@ -25,7 +25,7 @@ LEASE_S = 3.0
 TICK_S = 0.25
 BUSY_TICK_S = 0.1
 """While sessions wait."""
-STARTING_SHARE = 1 / 16
+STARTING_SHARE = 1 / 32
 """Of the sessions in production, those that are not well ahead of their listeners, but one at
 least: more would only wait for each other, and who is in line can be told so."""
 AT_ONCE_IDLE = 4

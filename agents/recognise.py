@@ -1,5 +1,6 @@
 """From what listeners say to what they ask: each utterance becomes a request, once."""
 
+import asyncio
 import unicodedata
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
@@ -55,6 +56,8 @@ class Recognise:
     ears: Ears
     heard: Sequences[Heard]
     requests: Sequences[Request]
+    preparing: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])
+    """The recogniser's loading, while it is under way."""
 
     async def __call__(
         self, listener: Description, pieces: AsyncIterator[Heard]
@@ -85,6 +88,11 @@ class Recognise:
 
     async def _begun(self, listener: Description, piece: Heard) -> _Utterance:
         """Return the utterance that a piece is of, with what came before it."""
+        if self.recogniser is not None and not self.preparing:
+            # while somebody speaks: a model takes memory that few installations need
+            task = asyncio.create_task(_prepared(self.recogniser))
+            self.preparing.add(task)
+            task.add_done_callback(self.preparing.discard)
         utterance = _Utterance(piece.first)
         utterance.answered = await self._following(listener, piece.first) is None
         if piece.first < piece.seq and not utterance.answered:
@@ -159,6 +167,13 @@ class Recognise:
             utterance=first,
             trouble=trouble[:MAX_REQUEST_CHARS],
         )
+
+
+async def _prepared(recogniser: Recogniser) -> None:
+    try:
+        await recogniser.prepare()
+    except (RecogniserUnavailableError, RecogniserUnreachableError) as error:
+        log.warning("the recogniser is not ready", name=recogniser.name, why=str(error))
 
 
 def _name(listener: Description, utterance: _Utterance) -> str:

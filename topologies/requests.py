@@ -12,11 +12,6 @@ def _recognise(resources: Resources, journal: Journal) -> Recognise:
     return Recognise(resources.recogniser, resources.ears, heard, requests)
 
 
-async def _prepare_recogniser(resources: Resources) -> None:
-    if resources.recogniser is not None:
-        await resources.recogniser.prepare()
-
-
 def _match(resources: Resources, journal: Journal) -> Match:
     return Match(resources.catalogue, resources.objects, journal.of(Answered), journal.of(Item))
 
@@ -33,7 +28,6 @@ REQUESTS = Topology(
             sources=("heard",),
             sinks=("request",),
             build=_recognise,
-            prepare=_prepare_recogniser,
         ),
         Stage(
             "match",

@@ -25,8 +25,6 @@ from ...codecs.device.effects import (
 from ...codecs.device.mcp import ToolAnswer
 from ...codecs.device.websocket_frames import text_message
 from ...codecs.encoding import MalformedError
-from ...codecs.records import Answered
-from ...codecs.records import Request as Asked
 from ...storage.log import UnreachableError
 from ..callers import Caller
 from ..refusals import ConflictError, QuotaError
@@ -143,8 +141,6 @@ class Device:
             self.playback.leave()
         if self._requests is not None:
             self._requests.end()
-        if self._hearing is not None:
-            self._hearing.stop_waiting()
         self._gone = True
         if self.conversation.refused:
             log.info("messages refused", device=self.name, messages=self.conversation.refused)
@@ -159,6 +155,8 @@ class Device:
             for effect in effects:
                 if isinstance(effect, Greeted):
                     self.playback = self._new_playback()
+                    if self._requests is not None and not self.caller.session:
+                        self._requests.begin()
                     await greeted()
                 else:
                     await self._do_one(effect)
@@ -194,21 +192,8 @@ class Device:
     def _new_hearing(self) -> Hearing | None:
         if self._requests is None or self._floor.answers is None:
             return None
-        return Hearing(
-            self._requests.listener,
-            self.caller.owner,
-            self._floor.answers.listeners,
-            self._floor.answers.follow,
-            self._recognised,
-        )
-
-    async def _recognised(self, asked: Asked, answered: Answered) -> None:
-        """Show what was heard, and do what it was answered with."""
-        self.tell(self.conversation.recognised(asked.text))
-        if asked.trouble:
-            self.show(asked.trouble)
-        assert self._requests is not None
-        await self._requests.answered(answered)
+        listeners = self._floor.answers.listeners
+        return Hearing(self._requests.listener, self.caller.owner, listeners)
 
     def _new_playback(self) -> Playback:
         return Playback(

@@ -3,7 +3,8 @@
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from ...codecs.catalogue.answers import Control
+from ...codecs.device.conversation import MOST_UPLINK_S
 from ...codecs.device.mcp import McpError
 from ...codecs.device.opus import DEVICE
-from ...codecs.encoding import MalformedError
-from ...codecs.records import Answered
-from ...storage.log import UnreachableError
+from ...codecs.encoding import MalformedError, decode
+from ...codecs.records import Answered, Heard, Request
+from ...storage.log import LogError, UnreachableError
 from ..listeners import Follow, Listeners
 from ..refusals import ConflictError, QuotaError
 from .playback import Playback
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
     from .connection import Device
 
 ANSWER_S = 10.0
-"""So long an answer is waited for."""
+"""So long an answer is waited for, from the end of what was said."""
+PATIENCE_S = 60.0
+"""So often it is looked whether the log has lost what was answered."""
+TRY_AGAIN_S = 1.0
 HISTORY = 100
 """Sessions that ``previous`` can go back to."""
 VOLUME_STEP, USUAL_VOLUME = 15, 70
@@ -42,46 +47,96 @@ class Answers:
 
 
 class Requests:
-    """The requests of one device; a newer one takes the place of one that waits for its answer."""
+    """The requests of one device, and what is done about the answers.
+
+    Who else asks for its listener, over HTTP or by a record, has the device do it too.
+    """
 
     def __init__(self, device: "Device", answers: Answers) -> None:
         self._device = device
         self._answers = answers
+        self._journal = answers.listeners.sessions.journal
         self.listener = device.name or f"nameless-{secrets.token_hex(8)}"
         """Its name: the device's, or one that nobody else has."""
-        self._answering: asyncio.Task[None] | None = None
+        self._next = 0
+        """Position of the answer that is done next."""
+        self._knows_next = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._sleeping: asyncio.TimerHandle | None = None
         self._played: deque[str] = deque(maxlen=HISTORY)
         """Sessions in the order in which they are, or were, to be heard."""
         self._volume = USUAL_VOLUME
 
+    def begin(self) -> None:
+        """Do what is answered from now on."""
+        self._start(self._follow())
+
     def ask(self, text: str) -> None:
-        """Have a request answered, and do what the answer says."""
-        if self._answering is not None:
-            self._answering.cancel()
-        self._answering = asyncio.create_task(self._ask(text))
+        """Have a request answered."""
+        self._start(self._guarded(self._ask(text)))
 
     def end(self) -> None:
         """Do nothing more: the device has gone."""
-        if self._answering is not None:
-            self._answering.cancel()
+        for task in self._tasks:
+            task.cancel()
         if self._sleeping is not None:
             self._sleeping.cancel()
 
-    async def answered(self, answered: Answered) -> None:
-        """Do what an answer says; what goes wrong is shown on the device."""
-        await self._guarded(self._do(answered))
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _ask(self, text: str) -> None:
-        await self._guarded(self._asked(text))
-
-    async def _asked(self, text: str) -> None:
         listeners, owner = self._answers.listeners, self._device.caller.owner
+        await self._knows_next.wait()  # or its answer could be taken for an older one
         asked = await listeners.ask(self.listener, text, source="device", owner=owner)
-        answered = await listeners.answer(asked.session, asked.seq, self._answers.follow, ANSWER_S)
-        if answered is None:
+        await asyncio.sleep(ANSWER_S)
+        if self._next <= asked.seq:
             self._device.show("there is no answer yet: is a worker for 'match' running?")
-            return
+
+    async def _follow(self) -> None:
+        listeners, owner = self._answers.listeners, self._device.caller.owner
+        while True:
+            try:
+                listener = await listeners.listener(self.listener, owner)
+                self._next = (await self._journal.of(Answered).state(listener)).next
+                self._knows_next.set()
+                await self._do_all(listener)
+            except (UnreachableError, LogError) as error:
+                log.warning("a device's answers wait for the log", error=str(error))
+                await asyncio.sleep(TRY_AGAIN_S)
+            except MalformedError as error:
+                self._device.show(f"nothing can be asked here: {error}")
+                return
+
+    async def _do_all(self, listener: str) -> None:
+        """Do one answer after another, until the log has lost some."""
+        told = self._answers.follow(Answered, listener, self._next, patience_s=PATIENCE_S)
+        async with aclosing(told):
+            async for answered in told:
+                if answered is not None:
+                    self._next = answered.seq + 1
+                    await self._guarded(self._heed(listener, answered))
+                elif (await self._journal.of(Answered).state(listener)).next < self._next:
+                    return
+
+    async def _heed(self, listener: str, answered: Answered) -> None:
+        """Tell the device what was said to it, and do what it was answered with."""
+        seq = answered.seq
+        (told,) = await self._journal.of(Answered).entries(listener, seq, seq + 1)
+        (entry,) = await self._journal.of(Request).entries(listener, seq, seq + 1)
+        request, asked_ms, patience_s = decode(entry.value or b"", Request), entry.timestamp_ms, 0.0
+        if request.utterance >= 0:
+            first = request.utterance
+            pieces = await self._journal.of(Heard).entries(listener, first, first + 1)
+            asked_ms, patience_s = pieces[0].timestamp_ms, MOST_UPLINK_S
+        if told.timestamp_ms - asked_ms > 1000 * (ANSWER_S + patience_s):
+            return  # whoever asked has given up
+        if request.source == "speech":
+            self._device.tell(self._device.conversation.recognised(request.text))
+        if request.trouble:
+            self._device.show(request.trouble)
         await self._do(answered)
 
     async def _guarded(self, work: Awaitable[None]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import httpx
 import numpy as np
 import psutil
 import pytest
@@ -136,6 +137,25 @@ async def test_another_song_takes_the_place_of_the_one_that_plays(singing: Runni
         await one.until(lambda: one.packets > heard + 20)
         await one.say("stop")
         await one.until(lambda: one.states()[-1] == "stop")
+
+
+async def test_what_is_asked_for_a_listener_elsewhere_is_done_at_its_device(
+    singing: Running,
+) -> None:
+    name = "02:00:00:00:01:06"
+
+    async def ask(text: str) -> None:
+        url = f"{singing.url}/v1/listeners/{name}/requests"
+        async with httpx.AsyncClient(trust_env=False) as client:
+            assert (await client.post(url, json={"text": text}, timeout=15)).is_success
+
+    await ask("Play Baa Baa Black Sheep")
+    async with child(singing, name) as one:
+        await ask("Play Twinkle Twinkle Little Star")
+        await one.until(lambda: one.packets > 20)
+        assert one.states() == ["start"], "and nothing of what was asked before it came"
+        await ask("stop")
+        await one.until(lambda: one.states() == ["start", "stop"])
 
 
 @pytest.mark.parametrize("mode", ["manual", "auto"])
