@@ -7,10 +7,20 @@ from hashlib import sha256
 import msgspec
 
 from ..codecs.catalogue.answers import Answer, Ask, Control, NotFound, Play
+from ..codecs.catalogue.limits import Limits
 from ..codecs.catalogue.matching import Catalogue
 from ..codecs.catalogue.replies import reply_to
 from ..codecs.catalogue.titles import Title
-from ..codecs.records import Answered, Item, Request, SequenceRecord, Session, Track, text_items
+from ..codecs.records import (
+    Allowance,
+    Answered,
+    Item,
+    Request,
+    SequenceRecord,
+    Session,
+    Track,
+    text_items,
+)
 from ..codecs.session import pauses_for
 from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import ObjectsRefusedError
@@ -19,6 +29,8 @@ from .journal import Description, Sequences
 
 NO_CATALOGUE = "there is no catalogue: the words themselves are said"
 NOTHING_ASKED = "nothing was asked"
+SILENT = frozenset(("stop", "pause", "mute", "sleep", "volume", "volume_down", "shuffle"))
+"""Controls that let nothing be heard: they may be said at any hour."""
 HISTORY = 50
 """Answers that a choice without a title looks back on."""
 
@@ -41,7 +53,9 @@ class Match:
 
     catalogue: CatalogueReader
     objects: ObjectSource
+    requests: Sequences[Request]
     answers: Sequences[Answered]
+    allowances: Sequences[Allowance]
     items: Sequences[Item]
 
     async def __call__(
@@ -81,6 +95,29 @@ class Match:
         if not request.text.strip():
             slots = Catalogue(()).answer("").slots
             return NotFound(slots=slots, reason=request.trouble or NOTHING_ASKED)
+        limits = await self._limits(listener)
+        answer = await self._found(listener, request, limits)
+        if isinstance(answer, Control) and answer.action in SILENT:
+            return answer
+        return await self._in_hours(listener, request, limits, answer)
+
+    async def _limits(self, listener: Description) -> Limits:
+        last = await self.allowances.last(listener.session)
+        return Limits() if last is None else last.limits
+
+    async def _in_hours(
+        self, listener: Description, request: Request, limits: Limits, answer: Answer
+    ) -> Answer:
+        """Return the answer, or that nothing may be heard at the hour when it was asked."""
+        if not limits.begins:
+            return answer
+        (entry,) = await self.requests.entries(listener.session, request.seq, request.seq + 1)
+        if limits.open_for_s(entry.timestamp_ms / 1000) != 0:
+            return answer
+        reason = f"nothing may be heard between {limits.ends} and {limits.begins}"
+        return NotFound(slots=answer.slots, reason=reason, until=limits.begins)
+
+    async def _found(self, listener: Description, request: Request, limits: Limits) -> Answer:
         first = max(0, request.seq - HISTORY)
         before = await self.answers.records(listener.session, first, request.seq)
         language = request.language or listener.record.voice.language
@@ -90,7 +127,7 @@ class Match:
                 return chosen
         heard = [track.object for answered in before for track in answered.tracks if track.object]
         catalogue = await self.catalogue.current()
-        answer = catalogue.answer(request.text, language=language, heard=heard)
+        answer = catalogue.answer(request.text, language=language, heard=heard, allow=limits.allows)
         if not len(catalogue) and not isinstance(answer, Control):
             return NotFound(slots=answer.slots, reason=NO_CATALOGUE, wanted=request.text)
         return answer

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import msgspec
 
 from ..agents.journal import R
+from ..codecs.catalogue.limits import Limits
 from ..codecs.encoding import MalformedError
-from ..codecs.records import Answered, Request, Session
+from ..codecs.records import Allowance, Answered, Request, Session
 from ..codecs.records.requests import MAX_REQUEST_CHARS, Source
 from ..codecs.session import VoiceSettings
 from ..storage.access_keys import AccessKeys
@@ -112,6 +113,31 @@ class Listeners:
             )
             await journal.append(msgspec.structs.replace(described, kind="listener"))
         return listener
+
+    async def limits(self, name: str, owner: str = "") -> Limits:
+        """Return what a listener may hear.
+
+        Raises:
+            MalformedError: it is no name.
+            UnreachableError: the log does not answer.
+        """
+        listener = await self.listener(name, owner)
+        last = await self.sessions.journal.of(Allowance).last(listener)
+        return Limits() if last is None else last.limits
+
+    async def limit(self, name: str, limits: Limits, owner: str = "") -> None:
+        """Decide what a listener may hear from now on.
+
+        Raises:
+            MalformedError: it is no name.
+            ConflictError: others decide at the same time.
+            UnreachableError: the log does not answer.
+        """
+        listener = await self.known(name, owner)
+        allowances = self.sessions.journal.of(Allowance)
+        seq = (await allowances.state(listener)).next
+        if not await allowances.append(Allowance(session=listener, seq=seq, limits=limits)):
+            raise ConflictError("somebody else decides for this listener: look, and try again")
 
     async def answer(
         self, listener: str, seq: int, follow: Follow[Answered], wait_s: float

@@ -3,7 +3,7 @@
 from ..agents.journal import Journal
 from ..agents.match import Match
 from ..agents.recognise import Recognise
-from ..codecs.records import Answered, Heard, Item, Request
+from ..codecs.records import Allowance, Answered, Heard, Item, Request
 from .stage import Resources, Stage, Topology
 
 
@@ -13,7 +13,14 @@ def _recognise(resources: Resources, journal: Journal) -> Recognise:
 
 
 def _match(resources: Resources, journal: Journal) -> Match:
-    return Match(resources.catalogue, resources.objects, journal.of(Answered), journal.of(Item))
+    return Match(
+        resources.catalogue,
+        resources.objects,
+        journal.of(Request),
+        journal.of(Answered),
+        journal.of(Allowance),
+        journal.of(Item),
+    )
 
 
 async def _prepare_catalogue(resources: Resources) -> None:
@@ -33,6 +40,7 @@ REQUESTS = Topology(
             "match",
             sources=("request",),
             sinks=("session", "text", "answer"),
+            reads=("limits",),
             build=_match,
             prepare=_prepare_catalogue,
         ),

@@ -47,6 +47,8 @@ class NotFound(_Answer, frozen=True, kw_only=True, tag="not-found"):
     wanted: str = ""
     """What was asked for, in Latin letters."""
     best_score: float = 0.0
+    until: str = ""
+    """Where nothing may be heard now: the local time from which something may."""
 
 
 class Control(_Answer, frozen=True, kw_only=True, tag="control"):

@@ -22,6 +22,16 @@ _NOTHING_FOUND = {
     "bn": "আমি বুঝতে পারিনি।",
     "mr": "मला समजले नाही.",
 }
+_NOT_NOW = {
+    "en": "Not now. You can ask again at {}.",
+    "hi": "अभी नहीं। {} बजे फिर पूछना।",
+    "te": "ఇప్పుడు కాదు. {} గంటలకు మళ్ళీ అడగండి.",
+    "kn": "ಈಗ ಬೇಡ. {} ಗಂಟೆಗೆ ಮತ್ತೆ ಕೇಳಿ.",
+    "ta": "இப்போது வேண்டாம். {} மணிக்கு மீண்டும் கேளுங்கள்.",
+    "ml": "ഇപ്പോൾ വേണ്ട. {} മണിക്ക് വീണ്ടും ചോദിക്കൂ.",
+    "bn": "এখন নয়। {} টায় আবার বলো।",
+    "mr": "आता नाही. {} वाजता पुन्हा विचारा.",
+}
 _DID_YOU_MEAN = {
     "en": ("Did you mean {}?", " or "),
     "hi": ("क्या आपका मतलब {} था?", " या "),
@@ -48,5 +58,7 @@ def reply_to(answer: Answer, language: str) -> tuple[str, str]:
         return asked.format(either.join(title.title for title in answer.titles)), known
     if isinstance(answer, NotFound):
         wanted = answer.wanted
+        if answer.until:
+            return _NOT_NOW[known].format(answer.until), known
         return (_NOT_FOUND[known].format(wanted) if wanted else _NOTHING_FOUND[known]), known
     return "", known

@@ -17,6 +17,7 @@ from .record import SequenceRecord as SequenceRecord
 from .record import check_session as check_session
 from .reports import DeadLetter as DeadLetter
 from .reports import Event as Event
+from .requests import Allowance as Allowance
 from .requests import Answered as Answered
 from .requests import Request as Request
 from .requests import Track as Track

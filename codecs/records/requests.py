@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from ..catalogue.answers import Answer
+from ..catalogue.limits import Limits
 from .record import SequenceRecord
 
 MAX_REQUEST_CHARS = 2_000
@@ -40,6 +41,19 @@ class Request(SequenceRecord, tag="request/1", frozen=True, kw_only=True, omit_d
         super().__post_init__()
         if len(self.text) > MAX_REQUEST_CHARS:
             raise ValueError(f"a request of {len(self.text)} characters is over 2,000")
+
+    @property
+    def start(self) -> int:
+        return self.seq
+
+
+class Allowance(SequenceRecord, tag="limits/1", frozen=True, kw_only=True, omit_defaults=True):
+    """What a listener may hear from now on: topic ``limits``, position = seq. The last counts."""
+
+    TOPIC: ClassVar[str] = "limits"
+
+    seq: int
+    limits: Limits
 
     @property
     def start(self) -> int:

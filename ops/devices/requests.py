@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
+from time import time
 from typing import TYPE_CHECKING
 
 import structlog
@@ -63,6 +64,9 @@ class Requests:
         self._knows_next = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sleeping: asyncio.TimerHandle | None = None
+        """Ends what plays, as the listener asked for."""
+        self._closing: asyncio.TimerHandle | None = None
+        """Ends what plays with the listener's hours."""
         self._played: deque[str] = deque(maxlen=HISTORY)
         """Sessions in the order in which they are, or were, to be heard."""
         self._volume = USUAL_VOLUME
@@ -79,8 +83,9 @@ class Requests:
         """Do nothing more: the device has gone."""
         for task in self._tasks:
             task.cancel()
-        if self._sleeping is not None:
-            self._sleeping.cancel()
+        for timer in (self._sleeping, self._closing):
+            if timer is not None:
+                timer.cancel()
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -138,6 +143,16 @@ class Requests:
         if request.trouble:
             self._device.show(request.trouble)
         await self._do(answered)
+        await self._close_in_time()
+
+    async def _close_in_time(self) -> None:
+        """See that what plays ends with the listener's hours."""
+        limits = await self._answers.listeners.limits(self.listener, self._device.caller.owner)
+        if self._closing is not None:
+            self._closing.cancel()
+        left_s, playback = limits.open_for_s(time()), self._device.playback
+        if left_s is not None and playback is not None:
+            self._closing = asyncio.get_running_loop().call_later(left_s, _stop, playback)
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
+from ...codecs.catalogue.limits import MAX_NAME_CHARS, MOST_NAMES, Limits
 from ...codecs.encoding import MalformedError
 from ...codecs.hls.names import MEDIA_NAME
 from ...codecs.records import Answered
@@ -22,6 +23,10 @@ from .media_addresses import MediaAddresses
 from .requests import Body
 
 MOST_WAIT_S = 20.0
+Names = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]],
+    Field(max_length=MOST_NAMES, default_factory=list),
+]
 
 
 class Asked(Body):
@@ -32,6 +37,40 @@ class Asked(Body):
     """BCP 47; empty for the listener's own."""
     wait_s: Annotated[float, Field(ge=0.0, le=MOST_WAIT_S)] = 5.0
     """So long the answer is waited for."""
+
+
+class Limited(Body):
+    """What a listener may hear, and when; what is left out has no bound."""
+
+    begins: Annotated[str, Field(max_length=5)] = ""
+    """Local time from which something may be heard, such as 07:00."""
+    ends: Annotated[str, Field(max_length=5)] = ""
+    """Local time from which nothing may."""
+    time_zone: Annotated[str, Field(max_length=100)] = "UTC"
+    """As the IANA names it, such as Asia/Kolkata."""
+    only: Names
+    """Titles of these alone: categories, languages, or music or story."""
+    never: Names
+    """No titles of these."""
+
+    @classmethod
+    def of(cls, limits: Limits) -> "Limited":
+        """Return limits as they are told."""
+        return cls(
+            begins=limits.begins,
+            ends=limits.ends,
+            time_zone=limits.time_zone,
+            only=list(limits.only),
+            never=list(limits.never),
+        )
+
+    def limits(self) -> Limits:
+        """Return them as they are stored.
+
+        Raises:
+            ValueError: they are none.
+        """
+        return Limits(self.begins, self.ends, self.time_zone, tuple(self.only), tuple(self.never))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +87,30 @@ class ListenersApi:
         requests = "/v1/listeners/{name}/requests"
         router.add_api_route(requests, self.ask, methods=["POST"], status_code=201)
         router.add_api_route(f"{requests}/{{seq}}", self.answer, methods=["GET"])
+        limits = "/v1/listeners/{name}/limits"
+        router.add_api_route(limits, self.limits, methods=["GET"])
+        router.add_api_route(limits, self.limit, methods=["PUT"])
         return router
+
+    async def limits(self, name: str, request: Request) -> Response:
+        """Tell what a listener may hear, and when."""
+        try:
+            limits = await self.listeners.limits(name, caller_of(request).owner)
+        except MalformedError as error:
+            return refused(400, str(error))
+        return JSONResponse(Limited.of(limits).model_dump())
+
+    async def limit(self, name: str, body: Limited, request: Request) -> Response:
+        """Decide what a listener may hear from now on, and when."""
+        try:
+            limits = body.limits()
+        except ValueError as error:
+            return refused(400, str(error))
+        try:
+            await self.listeners.limit(name, limits, caller_of(request).owner)
+        except ValueError as error:
+            return refusal(error)
+        return JSONResponse(Limited.of(limits).model_dump())
 
     async def ask(self, name: str, body: Asked, request: Request) -> Response:
         """Take a request of a listener; it is durable before the answer."""

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from rhapsode.agents.match import Match
 from rhapsode.codecs.catalogue.answers import Ask, Control, NotFound, Play
-from rhapsode.codecs.records import Answered, Item, Request, Session
+from rhapsode.codecs.catalogue.limits import Limits
+from rhapsode.codecs.records import Allowance, Answered, Item, Request, Session
 from rhapsode.codecs.session import VoiceSettings
 from rhapsode.storage.objects.memory import MemorySource
 from rhapsode.topologies.requests import REQUESTS
@@ -125,6 +128,41 @@ async def test_what_is_to_be_done_to_what_plays_needs_no_session(system: InMemor
     (answered,) = await ask(system, "next")
     assert isinstance(answered.answer, Control)
     assert (answered.answer.action, answered.tracks) == ("next", ())
+
+
+async def allow(system: InMemorySystem, **limits: Any) -> None:
+    seq = (await system.journal.of(Allowance).state(LISTENER)).next
+    await system.append([Allowance(session=LISTENER, seq=seq, limits=Limits(**limits))])
+
+
+async def test_what_parents_do_not_want_is_neither_played_nor_picked(
+    system: InMemorySystem,
+) -> None:
+    await allow(system, never=("story",))
+    (missed,) = await ask(system, "Play the glass mountain")
+    assert isinstance(missed.answer, NotFound)
+    assert "not allowed" in missed.answer.reason
+    for answered in (await ask(system, *["put on something"] * 4))[1:]:
+        assert all("stories/" not in track.object for track in answered.tracks)
+    await allow(system)
+    *_, found = await ask(system, "Play the glass mountain")
+    assert isinstance(found.answer, Play)
+
+
+async def test_outside_the_hours_it_is_said_when_to_ask_again(system: InMemorySystem) -> None:
+    hour = datetime.now(UTC).hour
+    begins, ends = f"{(hour + 2) % 24:02}:00", f"{(hour + 4) % 24:02}:00"
+    await allow(system, begins=begins, ends=ends)
+    *_, late = await ask(system, "stop", "resume", "Play Baa Baa Black Sheep")
+    stop, resume, late = await ask(system)
+    assert isinstance(stop.answer, Control), "silence may be asked for at any hour"
+    assert isinstance(resume.answer, NotFound)
+    assert isinstance(late.answer, NotFound)
+    assert (late.said, late.answer.until) == (f"Not now. You can ask again at {begins}.", begins)
+    assert [track.object for track in late.tracks] == [""], "which is said, and nothing else"
+    await allow(system, begins=f"{hour:02}:00", ends=ends)
+    *_, again = await ask(system, "Play Baa Baa Black Sheep")
+    assert isinstance(again.answer, Play)
 
 
 async def test_a_title_whose_file_is_missing_is_said_to_be_so(system: InMemorySystem) -> None:

@@ -107,3 +107,18 @@ def test_listeners_are_no_sessions_to_be_listed(client: httpx.Client) -> None:
         assert time.monotonic() < end_s
         listed = client.get("/v1/sessions?limit=200").json()["sessions"]
     assert not [one for one in listed if one["open"]]
+
+
+def test_parents_decide_what_is_heard(client: httpx.Client) -> None:
+    address = "/v1/listeners/limited/limits"
+    assert client.get(address).json()["never"] == []
+    assert client.put(address, json={"never": ["music"]}).status_code == 200
+    assert client.get(address).json()["never"] == ["music"]
+    assert ask(client, "Play Baa Baa Black Sheep", "limited").json()["outcome"] == "not-found"
+    assert ask(client, "Play Baa Baa Black Sheep", "other").json()["outcome"] == "play"
+    for wrong in ({"begins": "25:00", "ends": "20:00"}, {"time_zone": "Mars"}, {"never": [""]}):
+        refused = client.put(address, json=wrong)
+        assert refused.status_code in (400, 422)
+        assert refused.json()["error"]
+    assert client.put(address, json={}).json()["never"] == []
+    assert ask(client, "Play Baa Baa Black Sheep", "limited").json()["outcome"] == "play"
