@@ -17,6 +17,7 @@ import answering
 import first_audio
 import hop
 import log_calls
+import many_at_once
 import pacing
 import packing
 import replaying
@@ -28,7 +29,17 @@ from rich.console import Console
 DESCRIPTION = "Measure Rhapsode, each figure beside a reference in the same run."
 PARTS = {
     part.NAME: part
-    for part in (first_audio, answering, packing, log_calls, stage_noop, hop, pacing, replaying)
+    for part in (
+        first_audio,
+        answering,
+        many_at_once,
+        packing,
+        log_calls,
+        stage_noop,
+        hop,
+        pacing,
+        replaying,
+    )
 }
 
 
