@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import answering
+import asking
 import first_audio
 import hop
 import log_calls
@@ -32,6 +33,7 @@ PARTS = {
     for part in (
         first_audio,
         answering,
+        asking,
         many_at_once,
         packing,
         log_calls,

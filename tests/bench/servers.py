@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -81,11 +82,13 @@ async def system(
     voices: str = "espeak",
     fsync: Fsync = "everysec",
     with_workers: bool = True,
+    **options: str,
 ) -> AsyncGenerator[System]:
-    """Run log, workers and gateway as processes until the block is left."""
+    """Run log, workers and gateway as processes until the block is left; options are settings."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         stages = processes() if with_workers else ()
-        settings = Settings(state=Path(folder), port=free_port(), voices=voices, fsync=fsync)
+        chosen: dict[str, Any] = {"voices": voices, "fsync": fsync, **options}
+        settings = Settings(state=Path(folder), port=free_port(), **chosen)
         async with everything(settings, workers=stages, quiet=True) as (reachable, supervisor):
             services = Services(reachable)
             url = f"http://{settings.host}:{settings.port}"
