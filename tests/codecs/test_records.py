@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rhapsode.codecs.catalogue import answers
+from rhapsode.codecs.catalogue.limits import Limits
 from rhapsode.codecs.catalogue.request import Slots
 from rhapsode.codecs.encoding import MalformedError, decode, encode
 from rhapsode.codecs.records import (
     KINDS,
     TOPICS,
     Admission,
+    Allowance,
     Answered,
     AudioFrame,
     Chunk,
@@ -22,6 +24,7 @@ from rhapsode.codecs.records import (
     DeviceFrames,
     DeviceRequest,
     Event,
+    Heard,
     Item,
     ObjectAudio,
     Passage,
@@ -98,6 +101,17 @@ ONE_OF_EACH: tuple[tuple[Record, bytes], ...] = (
     (
         Request(session="l", seq=0, text="next"),
         b"\x84\xa4type\xa9request/1\xa7session\xa1l\xa3seq\x00\xa4text\xa4next",
+    ),
+    (
+        Heard(session="l", seq=1, first=0, packets=(b"\1",), until="silence", ended=True),
+        b"\x87\xa4type\xa7heard/1\xa7session\xa1l\xa3seq\x01\xa5first\x00\xa7packets\x91\xc4\x01\x01\xa5until\xa7silence\xa5ended\xc3",
+    ),
+    (
+        Allowance(
+            session="l", seq=0, limits=Limits(begins="07:00", ends="20:00", never=("Ghosts",))
+        ),
+        b"\x84\xa4type\xa8limits/1\xa7session\xa1l\xa3seq\x00\xa6limits\x83\xa6begins\xa507:00\xa4ends\xa520:00\xa5never\x91\xa6"
+        b"Ghosts",
     ),
     (
         Answered(

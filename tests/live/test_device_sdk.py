@@ -79,7 +79,6 @@ def test_from_ota_to_the_last_frame(live: Running) -> None:
     assert kinds.index(("stt", None)) < kinds.index(("tts", "start"))
     said = [one["text"] for one in heard["told"] if one.get("state") == "sentence_start"]
     assert " ".join(said) == TEXT
-    assert "does not understand speech" in str(heard["told"])
     assert heard["tools_listed"]
     session = newest(live)
     live.wait_finished(session)
