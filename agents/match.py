@@ -26,6 +26,7 @@ from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import ObjectsRefusedError
 from .catalogue import CatalogueReader
 from .journal import Description, Sequences
+from .recognise import NOTHING_HEARD
 
 NO_CATALOGUE = "there is no catalogue: the words themselves are said"
 NOTHING_ASKED = "nothing was asked"
@@ -123,8 +124,11 @@ class Match:
         language = request.language or listener.record.voice.language
         if before and isinstance(before[-1].answer, Ask):
             chosen = _chosen(before[-1].answer, request.text, language)
-            if chosen is not None:
+            if chosen is not None and all(map(limits.allows, chosen.titles)):
                 return chosen
+            if chosen is not None:
+                reason = "it is not allowed to this listener"
+                return NotFound(slots=chosen.slots, reason=reason, wanted=chosen.titles[0].title)
         heard = [track.object for answered in before for track in answered.tracks if track.object]
         catalogue = await self.catalogue.current()
         answer = catalogue.answer(request.text, language=language, heard=heard, allow=limits.allows)
@@ -147,6 +151,8 @@ class Match:
             answer = NotFound(slots=answer.slots, reason=why, wanted=named.title)
         wanted = request.language or listener.record.voice.language
         said, language = reply_to(answer, wanted)
+        if answer.reason.startswith(NOTHING_HEARD):
+            said = ""  # a button that was pressed by accident need not be talked about
         if answer.reason == NO_CATALOGUE:
             said, language = request.text.strip(), wanted
         return answer, [_spoken(listener, request, said, language)] if said else [], said
@@ -166,7 +172,8 @@ class Match:
         item = Item(
             session=session, seq=0, kind="object", object=title.object, etag=info.etag, last=True
         )
-        return _Planned(Track(session, title.title, title.object), (described, item))
+        sort = (title.kind, title.category, title.language)
+        return _Planned(Track(session, title.title, title.object, sort), (described, item))
 
 
 def _chosen(asked: Ask, text: str, language: str) -> Play | None:

@@ -67,7 +67,8 @@ class Recognise:
         async for piece in pieces:
             if piece.first != utterance.first:
                 utterance = await self._begun(listener, piece)
-            utterance.packets += piece.packets
+            if not utterance.answered:
+                utterance.packets += piece.packets
             if utterance.answered or not await self._is_over(listener, piece, utterance):
                 continue
             words, trouble = await self._words(listener, piece, utterance)
@@ -78,6 +79,7 @@ class Recognise:
             if request is not None:
                 yield (request,)
             utterance.answered = True
+            utterance.packets.clear()
 
     async def given_up(
         self, listener: Description, record: Heard, reason: str

@@ -135,9 +135,12 @@ class Listeners:
         """
         listener = await self.known(name, owner)
         allowances = self.sessions.journal.of(Allowance)
-        seq = (await allowances.state(listener)).next
-        if not await allowances.append(Allowance(session=listener, seq=seq, limits=limits)):
-            raise ConflictError("somebody else decides for this listener: look, and try again")
+        for lost in range(APPEND_TRIES):
+            await asyncio.sleep(lost * random.random() / 1000)  # noqa: S311 - no secret
+            seq = (await allowances.state(listener)).next
+            if await allowances.append(Allowance(session=listener, seq=seq, limits=limits)):
+                return
+        raise ConflictError("too many decide for this listener at once: try again")
 
     async def answer(
         self, listener: str, seq: int, follow: Follow[Answered], wait_s: float

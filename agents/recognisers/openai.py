@@ -1,5 +1,6 @@
 """Any server with OpenAI's ``/audio/transcriptions``: OpenAI, speaches, LocalAI, Groq, vLLM."""
 
+import asyncio
 import io
 import json
 import wave
@@ -28,7 +29,7 @@ from .recogniser import (
 
 MAX_BYTES = 1_000_000
 """Of an answer."""
-TIMEOUT_S = 15.0
+TIMEOUT_S = 8.0
 TRIES = 2
 FIRST_WAIT_S = 0.3
 NO_SERVER = (
@@ -44,7 +45,8 @@ class OpenAIRecogniser:
         base_url: Such as ``https://api.openai.com/v1``; empty: not configured.
         key: Sent as a bearer token, unless empty, and left out of every message.
         model: As the server names it.
-        timeout_s: Longest silence of the server before a request counts as failed.
+        timeout_s: Longest silence of the server before a request counts as failed; all tries of
+            one take a second longer at most.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class OpenAIRecogniser:
         self._public_url = public_url(self._url)
         self._key = key
         self._model = model
+        self._most_s = timeout_s + 1.0
         self.name = f"openai:{model}"
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {key}"} if key else {},
@@ -78,7 +81,13 @@ class OpenAIRecogniser:
         primary = language.partition("-")[0].lower()
         if primary:  # ISO 639-1, API reference
             fields["language"] = primary
-        answer = await self._ask(fields, _wav(sound))
+        try:
+            async with asyncio.timeout(self._most_s):
+                answer = await self._ask(fields, _wav(sound))
+        except TimeoutError:
+            raise RecogniserUnreachableError(
+                f"{self._public_url} has not answered in {self._most_s:.0f} s"
+            ) from None
         text, told = answer.get("text"), answer.get("language")
         if not isinstance(text, str):
             raise RecogniserFailedError(f"{self._public_url} answered without a text")

@@ -44,12 +44,16 @@ class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
         _zone(self.time_zone)
         if len(self.only) + len(self.never) > MOST_NAMES:
             raise ValueError(f"more than {MOST_NAMES} names")
-        if any(not 0 < len(name) <= MAX_NAME_CHARS for name in (*self.only, *self.never)):
+        if any(not 0 < len(name.strip()) <= MAX_NAME_CHARS for name in (*self.only, *self.never)):
             raise ValueError(f"a name has 1 to {MAX_NAME_CHARS} characters")
 
     def allows(self, title: Title) -> bool:
         """Tell whether a title may be heard, whatever the time."""
-        names = _folded((title.kind, title.category, title.language))
+        return self.allows_sort((title.kind, title.category, title.language))
+
+    def allows_sort(self, sort: tuple[str, ...]) -> bool:
+        """Tell whether a title of this kind, category and language may be heard."""
+        names = _folded(sort)
         if names & _folded(self.never):
             return False
         return not self.only or bool(names & _folded(self.only))

@@ -47,6 +47,7 @@ from .xiaozhi import (
 
 MESSAGES_A_SECOND, MESSAGE_BURST = 20.0, 60.0
 REQUESTS_A_SECOND, REQUEST_BURST = 0.5, 5.0
+"""In words, and as many by voice."""
 FRAMES_A_SECOND, FRAME_BURST = 120.0, 240.0
 """Of what a device says; 10 ms packets, the shortest in use, are 100 a second."""
 ALERTS_A_SECOND, ALERT_BURST = 0.5, 5.0
@@ -105,6 +106,7 @@ class Conversation:
         self._uplink_left = 0
         self._texts = Allowance(MESSAGES_A_SECOND, MESSAGE_BURST)
         self._requests = Allowance(REQUESTS_A_SECOND, REQUEST_BURST)
+        self._utterances = Allowance(REQUESTS_A_SECOND, REQUEST_BURST)
         self._frames = Allowance(FRAMES_A_SECOND, FRAME_BURST)
         self._alerts = Allowance(ALERTS_A_SECOND, ALERT_BURST)
 
@@ -145,9 +147,10 @@ class Conversation:
         """
         return [Say(self.messages.mcp(self.mcp.set_volume(percent)))]
 
-    def recognised(self, text: str) -> list[Effect]:
-        """Return what tells the device which words were heard; what it says next is another one."""
-        self._listening = False
+    def recognised(self, text: str, *, ends: bool) -> list[Effect]:
+        """Return what tells the device which words were heard; ``ends``: in what it says now."""
+        if ends:
+            self._listening = False
         return [Say(self.messages.stt(text))] if text and self._greeted else []
 
     def lost(self) -> list[Effect]:
@@ -235,6 +238,9 @@ class Conversation:
 
     def _begin_uplink(self, mode: ListenMode, now_s: float) -> list[Effect]:
         ended = self._end_uplink()
+        if self._hears and not self._utterances.take(now_s):
+            self.refused += 1
+            return [*ended, *self.alert("too many requests: wait a few seconds", now_s)]
         self._listening = True
         self._uplink_left = MOST_UPLINK_S * 1000 // self._audio.frame_ms
         if self._hears:

@@ -26,6 +26,9 @@ class Microphone(msgspec.Struct, frozen=True, omit_defaults=True):
             raise ValueError(f"{self.rate_hz} Hz is none of {', '.join(map(str, _RATES_HZ))}")
         if not 5 <= self.frame_ms <= 120:
             raise ValueError(f"packets of {self.frame_ms} ms are not between 5 and 120")
+        size = 2 * self.rate_hz * self.frame_ms // 1000
+        if self.encoding == "pcm" and size > MAX_PACKET_BYTES:
+            raise ValueError(f"packets of {size} bytes are over {MAX_PACKET_BYTES}: shorten them")
 
 
 class Heard(SequenceRecord, tag="heard/1", frozen=True, kw_only=True, omit_defaults=True):

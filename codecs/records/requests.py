@@ -20,6 +20,8 @@ class Track(msgspec.Struct, frozen=True, omit_defaults=True):
     title: str
     object: str = ""
     """Of the catalogue; empty for what is spoken."""
+    sort: tuple[str, ...] = ()
+    """Kind, category and language of that title, by which it may be allowed."""
 
 
 class Request(SequenceRecord, tag="request/1", frozen=True, kw_only=True, omit_defaults=True):

@@ -25,6 +25,7 @@ from ...codecs.device.effects import (
 from ...codecs.device.mcp import ToolAnswer
 from ...codecs.device.websocket_frames import text_message
 from ...codecs.encoding import MalformedError
+from ...codecs.records import Request as Asked
 from ...storage.log import UnreachableError
 from ..callers import Caller
 from ..refusals import ConflictError, QuotaError
@@ -88,6 +89,11 @@ class Device:
     def show(self, message: str) -> None:
         """Show a message on the device, unless there were many of late."""
         self.tell(self.conversation.alert(message, self._floor.wheel.time()))
+
+    def recognised(self, request: Asked) -> None:
+        """Show what was heard; it ends the listening if that was of the same utterance."""
+        current = self._hearing is not None and self._hearing.is_of(request.utterance)
+        self.tell(self.conversation.recognised(request.text, ends=current))
 
     def tell(self, effects: list[Effect]) -> None:
         """Do those effects that need not wait."""

@@ -6,6 +6,7 @@ from typing import Literal
 from ...codecs.device.xiaozhi import AudioParams, ListenMode
 from ...codecs.encoding import MalformedError
 from ...codecs.records import Heard, Microphone
+from ...codecs.records.heard import MAX_PACKETS
 from ..listeners import Listeners
 from ..refusals import ConflictError
 
@@ -37,6 +38,13 @@ class Hearing:
         self._journal = listeners.sessions.journal
         self._utterance: _Utterance | None = None
 
+    def is_of(self, first: int) -> bool:
+        """Tell whether the utterance that begins there is being listened to; then it is over."""
+        if self._utterance is None or self._utterance.first != first:
+            return False
+        self._utterance = None
+        return True
+
     async def begin(self, audio: AudioParams, mode: ListenMode) -> None:
         """Expect packets, in the form that the hello told.
 
@@ -44,6 +52,8 @@ class Hearing:
             MalformedError: nobody can make sound of that form, or the name is none.
             UnreachableError: the log does not answer.
         """
+        if audio.encoding == "pcm" and audio.channels != 1:
+            raise MalformedError(f"{audio.channels} channels of PCM cannot be heard: send one")
         try:
             microphone = Microphone(audio.encoding, audio.sample_rate_hz, audio.frame_ms)
         except ValueError as error:
@@ -64,7 +74,8 @@ class Hearing:
         if utterance is None:
             return
         utterance.packets.append(packet)
-        if len(utterance.packets) * utterance.microphone.frame_ms >= PIECE_MS:
+        count = len(utterance.packets)
+        if count * utterance.microphone.frame_ms >= PIECE_MS or count == MAX_PACKETS:
             await self._store(utterance, ended=False)
 
     async def end(self) -> None:

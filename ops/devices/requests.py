@@ -7,13 +7,11 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from time import time
 from typing import TYPE_CHECKING
 
 import structlog
 
 from ...codecs.catalogue.answers import Control
-from ...codecs.device.conversation import MOST_UPLINK_S
 from ...codecs.device.mcp import McpError
 from ...codecs.device.opus import DEVICE
 from ...codecs.encoding import MalformedError, decode
@@ -21,6 +19,7 @@ from ...codecs.records import Answered, Heard, Request
 from ...storage.log import LogError, UnreachableError
 from ..listeners import Follow, Listeners
 from ..refusals import ConflictError, QuotaError
+from .hours import Hours
 from .playback import Playback
 
 if TYPE_CHECKING:
@@ -31,6 +30,8 @@ ANSWER_S = 10.0
 PATIENCE_S = 60.0
 """So often it is looked whether the log has lost what was answered."""
 TRY_AGAIN_S = 1.0
+MOST_PIECES = 500
+"""Of an utterance, which has two minutes at most."""
 HISTORY = 100
 """Sessions that ``previous`` can go back to."""
 VOLUME_STEP, USUAL_VOLUME = 15, 70
@@ -64,16 +65,15 @@ class Requests:
         self._knows_next = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sleeping: asyncio.TimerHandle | None = None
-        """Ends what plays, as the listener asked for."""
-        self._closing: asyncio.TimerHandle | None = None
-        """Ends what plays with the listener's hours."""
+        self._hours = Hours(device, self.listener, answers.listeners)
         self._played: deque[str] = deque(maxlen=HISTORY)
         """Sessions in the order in which they are, or were, to be heard."""
         self._volume = USUAL_VOLUME
 
     def begin(self) -> None:
-        """Do what is answered from now on."""
+        """Do what is answered from now on, within the listener's limits."""
         self._start(self._follow())
+        self._start(self._hours.watch())
 
     def ask(self, text: str) -> None:
         """Have a request answered."""
@@ -83,9 +83,8 @@ class Requests:
         """Do nothing more: the device has gone."""
         for task in self._tasks:
             task.cancel()
-        for timer in (self._sleeping, self._closing):
-            if timer is not None:
-                timer.cancel()
+        if self._sleeping is not None:
+            self._sleeping.cancel()
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -113,6 +112,7 @@ class Requests:
                 await asyncio.sleep(TRY_AGAIN_S)
             except MalformedError as error:
                 self._device.show(f"nothing can be asked here: {error}")
+                self._knows_next.set()  # who asks is told so each time
                 return
 
     async def _do_all(self, listener: str) -> None:
@@ -131,28 +131,28 @@ class Requests:
         seq = answered.seq
         (told,) = await self._journal.of(Answered).entries(listener, seq, seq + 1)
         (entry,) = await self._journal.of(Request).entries(listener, seq, seq + 1)
-        request, asked_ms, patience_s = decode(entry.value or b"", Request), entry.timestamp_ms, 0.0
+        request, asked_ms = decode(entry.value or b"", Request), entry.timestamp_ms
         if request.utterance >= 0:
-            first = request.utterance
-            pieces = await self._journal.of(Heard).entries(listener, first, first + 1)
-            asked_ms, patience_s = pieces[0].timestamp_ms, MOST_UPLINK_S
-        if told.timestamp_ms - asked_ms > 1000 * (ANSWER_S + patience_s):
+            asked_ms = await self._spoken_ms(listener, request.utterance, told.timestamp_ms)
+        if told.timestamp_ms - asked_ms > 1000 * ANSWER_S:
             return  # whoever asked has given up
         if request.source == "speech":
-            self._device.tell(self._device.conversation.recognised(request.text))
+            self._device.recognised(request)
         if request.trouble:
             self._device.show(request.trouble)
+        self._hours.note(answered.tracks)
         await self._do(answered)
-        await self._close_in_time()
+        await self._hours.look()
 
-    async def _close_in_time(self) -> None:
-        """See that what plays ends with the listener's hours."""
-        limits = await self._answers.listeners.limits(self.listener, self._device.caller.owner)
-        if self._closing is not None:
-            self._closing.cancel()
-        left_s, playback = limits.open_for_s(time()), self._device.playback
-        if left_s is not None and playback is not None:
-            self._closing = asyncio.get_running_loop().call_later(left_s, _stop, playback)
+    async def _spoken_ms(self, listener: str, first: int, before_ms: int) -> int:
+        """Return when the last piece of an utterance came."""
+        entries = await self._journal.of(Heard).entries(listener, first, limit=MOST_PIECES)
+        times = [
+            entry.timestamp_ms
+            for entry in entries
+            if entry.timestamp_ms <= before_ms and decode(entry.value or b"", Heard).first == first
+        ]
+        return max(times, default=0)
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:

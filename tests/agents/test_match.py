@@ -149,6 +149,16 @@ async def test_what_parents_do_not_want_is_neither_played_nor_picked(
     assert isinstance(found.answer, Play)
 
 
+async def test_what_was_offered_may_be_forbidden_before_it_is_chosen(
+    system: InMemorySystem,
+) -> None:
+    *_, asked = await ask(system, "play twinkle twinkle little")
+    assert isinstance(asked.answer, Ask)
+    await allow(system, never=("music",))
+    *_, chosen = await ask(system, "number two")
+    assert isinstance(chosen.answer, NotFound)
+
+
 async def test_outside_the_hours_it_is_said_when_to_ask_again(system: InMemorySystem) -> None:
     hour = datetime.now(UTC).hour
     begins, ends = f"{(hour + 2) % 24:02}:00", f"{(hour + 4) % 24:02}:00"

@@ -126,6 +126,15 @@ async def test_a_pause_ends_it_where_the_device_only_sends(system: System) -> No
     assert given_s < 1.0 + len(sound) / RATE_HZ + PAUSE_S + 0.5
 
 
+async def test_an_utterance_that_begins_before_the_last_one_is_answered_is_one_too(
+    system: System,
+) -> None:
+    records = pieces(packets(said()))
+    records += pieces(packets(said("Stop")), len(records))
+    requests = await hear(system, records)
+    assert [one.utterance for one in requests] == [records[0].first, records[-1].first]
+
+
 @pytest.mark.parametrize("until", ["told", "silence"])
 async def test_where_nobody_speaks_no_recogniser_is_asked(system: System, until: str) -> None:
     requests = await hear(system, pieces(packets(quiet(3.0)), until=until))
@@ -236,3 +245,4 @@ async def test_what_was_not_understood_is_answered_in_words(system: System) -> N
     (answered,) = await system.records(Answered, LISTENER)
     assert answered.answer.reason == "no words"
     assert answered.said
+    assert [track.object for track in answered.tracks] == [""]

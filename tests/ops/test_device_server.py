@@ -11,7 +11,18 @@ from standins.device_emulator import Emulator, messages_of
 from standins.in_memory import System
 from standins.waiting import until
 
-from rhapsode.codecs.records import DeviceFrames, DeviceRequest, Heard, Session
+from rhapsode.codecs.catalogue.answers import Control
+from rhapsode.codecs.catalogue.limits import Limits
+from rhapsode.codecs.catalogue.request import Slots
+from rhapsode.codecs.records import (
+    Answered,
+    DeviceFrames,
+    DeviceRequest,
+    Heard,
+    Request,
+    Session,
+    Track,
+)
 from rhapsode.ops.devices.connection import Device
 from rhapsode.ops.devices.positions import Positions, StoredPositions
 from rhapsode.ops.devices.raw_socket import WIRE
@@ -45,7 +56,9 @@ class Wire:
 class Station:
     """A device at a server."""
 
-    def __init__(self, server: DeviceServer, name: str, query: str = "") -> None:
+    def __init__(
+        self, server: DeviceServer, name: str, query: str = "", *, hello: str = HELLO
+    ) -> None:
         self.wire = Wire()
         self.closed: list[int] = []
         self._server = server
@@ -61,7 +74,7 @@ class Station:
         }
         socket = WebSocket(scope, self._events.get, self._send)
         self.serving = asyncio.create_task(server.connect(socket))
-        self.say(HELLO)
+        self.say(hello)
 
     @property
     def device(self) -> Device:
@@ -227,6 +240,53 @@ async def test_devices_of_a_session_share_its_packets_and_give_them_back(system:
         assert server.windows == 0
         for station in stations:
             await station.leave()
+
+
+@pytest.mark.parametrize("frame_ms", [5, 10, 20, 60])
+async def test_packets_of_any_length_are_taken(system: System, frame_ms: int) -> None:
+    await system.declare()
+    async with serving(system, hears=True) as server:
+        hello = f'{{"type":"hello","version":1,"audio_params":{{"frame_duration":{frame_ms}}}}}'
+        station = Station(server, "toy", hello=hello)
+        station.say('{"type":"listen","state":"start","mode":"manual"}')
+        for _ in range(40):
+            station.say(b"packet")
+        station.say('{"type":"listen","state":"stop"}')
+        listener = await listeners(system).listener("toy")
+
+        async def ended() -> bool:
+            return any(one.ended for one in await system.records(Heard, listener))
+
+        await until(ended)
+        await station.leave()
+    found = await system.records(Heard, listener)
+    assert sum(len(one.packets) for one in found) == 40
+
+
+async def test_what_plays_is_held_to_limits_that_come_later(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rhapsode.ops.devices.hours.LOOK_S", 0.05)
+    await recorded(system, "tale", 600)
+    door = listeners(system)
+    listener = await door.known("toy", "")
+    sort = ("story", "Ghosts", "en")
+    played = Answered(
+        session=listener,
+        seq=0,
+        answer=Control(slots=Slots(), reason="as a title would be", action="none"),
+        tracks=(Track(session="tale", title="Boo", object="stories/Ghosts/boo.mp3", sort=sort),),
+    )
+    await system.append([Request(session=listener, seq=0, text="boo"), played])
+    async with serving(system, hears=True) as server:
+        station = Station(server, "toy", "session=tale")
+        await until(lambda: len(station.heard) > 5)
+        await door.limit("toy", Limits(never=("Horses",)))
+        heard = len(station.heard)
+        await until(lambda: len(station.heard) > heard + 5)
+        await door.limit("toy", Limits(never=("Ghosts",)))
+        await until(lambda: station.wire.device.stops)
+        await station.leave()
 
 
 async def pieces(system: System, listener: str, count: int) -> bool:

@@ -75,6 +75,7 @@ def test_titles_go_by_kind_category_and_language() -> None:
         {"time_zone": "../../etc/passwd"},
         {"time_zone": "Europe/" + "x" * 1_000},
         {"only": ("",)},
+        {"only": (" ",)},
         {"never": ("x",) * 101},
     ],
 )

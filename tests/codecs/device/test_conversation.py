@@ -140,12 +140,24 @@ def test_how_an_utterance_ends_is_the_devices_choice():
 def test_what_was_recognised_is_told_and_ends_the_listening():
     conversation = greeted(hears=True)
     conversation.received(START, 0.0)
-    (told,) = conversation.recognised("play a song")
+    (told,) = conversation.recognised("an earlier one", ends=False)
+    assert conversation.state is State.LISTENING
+    (told,) = conversation.recognised("play a song", ends=True)
     assert isinstance(told, Say)
     assert json.loads(told.text) | {"type": "stt", "text": "play a song"} == json.loads(told.text)
     assert conversation.state is State.IDLE
     assert conversation.received(b"opus", 0.0) == []
-    assert conversation.recognised("") == []
+    assert conversation.recognised("", ends=True) == []
+
+
+def test_who_begins_to_speak_all_the_time_is_told_to_wait():
+    conversation = greeted(hears=True)
+    burst = int(REQUEST_BURST)
+    for number in range(burst):
+        assert kinds(conversation.received(START, number / 100))[-1] != "alert"
+    assert kinds(conversation.received(START, 0.5)) == [UplinkEnds(), "alert"]
+    assert conversation.received(b"opus", 0.5) == []
+    assert conversation.received(START, 10.0) == [UplinkBegins(AudioParams(), "manual")]
 
 
 def test_a_device_that_nobody_hears_is_told_so_once():
