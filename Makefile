@@ -38,7 +38,7 @@ page: ## fetch hls.js for the page, if npm is there (else the page takes it from
 test: $(VENV)/ready-dev page ## every check and test (what CI runs)
 	@sh .ci/tools.sh
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest
 
 check: $(VENV)/ready-dev ## lint, types, which package may import which
 	@$(BIN)/python -m ruff check .
