@@ -40,7 +40,9 @@ SONGS = (
     *("Wee Willie Winkie", "Oranges and Lemons", "Lavender's Blue", "Polly Put the Kettle On"),
     *("Ring a Ring o' Roses", "Sing a Song of Sixpence"),
 )
-QUICK_SONGS, WARM_ROUNDS = 4, 3
+QUICK_SONGS, WARM_ROUNDS = 4, 2
+REQUESTS_APART_S = 2.0
+"""A device may ask as often."""
 SONG_S = 60.0
 BUCKET = "catalogue"
 LISTENER = "02:00:00:00:00:99"
@@ -131,9 +133,9 @@ async def _ask(running: System, socket: ClientConnection, song: str) -> dict[str
     await _say(socket, f"Play {song}")
     await _until(socket, None)
     found = {"frame": (time.perf_counter() - begun_s) * 1000}
-    await _say(socket, "stop")
+    await socket.send('{"type":"abort"}')
     await _until(socket, "stop")
-    await asyncio.sleep(1.0)  # or the allowance of requests is used up, and the last song goes on
+    await asyncio.sleep(REQUESTS_APART_S)
     return found | await _steps(running, song)
 
 
@@ -142,7 +144,7 @@ async def _steps(running: System, song: str) -> dict[str, float]:
     journal = running.services.journal
     listener = await running.services.listeners.listener(LISTENER)
     following = (await journal.of(Answered).state(listener)).next
-    seq = following - 2  # the last one is the stop
+    seq = following - 1
     (asked,) = await journal.of(Request).entries(listener, seq, seq + 1)
     (answered,) = await journal.of(Answered).records(listener, seq, seq + 1)
     (track,) = answered.tracks
