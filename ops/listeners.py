@@ -80,6 +80,7 @@ class Listeners:
             )
         asked = checked_text(text)
         voice = _voice(language)
+        await self.listener(name, owner)  # what is no name costs nothing
         if self.sessions.quotas is not None:
             await self.sessions.quotas.spend(owner, len(text))
         listener = await self.known(name, owner, voice)

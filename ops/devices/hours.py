@@ -57,6 +57,8 @@ class Hours:
                 return  # of a device whose name is no listener's nothing is known
             except (UnreachableError, LogError) as error:
                 log.warning("a listener's limits are not known now", error=str(error))
+            except Exception:  # a bug must not lift the limits for good
+                log.exception("a bug in holding a device to its limits", device=self._device.name)
             await asyncio.sleep(min(LOOK_S, left_s or LOOK_S))
 
     async def look(self) -> float | None:

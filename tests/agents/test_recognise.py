@@ -10,7 +10,7 @@ from standins.in_memory import System
 from standins.speech import RATE_HZ as SPEECH_HZ
 from standins.speech import speech
 
-from rhapsode.agents.recognise import NO_RECOGNISER, NOTHING_HEARD, PAUSE_S
+from rhapsode.agents.recognise import NO_RECOGNISER, NOTHING_HEARD, PAUSE_S, Recognise
 from rhapsode.agents.recognisers.ears import Ears
 from rhapsode.agents.recognisers.recogniser import (
     RATE_HZ,
@@ -230,8 +230,9 @@ async def test_a_piece_that_is_given_up_is_answered_with_the_reason(system: Syst
     records = pieces(packets(said()))
     await system.append(records)
     agent = RECOGNISE.agent(system)
+    assert isinstance(agent, Recognise)
     listener = await system.journal.describe(LISTENER)
-    (request,) = await agent.given_up(listener, records[-1], "a bug")  # type: ignore[attr-defined]
+    (request,) = await agent.given_up(listener, records[-1], "a bug")
     assert isinstance(request, Request)
     assert (request.text, request.trouble) == ("", "a bug")
 

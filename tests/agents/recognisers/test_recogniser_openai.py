@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
+from standins.faults import Fault
 from standins.openai_server import OpenAIStandin, openai_standin
 
 from rhapsode.agents.recognisers.openai import NO_SERVER, OpenAIRecogniser
@@ -47,18 +48,18 @@ async def test_it_sends_the_sound_as_wav_with_the_language(
 
 @pytest.mark.parametrize("fault", ["500", "429", "reset", "truncated", "slow"])
 async def test_what_passes_is_tried_again(
-    server: OpenAIStandin, recogniser: OpenAIRecogniser, fault: str
+    server: OpenAIStandin, recogniser: OpenAIRecogniser, fault: Fault
 ) -> None:
-    server.faults.coming.append(fault)  # type: ignore[arg-type]
+    server.faults.coming.append(fault)
     assert (await recogniser.recognise(SOUND, "")).text == server.words
     assert len(server.heard) == 2
 
 
 @pytest.mark.parametrize("fault", ["400", "empty", "broken"])
 async def test_what_does_not_pass_is_told(
-    server: OpenAIStandin, recogniser: OpenAIRecogniser, fault: str
+    server: OpenAIStandin, recogniser: OpenAIRecogniser, fault: Fault
 ) -> None:
-    server.faults.coming.append(fault)  # type: ignore[arg-type]
+    server.faults.coming.append(fault)
     with pytest.raises(RecogniserFailedError, match=server.url):
         await recogniser.recognise(SOUND, "")
 
