@@ -1,6 +1,7 @@
 """espeak-ng: a robotic voice in 115 languages that answers within milliseconds; the fallback."""
 
 import asyncio
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -63,11 +64,13 @@ def _speak(utterance: Utterance) -> Spoken:
         rate_hz=library.rate_hz,
         voice=EspeakVoice.name,
         gain_db=GAIN_DB,
-        words=_words(utterance.text, events, len(samples) / library.rate_hz, library.rate_hz),
+        words=timed_words(utterance.text, events, len(samples) / library.rate_hz, library.rate_hz),
     )
 
 
-def _words(text: str, events: list[WordEvent], length_s: float, rate_hz: int) -> tuple[Word, ...]:
+def timed_words(
+    text: str, events: list[WordEvent], length_s: float, rate_hz: int
+) -> tuple[Word, ...]:
     """Return the written words with their times.
 
     A number has several events, of which the first counts. Short words that are spoken as one ("of
@@ -92,10 +95,9 @@ def _words(text: str, events: list[WordEvent], length_s: float, rate_hz: int) ->
 
 
 def _shared(words: list[str], start_s: float, end_s: float) -> list[Word]:
-    letter_s = (end_s - start_s) / sum(map(len, words))
-    timed: list[Word] = []
-    for word in words:
-        word_end_s = start_s + len(word) * letter_s
-        timed.append(Word(word, start_s, word_end_s))
-        start_s = word_end_s
-    return timed
+    letters = list(accumulate(map(len, words), initial=0))
+    # an edge is worked out once, and the last is the next group's own: a sum in steps can land
+    # a rounding error behind it
+    edges_s = [start_s + (end_s - start_s) * count / letters[-1] for count in letters[:-1]]
+    edges_s.append(end_s)
+    return [Word(word, *times_s) for word, times_s in zip(words, pairwise(edges_s), strict=True)]

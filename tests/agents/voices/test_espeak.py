@@ -4,8 +4,11 @@ import asyncio
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rhapsode.agents.voices.espeak import GAIN_DB, EspeakVoice
+from rhapsode.agents.voices.espeak import GAIN_DB, EspeakVoice, timed_words
+from rhapsode.agents.voices.espeak_library import WordEvent
 from rhapsode.agents.voices.voice import Utterance, VoiceFailedError
 from rhapsode.codecs.audio import pcm
 from rhapsode.codecs.session import VoiceSettings
@@ -43,6 +46,18 @@ async def test_words_come_in_order_at_their_times(voice):
     # the pause between two words lies where the words meet: sound is there on both sides
     middle = int((spoken.words[0].start_s + spoken.words[0].end_s) / 2 * spoken.rate_hz)
     assert np.any(spoken.samples[middle - 200 : middle + 200])
+
+
+@given(
+    starts=st.lists(st.integers(0, 10**6), min_size=2, max_size=8, unique=True).map(sorted),
+    rate_hz=st.sampled_from([16_000, 22_050, 44_100]),
+)
+def test_no_word_ends_after_the_next_begins(starts, rate_hz):
+    text = " ".join(["She"] * (len(starts) - 1))
+    events = [WordEvent(4 * index, start) for index, start in enumerate(starts[:-1])]
+    words = timed_words(text, events, starts[-1] / rate_hz, rate_hz)
+    edges = [edge for word in words for edge in (word.start_s, word.end_s)]
+    assert edges == sorted(edges)
 
 
 async def test_words_that_are_said_as_one_share_its_time(voice):
