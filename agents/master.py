@@ -14,10 +14,12 @@ from ..codecs.records import (
     Event,
     Item,
     ObjectAudio,
+    Segment,
     SequenceRecord,
     Speech,
     Word,
 )
+from .backlog import PackingBacklog
 from .idle import Idle
 from .journal import Description, Sequences
 from .master_cursor import behind_silent, written
@@ -55,6 +57,7 @@ class Master:
     control: Sequences[Control]
     chunks: Sequences[Chunk]
     items: Sequences[Item]
+    segments: Sequences[Segment]
 
     async def __call__(
         self, session: Description, received: AsyncIterator[Speech | ObjectAudio | Control | Idle]
@@ -93,6 +96,7 @@ class Master:
             is_cancelled(self.control, session.session),
         )
         run = MasterRun(
+            PackingBacklog(session, self.segments),
             begun_s=monotonic(),
             events=0 if reported is None else reported.seq + 1,
             degraded=reported is not None and reported.degraded,
@@ -100,13 +104,11 @@ class Master:
             failure="" if reported is None else reported.error,
             cancelled=cancelled,
         )
-        if last is None:
-            return run
-        run.at = Cursor(last.end, last.chapter, last.index, last.piece)
-        run.last_chunk, run.last_chunk_sample = last.chunk, last.first_sample - last.offset
-        run.begun_s -= last.end / session.form.sample_rate_hz
-        run.closed = last.last
-        run.silent = last.chunk < 0  # or each restart would add a segment of silence
+        if last is not None:
+            run.at = Cursor(last.end, last.chapter, last.index, last.piece)
+            run.last_chunk, run.last_chunk_sample = last.chunk, last.first_sample - last.offset
+            run.begun_s -= last.end / session.form.sample_rate_hz
+            run.closed, run.silent = last.last, last.chunk < 0  # each restart would add a silence
         return run
 
     async def _ready(
@@ -117,6 +119,7 @@ class Master:
         # would keep this record in hand for as long as the session goes on
         bounds: dict[int, int] = {}
         while not run.closed:
+            await self._in_its_turn(session, run)
             if run.cancelled:
                 yield self._ended(session, run, "cancelled")
                 return
@@ -146,6 +149,15 @@ class Master:
             # much may be spoken already, and the next record comes behind all of it
             run.cancelled = run.cancelled or await is_cancelled(self.control, session.session)
 
+    async def _in_its_turn(self, session: Description, run: MasterRun) -> None:
+        """Wait for packing, and where the session is well ahead for those that are less so."""
+        await run.packing.sample(run.at.sample)
+        if run.at.sample:
+            turns = CodecTurns(self.turns, session, run.heard_from_s())
+            if turns.has_time(run.at.sample):
+                run.parts = []  # the log has them, too
+                await turns.reach(run.at.sample)
+
     async def _chunk(
         self, session: Description, run: MasterRun, parts: list[Speech]
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
@@ -170,7 +182,7 @@ class Master:
                 continue  # it was written before a restart
             run.at = at
             if ends:
-                event = self._event(session, run, head, start=start, words=words, error=head.error)
+                event = run.event(session, head, start=start, words=words, error=head.error)
                 output = (*output, event)
             yield output
 
@@ -203,11 +215,12 @@ class Master:
             for current in ready:
                 if current.piece < run.at.piece:
                     continue
+                await run.packing.sample(run.at.sample)
                 run.begin(session.form.sample_rate_hz)
                 frames, run.at = frames_of_piece(session, run.at, head, current, window)
                 if current.object_end:
                     run.degraded = run.degraded or bool(current.error)
-                    yield (*frames, self._event(session, run, head, error=current.error))
+                    yield (*frames, run.event(session, head, error=current.error))
                     return
                 yield frames
                 if current.piece % STEP_PIECES == 0:
@@ -258,39 +271,4 @@ class Master:
     ) -> tuple[SequenceRecord, ...]:
         run.closed = True
         frame, run.at = ending(session, run.at, error)
-        return (frame, self._event(session, run, head, error=error, last=True))
-
-    def _event(
-        self,
-        session: Description,
-        run: MasterRun,
-        head: Speech | None,
-        *,
-        start: int = 0,
-        words: tuple[Word, ...] = (),
-        error: str = "",
-        last: bool = False,
-    ) -> Event:
-        seq = run.events
-        run.events += 1
-        run.failed += bool(error) and not last
-        run.failure = error or run.failure
-        return Event(
-            session=session.session,
-            stage="master",
-            seq=seq,
-            kind="chunk",
-            chars=head.chars if head else 0,
-            audio_s=run.at.sample / session.form.sample_rate_hz,
-            count=seq + (0 if last else 1),
-            degraded=run.degraded,
-            failed=run.failed,
-            text=head.text if head else "",
-            item=head.item if head else 0,
-            start_char=head.start_char if head else 0,
-            end_char=head.end_char if head else 0,
-            start_s=start / session.form.sample_rate_hz,
-            words=words,
-            error=error,
-            last=last,
-        )
+        return (frame, run.event(session, head, error=error, last=True))

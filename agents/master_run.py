@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from time import monotonic, time
 
-from ..codecs.records import Control, ObjectAudio, Speech
+from ..codecs.records import Control, Event, ObjectAudio, Speech, Word
+from .backlog import PackingBacklog
+from .journal import Description
 from .mastering import Cursor
 
 LISTENING_S = 15.0
@@ -14,6 +16,7 @@ LISTENING_S = 15.0
 class MasterRun:
     """Where the session's audio goes on; read from its last frame after a restart."""
 
+    packing: PackingBacklog
     at: Cursor = field(default_factory=Cursor)
     events: int = 0
     """Events of this stage so far: chunks below this number are complete."""
@@ -85,3 +88,39 @@ class MasterRun:
     def lead_s(self, rate_hz: int) -> float:
         """Return the seconds of audio ahead of somebody who has listened from the beginning."""
         return self.at.sample / rate_hz - (monotonic() - self.begun_s)
+
+    def event(
+        self,
+        session: Description,
+        head: Speech | None,
+        *,
+        start: int = 0,
+        words: tuple[Word, ...] = (),
+        error: str = "",
+        last: bool = False,
+    ) -> Event:
+        """Return the event that says that a chunk is complete, or all of the session."""
+        seq = self.events
+        self.events += 1
+        self.failed += bool(error) and not last
+        self.failure = error or self.failure
+        rate_hz = session.form.sample_rate_hz
+        return Event(
+            session=session.session,
+            stage="master",
+            seq=seq,
+            kind="chunk",
+            chars=head.chars if head else 0,
+            audio_s=self.at.sample / rate_hz,
+            count=seq + (0 if last else 1),
+            degraded=self.degraded,
+            failed=self.failed,
+            text=head.text if head else "",
+            item=head.item if head else 0,
+            start_char=head.start_char if head else 0,
+            end_char=head.end_char if head else 0,
+            start_s=start / rate_hz,
+            words=words,
+            error=error,
+            last=last,
+        )

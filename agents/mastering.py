@@ -128,8 +128,11 @@ class _ChunkSpeech:
                 break
             pieces.append(piece)
             held += len(piece)
-        self._first, self._wide = first, np.concatenate(pieces)
-        return _limited(self.session, self._wide, start - first, end - first, self.gain_db)
+        wide = np.concatenate(pieces)
+        # a session in no haste waits a while for its next step: with no more than that needs
+        self._first = max(first, end - round(PRE_ROLL_S * rate_hz))
+        self._wide = wide[self._first - first :].copy()
+        return _limited(self.session, wide, start - first, end - first, self.gain_db)
 
 
 def frames_of_piece(

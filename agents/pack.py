@@ -70,13 +70,19 @@ class Packer:
             self._run = None
         return segment, data
 
+    async def reach(self) -> None:
+        """Wait between two runs until it is this session's turn, if it is well ahead."""
+        if self._run is None:
+            await self._turns.reach(self.needed_from)
+
     async def _packets(self, run: RunEncoder, number: int) -> list[bytes]:
         first, end = run.needs(number)
         samples_in_all = self._frames_in_all * AAC_FRAME_SAMPLES
         reach = min(end, samples_in_all)
         pcm = await self._audio.read(first, reach) if reach > first else b""
         finishes = self._audio.closed and end >= samples_in_all
-        return await self._turns.run(first, _encode, run, number, first, pcm, finishes)
+        begins = self._grid.start(self.number) * AAC_FRAME_SAMPLES
+        return await self._turns.run(begins, _encode, run, number, first, pcm, finishes)
 
     def _describe(self, data: bytes) -> Segment:
         start = self._grid.start(self.number)
@@ -196,6 +202,7 @@ class Pack:
                 yield (_bare_end(frame.session, 0, 0, frame.error),)
             if packer.ended():
                 return  # an encoder is large: who is done does not keep it until it is found idle
+            await packer.reach()
 
     async def _names(self, session: str, number: int) -> "_Names":
         last = await self.segments.last(session) if number else None

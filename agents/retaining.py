@@ -32,6 +32,11 @@ AGE_S, AGE_SHARE = 60.0, 0.01
 TRY_AGAIN_S = 5.0
 LOW = 0.9
 """Where the log is over its bound, it is brought down to this share of it."""
+HURRIED_ABOVE, MOST_CUTS_AT_ONCE = 1.05, 4
+"""So far above its bound, partitions are cut side by side: on a busy machine a cut is mostly
+waiting, and what is produced meanwhile would grow the log faster than one at a time shrinks it."""
+ROUNDS_A_TICK = 5
+"""How often what was written meanwhile is cut, too, before anything else is seen to."""
 SPARED_S = 5.0
 """What is younger stays, however full the log is: it is being read."""
 CHECKS_A_TICK = 100
@@ -181,21 +186,31 @@ class Retainer:
                 await self.trimmer.drop_old_dead_letters(number)
         bound = self.retention.log_bytes
         # the whole server's memory is asked for at once, that of each of many streams is not
-        if 0 < bound < await self.journal.log.stored_bytes():
+        for _ in range(ROUNDS_A_TICK):
+            if not 0 < bound < await self.journal.log.stored_bytes():
+                break
             sizes = await self.trimmer.sizes()
-            if bound < sum(sizes.values()):
-                await self._trim_to(sizes, now_ms, LOW * bound)
+            if sum(sizes.values()) <= bound or not await self._trim_to(sizes, LOW * bound):
+                break
 
-    async def _trim_to(self, sizes: dict[int, int], now_ms: float, wanted: float) -> None:
-        left = dict(sizes)
-        while left and sum(sizes.values()) > wanted:
-            fullest = max(left, key=lambda number: left[number])
-            cut = await self._cut(fullest, now_ms - 1000 * SPARED_S)
-            if not cut:
-                del left[fullest]
-                continue
-            left[fullest] -= cut
-            sizes[fullest] -= cut
+    async def _trim_to(self, sizes: dict[int, int], wanted: float) -> bool:
+        """Cut until that little is left; return whether anything went."""
+        left, now_ms, before = dict(sizes), time.time() * 1000, sum(sizes.values())
+        while left and (size := sum(sizes.values())) > wanted:
+            hurried = size > HURRIED_ABOVE * self.retention.log_bytes
+            at_once = MOST_CUTS_AT_ONCE if hurried else 1
+            fullest = sorted(left, key=lambda number: left[number], reverse=True)[:at_once]
+            cuts = [self._cut(number, now_ms - 1000 * SPARED_S) for number in fullest]
+            done = await asyncio.gather(*cuts, return_exceptions=True)
+            for number, cut in zip(fullest, done, strict=True):
+                if isinstance(cut, BaseException):
+                    raise cut  # the others have come to their end, too
+                if not cut:
+                    del left[number]
+                    continue
+                left[number] -= cut
+                sizes[number] -= cut
+        return sum(sizes.values()) < before
 
     async def _cut(self, number: int, before_ms: float) -> int:
         cut = await self.trimmer.cut(number, before_ms)

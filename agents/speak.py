@@ -77,8 +77,10 @@ class Speak:
                     ahead.heard_from_s = session.accepted_s if chunk.seq else None
                 if chunk.index < following:
                     continue
-                await self.backlog.chunk(session.session, chunk.seq)
-                output = await self._sounded(session, chunk, following, ahead)
+                # who is far ahead is in no haste: what is spoken at once is held at once
+                waited = await self.backlog.chunk(session.session, chunk.seq)
+                at_once = 1 if waited else self.at_once
+                output = await self._sounded(session, chunk, following, ahead, at_once)
                 yield output
                 ahead.heard_from_s = ahead.heard_from_s or time()
                 following = output[-1].end
@@ -95,7 +97,7 @@ class Speak:
         return () if state.closed else (_end(record, state.next, reason),)
 
     async def _sounded(
-        self, session: Description, chunk: Chunk, following: int, ahead: _Ahead
+        self, session: Description, chunk: Chunk, following: int, ahead: _Ahead, at_once: int
     ) -> tuple[Speech, ...]:
         if chunk.index > following:
             seq = chunk.seq - (chunk.index - following)
@@ -104,7 +106,8 @@ class Speak:
         if chunk.kind != "text" or not chunk.text:
             return (_mark(chunk, chunk.error),)
         cancelled, _ = await asyncio.gather(
-            is_cancelled(self.control, session.session), self._speak_ahead(session, chunk, ahead)
+            is_cancelled(self.control, session.session),
+            self._speak_ahead(session, chunk, ahead, at_once),
         )
         if cancelled:
             return (_mark(chunk, "cancelled"),)
@@ -132,11 +135,13 @@ class Speak:
                 return None
         return speaking.result()
 
-    async def _speak_ahead(self, session: Description, chunk: Chunk, ahead: _Ahead) -> None:
+    async def _speak_ahead(
+        self, session: Description, chunk: Chunk, ahead: _Ahead, at_once: int
+    ) -> None:
         """Begin to speak the chunk, and those after it that are cut already."""
         if chunk.index not in ahead.spoken:
             self._begin(session, chunk, ahead)
-        more = self.at_once - len(ahead.spoken)
+        more = at_once - len(ahead.spoken)
         if more <= 0:
             return
         first = max(ahead.spoken) + 1

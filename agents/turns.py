@@ -32,6 +32,9 @@ DEFERS = 4.0
 """Beyond that each second makes it due so many seconds later: what cannot be made in real time
 would be the most overdue for ever, and nobody else would have a turn."""
 
+TIME_ENOUGH_S = 10.0
+"""A session whose run of segments is due later than that is served by runs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Due:
@@ -239,6 +242,10 @@ class CodecTurns:
 
     What is due first goes first. So the first segment of a new session waits neither for its own
     later audio nor for that of sessions that are well ahead of their listeners.
+
+    Those are served by runs: all of a run is due when its first segment is, so who has begun one
+    finishes it before another begins. Encoders, resamplers and the audio between them are held for
+    the sessions that are served, and not for all that are live.
     """
 
     turns: Turns
@@ -248,7 +255,25 @@ class CodecTurns:
 
     async def run(self, sample: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do the work on the audio from this sample on."""
-        position_s = sample / self.session.form.sample_rate_hz
-        when = due(self.session, position_s, self.heard_from_s)
-        async with self.turns.take(when):
+        async with self.turns.take(self._due(sample)):
             return await asyncio.to_thread(work, *args, **kwargs)
+
+    async def reach(self, sample: int) -> None:
+        """Wait until the session is served, for who has time: what follows is not in memory yet."""
+        if self.has_time(sample):
+            async with self.turns.take(self._due(sample)):
+                pass
+
+    def has_time(self, sample: int) -> bool:
+        """Tell whether the run that holds a sample is due so late that others come first."""
+        return self._run_due_s(sample) > time() + TIME_ENOUGH_S
+
+    def _run_due_s(self, sample: int) -> float:
+        form = self.session.form
+        if self.heard_from_s is None:
+            return 0.0
+        return self.heard_from_s + grid_of(form).sample_of_run(sample) / form.sample_rate_hz
+
+    def _due(self, sample: int) -> Due:
+        when = due(self.session, sample / self.session.form.sample_rate_hz, self.heard_from_s)
+        return replace(when, at_s=self._run_due_s(sample)) if self.has_time(sample) else when

@@ -11,8 +11,8 @@ from .delivery import Delivery
 MAX_HELD_BYTES = 16_000_000
 """Values held by a stage, all keys together. What is delivered beyond it is read again in its turn:
 to stop reading instead would keep a new session waiting behind all that others have."""
-MAX_HELD_BYTES_OF_KEY = 128_000
-"""A session that is far behind holds no more than its next few records."""
+MAX_HELD_BYTES_OF_KEY = 48_000
+"""A session that is far behind holds no more than its next record of audio, or two."""
 MAX_HELD_RECORDS = 200_000
 """With or without their values; beyond it the stage reads no more until some are done."""
 

@@ -89,6 +89,7 @@ def _master(resources: Resources, journal: Journal) -> Master:
         journal.of(Control),
         journal.of(Chunk),
         journal.of(Item),
+        journal.of(Segment),
     )
 
 
@@ -172,7 +173,7 @@ SPEECH = Topology(
             "master",
             sources=("speech", "object-audio", "control"),
             sinks=("audio-frame", "event"),
-            reads=("chunk", "text"),
+            reads=("chunk", "segment", "text"),
             build=_master,
             idle=IdleTicks(every_s=RUN_OUT_S, settled_s=ANYWAY_S + 2 * RUN_OUT_S),
         ),

@@ -136,6 +136,15 @@ class Grid:
         """
         return self.start(self.segment_of(sample // AAC_FRAME_SAMPLES)) * AAC_FRAME_SAMPLES
 
+    def sample_of_run(self, sample: int) -> int:
+        """Return the first sample of the encoder run that holds a sample.
+
+        Raises:
+            ValueError: ``sample`` is negative.
+        """
+        run = self.run_of(self.segment_of(sample // AAC_FRAME_SAMPLES))
+        return self.start(run * RUN_SEGMENTS) * AAC_FRAME_SAMPLES
+
     def run_of(self, k: int) -> int:
         """Return the number of the encoder run that segment ``k`` is in."""
         return k // RUN_SEGMENTS

@@ -7,7 +7,7 @@ import resource
 from pathlib import Path
 
 TRIM_EVERY_S = 1.0
-TRIM_BYTES = 6_000_000
+TRIM_BYTES = 2_000_000
 """More than after the last trim: worth another."""
 TRIM_ANYWAY_S = 20.0
 """What was in use at the last trim may be free since."""

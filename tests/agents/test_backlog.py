@@ -8,8 +8,8 @@ from standins.master_items import agent
 from standins.mastered_speech import Piece, speech_of
 from standins.waiting import until
 
-from rhapsode.agents.backlog import MOST_CHUNKS, Backlog
-from rhapsode.codecs.records import AudioFrame, Event, Speech
+from rhapsode.agents.backlog import MOST_CHUNKS, Backlog, PackingBacklog
+from rhapsode.codecs.records import AudioFrame, Event, Segment, Speech
 from rhapsode.topologies.registry import stages_named
 
 TEXT = "This is a sentence of its own, and it is not a short one. " * 60
@@ -113,3 +113,51 @@ async def test_a_voice_is_never_many_chunks_ahead_of_what_is_mastered() -> None:
         await system.finished("s")
     await system.check("s")
     assert await spoken() > 2 * MOST_CHUNKS
+
+
+def packed(number: int, *, last: bool = False) -> Segment:
+    return Segment(
+        session="s", number=number, first_frame=94 * number, frames=94, size_bytes=1, last=last
+    )
+
+
+async def packing_of(system: System, stands_still_s: float = 60.0) -> PackingBacklog:
+    journal = system.journal
+    description = await journal.describe("s")
+    return PackingBacklog(description, journal.of(Segment), 4.0, stands_still_s)
+
+
+async def test_mastering_waits_until_packing_is_near_and_no_longer() -> None:
+    system = await accepted()
+    backlog = await packing_of(system)
+    await backlog.sample(4 * 48_000)
+    waiting = asyncio.create_task(backlog.sample(5 * 48_000))
+    for number in range(3):  # segments of a ramp: of 0.2, 0.4 and 0.9 s
+        done, _ = await asyncio.wait({waiting}, timeout=0.1)
+        assert not done
+        await system.append([packed(number)])
+    await until(waiting.done)
+
+
+async def test_mastering_does_not_wait_for_what_is_packed_to_its_end() -> None:
+    system = await accepted()
+    await system.append([packed(0, last=True)])
+    await (await packing_of(system)).sample(3_600 * 48_000)
+
+
+async def test_mastering_goes_on_where_packing_stands_still_until_that_goes_on() -> None:
+    system = await accepted()
+    backlog = await packing_of(system, stands_still_s=0.05)
+    for second in range(5, 10):
+        await backlog.sample(second * 48_000)
+    await system.append([packed(number) for number in range(2)])
+    waiting = asyncio.create_task(backlog.sample(3_600 * 48_000))
+    await until(waiting.done)  # it has stood still again
+
+
+async def test_a_voice_that_is_far_ahead_speaks_one_chunk_at_a_time() -> None:
+    system = await accepted()
+    waiting = asyncio.create_task(backlog_of(system).chunk("s", MOST_CHUNKS))
+    await system.append([mastered(0)])
+    await until(waiting.done)
+    assert await backlog_of(system).chunk("s", MOST_CHUNKS) is False

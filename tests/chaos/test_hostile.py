@@ -110,9 +110,9 @@ class Watch:
                     continue  # it has just died, as it may
 
 
-@pytest.fixture
-def system(tmp_path: Path) -> Iterator[Running]:
-    with running(tmp_path / "state") as system:
+@pytest.fixture(params=["espeak", "piper,espeak"])
+def system(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
+    with running(tmp_path / "state", voices=request.param) as system:
         yield system
 
 

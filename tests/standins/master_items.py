@@ -14,6 +14,7 @@ from rhapsode.codecs.records import (
     Event,
     Item,
     ObjectAudio,
+    Segment,
     SequenceRecord,
     Speech,
 )
@@ -41,6 +42,7 @@ def agent(system: System) -> Master:
         journal.of(Control),
         journal.of(Chunk),
         journal.of(Item),
+        journal.of(Segment),
     )
 
 
