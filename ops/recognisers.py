@@ -3,7 +3,8 @@
 from ..agents.recognisers.isolated import IsolatedWhisper
 from ..agents.recognisers.openai import OpenAIRecogniser
 from ..agents.recognisers.recogniser import Recogniser
-from .settings import Settings, SettingsError
+from .settings import Settings
+from .settings_reading import SettingsError
 
 
 def recogniser_from(settings: Settings) -> Recogniser | None:

@@ -34,6 +34,21 @@ def host_names(setting: str) -> str:
     return setting
 
 
+def object_host_names(setting: str) -> str:
+    """Return a list of hosts that files may be fetched from: ``*``, names, names with a port."""
+    for name in listed(setting):
+        if not re.fullmatch(r"\*|[A-Za-z0-9_.-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?", name):
+            raise ValueError("list hosts without scheme, such as cdn.example or 10.0.0.5:9000")
+    return setting
+
+
+def server_url(url: str) -> str:
+    """Return the base URL of an HTTP server, or nothing."""
+    if url and not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", url):
+        raise ValueError("name it with http:// or https://, such as http://127.0.0.1:8000/v1")
+    return url
+
+
 def web_origins(setting: str) -> str:
     """Return a list of origins that an Origin header may have."""
     for origin in listed(setting):

@@ -1,20 +1,12 @@
-"""Every setting, read from the environment once; nothing else reads it."""
+"""Every setting, with its default and what is allowed."""
 
-import difflib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast, get_args, get_origin
+from typing import Annotated, Any, Literal
 
-import annotated_types
-from pydantic import AfterValidator, Field, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import AfterValidator, Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ..codecs.session import Mode
 from .setting_kinds import (
@@ -23,15 +15,13 @@ from .setting_kinds import (
     Secret,
     checked_namespace,
     host_names,
+    object_host_names,
+    server_url,
     socket_url,
     url_path,
     web_origins,
 )
-from .setting_rows import PREFIX, describe, shown, variable_of
-
-
-class SettingsError(ValueError):
-    """One or more settings are wrong; the message names them all."""
+from .setting_rows import PREFIX, describe, variable_of
 
 
 def _state_folder() -> Path:
@@ -46,7 +36,7 @@ def _sessions_of_this_machine() -> int:
 class Settings(BaseSettings):
     """What an operator may choose; each has a default that works on one machine.
 
-    Made from keyword arguments alone: `read_settings` is what reads the environment.
+    Made from keyword arguments alone: `settings_reading` is what reads the environment.
     """
 
     model_config = SettingsConfigDict(
@@ -83,6 +73,9 @@ class Settings(BaseSettings):
     among the audio files) have changed; 0 for never."""
     objects_bucket: str = ""
     """Bucket of audio files that sessions may play, instead of a folder."""
+    object_hosts: Annotated[str, AfterValidator(object_host_names)] = "*"
+    """Hosts that sessions may play files from by URL, separated by commas: ``*`` is every public
+    one, a host named here may have a private address; empty is none."""
     archive: Path | None = None
     """Folder for what the log has let go of; empty is ``archive`` below the state folder."""
     archive_bucket: str = ""
@@ -160,7 +153,7 @@ class Settings(BaseSettings):
     0: no bound."""
     keep_sessions: int = Field(default=0, ge=0, le=100_000_000)
     """Sessions that are kept; the oldest are removed first. 0: no bound."""
-    openai_speech_url: str = ""
+    openai_speech_url: Annotated[str, AfterValidator(server_url)] = ""
     """Base URL of a server with OpenAI's ``/audio/speech``, such as ``https://api.openai.com/v1``."""
     openai_speech_key: Secret = ""
     """Key for that server, if it asks for one."""
@@ -170,7 +163,7 @@ class Settings(BaseSettings):
     """Voice to ask that server for."""
     recogniser: Literal["auto", "openai", "whisper", "none"] = "auto"
     """What makes words of speech: ``auto`` is a server if one is set, Whisper if installed."""
-    openai_transcription_url: str = ""
+    openai_transcription_url: Annotated[str, AfterValidator(server_url)] = ""
     """Base URL of an OpenAI-compatible ``/audio/transcriptions``."""
     openai_transcription_key: Secret = ""
     """Key for that server, if it asks for one."""
@@ -178,9 +171,9 @@ class Settings(BaseSettings):
     """Model to ask that server for."""
     whisper_model: Path | None = None
     """Folder of a model for CTranslate2; empty is the extra's, tiny and English."""
-    gtts_url: str = ""
+    gtts_url: Annotated[str, AfterValidator(server_url)] = ""
     """Base URL instead of Google's, for tests with a stand-in."""
-    llm_url: str = ""
+    llm_url: Annotated[str, AfterValidator(server_url)] = ""
     """Base URL of an OpenAI-compatible ``/chat/completions``; empty takes the embedded model."""
     llm_key: Secret = ""
     """Key for that server, if it asks for one."""
@@ -201,7 +194,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take keyword arguments alone, so that only `read_settings` reads the environment."""
+        """Take keyword arguments alone, so that only `settings_reading` reads the environment."""
         return (init_settings,)
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
@@ -226,74 +219,3 @@ class Settings(BaseSettings):
         """Return the settings, secrets included, as environment variables for child processes."""
         values = {variable_of(name): getattr(self, name) for name in Settings.model_fields}
         return {name: str(value) for name, value in values.items() if value is not None}
-
-
-class _Environment(EnvSettingsSource):
-    """Reads the variables it is given instead of those of this process."""
-
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        self._variables = variables
-        super().__init__(Settings)
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        return {name.lower(): value for name, value in self._variables.items() if value}
-
-
-def read_settings(environment: Mapping[str, str] | None = None, **chosen: Any) -> Settings:
-    """Read ``RHAPSODE_…`` variables; keyword arguments that are not None win over them.
-
-    Raises:
-        SettingsError: naming every setting that is wrong, its value and what is allowed.
-    """
-    variables = os.environ if environment is None else environment
-    values = _Environment(variables)()
-    values |= {name: value for name, value in chosen.items() if value is not None}
-    faults = [*_unknown(variables), *_half_of_a_pair(values)]
-    try:
-        settings = Settings(**values)
-    except ValidationError as error:
-        faults += [_fault(str(one["loc"][0]), values, one) for one in error.errors()]
-        raise SettingsError("; ".join(faults)) from None
-    if faults:
-        raise SettingsError("; ".join(faults))
-    return settings
-
-
-def _unknown(variables: Mapping[str, str]) -> Iterator[str]:
-    for variable in sorted(variables):
-        name = variable.removeprefix(PREFIX).lower()
-        if not variable.startswith(PREFIX) or not variables[variable]:
-            continue
-        if name not in Settings.model_fields:
-            near = difflib.get_close_matches(name, Settings.model_fields, 1)
-            hint = f" (is {variable_of(near[0])} meant?)" if near else ""
-            yield f"{variable} is not a setting{hint}: 'rhapsode settings' lists them"
-
-
-def _half_of_a_pair(values: Mapping[str, Any]) -> Iterator[str]:
-    # not a validator of the model, which would only run once everything else is right
-    if bool(values.get("s3_access_key_id")) != bool(values.get("s3_secret_access_key")):
-        yield (
-            f"{PREFIX}S3_ACCESS_KEY_ID and {PREFIX}S3_SECRET_ACCESS_KEY go together: set both or "
-            "neither"
-        )
-
-
-def _fault(name: str, values: Mapping[str, Any], error: Any) -> str:
-    field = Settings.model_fields[name]
-    value = shown(field, values[name])
-    if error["type"] == "value_error":
-        return f"{variable_of(name)}={value[:80]!r}: {error['ctx']['error']}"
-    return f"{variable_of(name)}={value[:80]!r} is not {_allowed(field)}"
-
-
-def _allowed(field: FieldInfo) -> str:
-    """Return what a setting may be, as the end of a sentence."""
-    if get_origin(field.annotation) is Literal:
-        return "one of " + ", ".join(get_args(field.annotation))
-    kind = {int: "a whole number", float: "a number"}.get(
-        cast("type[Any]", field.annotation), "text"
-    )
-    low = [mark.ge for mark in field.metadata if isinstance(mark, annotated_types.Ge)]
-    high = [mark.le for mark in field.metadata if isinstance(mark, annotated_types.Le)]
-    return f"{kind} between {low[0]} and {high[0]}" if low and high else kind

@@ -1,11 +1,14 @@
 """From settings to the stores: of segments and playlists, of the archive, of people's files."""
 
+from ..storage.objects.either_source import EitherSource
 from ..storage.objects.folder import FolderObjects
 from ..storage.objects.folder_source import FolderSource
 from ..storage.objects.s3 import S3Objects, S3Settings
 from ..storage.objects.s3_source import S3Source
 from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import Objects
+from ..storage.objects.web_source import WebSource
+from .setting_kinds import listed
 from .settings import Settings
 
 
@@ -26,9 +29,10 @@ def open_archive_store(settings: Settings) -> Objects:
 
 def open_objects(settings: Settings) -> ObjectSource:
     """Return where audio objects, and the catalogue, are read from."""
+    own: ObjectSource = FolderSource(settings.objects_folder)
     if settings.objects_bucket:
-        return S3Source(_s3(settings, settings.objects_bucket))
-    return FolderSource(settings.objects_folder)
+        own = S3Source(_s3(settings, settings.objects_bucket))
+    return EitherSource(own, WebSource(listed(settings.object_hosts)))
 
 
 def _s3(settings: Settings, bucket: str) -> S3Settings:

@@ -11,7 +11,8 @@ from ..agents.voices.isolated import IsolatedVoice
 from ..agents.voices.openai import OpenAIVoice
 from ..agents.voices.piper import PiperVoice
 from ..agents.voices.voice import Voice
-from .settings import Settings, SettingsError
+from .settings import Settings
+from .settings_reading import SettingsError
 
 RESERVED_S = 0.03
 """In which a chunk is stored and the next one of its session asked for."""

@@ -21,7 +21,8 @@ from ..run.addresses import log_folder, port_problem
 from ..run.log_server import log_server
 from ..run.up import StartFailedError
 from ..services import Services
-from ..settings import Settings, SettingsError, read_settings
+from ..settings import Settings
+from ..settings_reading import SettingsError, read_settings
 from ..tools.demo import DemoFailedError
 from ..tools.replay import ReplayError
 from ..tools.say import SpeakingFailedError

@@ -83,7 +83,7 @@ class NewItem(Body):
 
     text: Text | None = None
     silence_s: Annotated[float, Field(gt=0.0, le=LIMITS.silence_s)] | None = None
-    object: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    object: Annotated[str, Field(min_length=1, max_length=2_048)] | None = None
     upload: str | None = None
     live: str | None = None
     end: bool = False

@@ -32,7 +32,8 @@ from ..run.addresses import page_url, port_problem
 from ..run.log_server import log_server
 from ..run.up import HIGHEST_PORT
 from ..services import Services
-from ..settings import Settings, SettingsError
+from ..settings import Settings
+from ..settings_reading import SettingsError
 from ..voices import voices_from
 
 Verdict = Literal["ok", "warning", "failed"]

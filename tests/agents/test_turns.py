@@ -1,19 +1,14 @@
 """Turns go to whose listener would run dry first, and none is lost."""
 
 import asyncio
-import threading
 import time
-from dataclasses import replace
 from itertools import count
 
 import pytest
 from standins.waiting import until
 
 import rhapsode.agents.turns
-from rhapsode.agents.journal import Description
-from rhapsode.agents.turns import NOW, CodecTurns, Due, Turns, needed_from
-from rhapsode.codecs.records import Session
-from rhapsode.codecs.session import Form
+from rhapsode.agents.turns import NOW, Due, Turns
 
 
 async def settle() -> None:
@@ -226,60 +221,6 @@ async def test_a_turn_that_nobody_comes_back_for_is_the_next_ones(
     await others.end()
 
 
-# -- turns of codecs
-
-
-def codec_turns(turns: Turns, accepted_ms: int) -> CodecTurns:
-    return CodecTurns(turns, Description(Session(session="s", last=True), accepted_ms))
-
-
-async def test_audio_is_worked_on_in_the_order_in_which_it_is_due() -> None:
-    turns = Turns(1)
-    now_ms = int(time.time() * 1000)
-    early = replace(codec_turns(turns, now_ms - 10_000), heard_from_s=time.time() - 10)
-    late = codec_turns(turns, now_ms)
-    done: list[str] = []
-    begun = threading.Event()
-    go = threading.Event()
-
-    def first() -> None:
-        begun.set()
-        go.wait(10)
-
-    tasks = [asyncio.create_task(late.run(0, first))]
-    while not begun.is_set():
-        await asyncio.sleep(0)
-    for name, session, second in (
-        ("late, its 5th second", late, 5),
-        ("late, its beginning", late, 0),
-        ("early, its 30th second", early, 30),
-        ("early, its 9th second", early, 9),
-        ("early, its 8th second", early, 8),
-    ):
-        tasks.append(asyncio.create_task(session.run(second * 48_000, done.append, name)))
-        await settle()
-    go.set()
-    await asyncio.gather(*tasks)
-    assert done == [
-        "early, its 8th second",  # somebody waits for it
-        "early, its 9th second",
-        "late, its beginning",
-        "late, its 5th second",  # as far as this knows it has not begun
-        "early, its 30th second",
-    ]
-
-
-async def test_what_the_work_raises_comes_back_with_its_turn() -> None:
-    session = codec_turns(Turns(1), 0)
-
-    def fail() -> None:
-        raise KeyError("a bug")
-
-    for _ in range(2):
-        with pytest.raises(KeyError):
-            await session.run(0, fail)
-
-
 async def test_who_has_held_turns_for_long_is_due_later_and_not_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -312,13 +253,3 @@ async def test_who_has_held_turns_for_long_is_due_later_and_not_for_ever(
     assert await race() == ["other", "greedy"], "it held the turn for 9 s"
     now_s += 30.0
     assert await race() == ["greedy", "other"], "that was long ago"
-
-
-@pytest.mark.parametrize(
-    ("second", "needed_s"), [(0.0, 0.0), (0.1, 0.0), (6.8, 5.248), (7.2, 5.248), (7.3, 7.296)]
-)
-def test_audio_is_needed_as_soon_as_the_segment_that_holds_it(
-    second: float, needed_s: float
-) -> None:
-    needed = needed_from(Form(), round(second * 48_000))
-    assert needed / 48_000 == pytest.approx(needed_s, abs=0.01)

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from command_line import command_line, one_sentence
 from s3_server import S3Server
+from sample_audio import encoded, sweep
 from system import Running, free_port, rhapsode, running
 
 from rhapsode.codecs.hls.check import check
@@ -37,7 +38,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 @pytest.fixture(scope="module")
 def system(server: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     state = tmp_path_factory.mktemp("live") / "state"
-    with running(state, separate=True, **server.variables(BUCKET)) as system:
+    # a bucket on this machine has a private address: it must be named
+    hosts = {"object_hosts": server.url.removeprefix("http://")}
+    with running(state, separate=True, **server.variables(BUCKET), **hosts) as system:
         system.spawn("gateway", "gateway")
         system.spawn("worker", "worker", *STAGE_NAMES)
         system.wait_ready()
@@ -123,6 +126,34 @@ def test_ffmpeg_plays_it_from_the_bucket(system: Running, session: str) -> None:
 
 def test_replay_finds_the_bucket_identical(server: S3Server, system: Running, session: str) -> None:
     check_whole(server, system, session)
+
+
+def test_a_presigned_url_is_played_and_another_host_is_not(
+    server: S3Server, system: Running
+) -> None:
+    client = server.client()
+    tune = encoded("flac", sweep(44_100, 3.0))
+    client.put_object(Bucket=BUCKET, Key="songs/a tune", Body=tune)
+    url = client.generate_presigned_url(
+        "get_object", Params={"Bucket": BUCKET, "Key": "songs/a tune"}, ExpiresIn=120
+    )
+    with httpx.Client(base_url=system.url, trust_env=False) as api:
+        session = str(api.post("/v1/sessions", json={"open": True}).json()["session_id"])
+        items = f"/v1/sessions/{session}/items"
+        for wrong, said in (
+            ("http://169.254.169.254/latest/meta-data", "does not name it"),
+            (url.replace("Signature=", "Signature=0"), "may have expired"),
+            ("https://user:secret@cdn.example/song.mp3", "presigned"),
+        ):
+            refused = api.post(items, json={"object": wrong})
+            assert refused.status_code == 400
+            assert said in refused.json()["error"]
+        assert api.post(items, json={"object": url, "last": True}).is_success
+    progress = system.wait_finished(session)
+    assert (progress["state"], progress["failed_chunks"]) == ("SUCCESS", 0)
+    assert progress["audio_s"] == pytest.approx(3.7, abs=0.3)  # and a pause
+    check_whole(server, system, session)
+    client.close()
 
 
 def test_a_session_outlives_a_store_that_goes_away_and_comes_back(

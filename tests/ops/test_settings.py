@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rhapsode.ops.settings import Settings, SettingsError, describe, read_settings
+from rhapsode.ops.settings import Settings, describe
+from rhapsode.ops.settings_reading import SettingsError, read_settings
 
 SECRETS = ("s3_secret_access_key", "openai_speech_key", "llm_key")
 

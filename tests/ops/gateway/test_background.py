@@ -14,7 +14,7 @@ from rhapsode.ops.gateway.follower import Follower
 from rhapsode.ops.gateway.pump import Pump
 from rhapsode.ops.progress import Progress
 from rhapsode.ops.services import Services
-from rhapsode.ops.settings import read_settings
+from rhapsode.ops.settings_reading import read_settings
 from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.topologies.testing import InMemorySystem
 

@@ -11,7 +11,8 @@ import redis
 
 from rhapsode.ops.run.addresses import log_folder
 from rhapsode.ops.run.log_server import log_server
-from rhapsode.ops.settings import Settings, read_settings
+from rhapsode.ops.settings import Settings
+from rhapsode.ops.settings_reading import read_settings
 from rhapsode.storage.redis.blocking_connection import answers
 from rhapsode.storage.redis.embedded import EmbeddedValkey, EmbeddedValkeyError, FolderTakenError
 

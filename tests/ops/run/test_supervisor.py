@@ -12,7 +12,8 @@ from system import free_port
 from rhapsode.ops.run.log_server import log_server
 from rhapsode.ops.run.supervisor import Supervisor
 from rhapsode.ops.run.up import StartFailedError, wait_until_ready
-from rhapsode.ops.settings import Settings, read_settings
+from rhapsode.ops.settings import Settings
+from rhapsode.ops.settings_reading import read_settings
 
 WaitUntil = Callable[..., Awaitable[None]]
 
