@@ -53,7 +53,7 @@ fmt: $(VENV)/ready-dev ## put the code in its form
 bench: $(VENV)/ready-dev ## measure, each figure beside a reference in the same run
 	@$(BIN)/python tests/bench/run.py
 
-chaos: $(VENV)/ready-dev ## kill each worker in the middle of a story, then 200 faults of all kinds; verify every byte
+chaos: $(VENV)/ready-dev ## kill each worker in the middle of a story, fill the disk, then 200 faults of all kinds; verify every byte
 	@$(BIN)/python -m pytest tests/chaos
 	@cd tests && ../$(BIN)/python -m chaos.storm --rounds $(or $(ROUNDS),200) --seed $(or $(SEED),1)
 

@@ -22,6 +22,7 @@ from ...storage.log import (
 from .flow import keep_on_resume
 from .in_flight import InFlight
 from .membership import Membership
+from .patience import COMPLAINTS
 from .positions import Fetched
 from .producer import Producer
 from .read_size import ReadSize
@@ -136,7 +137,7 @@ class Consumer(InFlight):
         try:
             found = await self._read(positions)
         except UnreachableError as error:
-            self.log.warning("log out of reach, trying again: %s", error)
+            COMPLAINTS.say("log out of reach", error)
             await asyncio.sleep(0.2)
             return {}
         except TruncatedError:

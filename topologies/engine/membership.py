@@ -14,6 +14,7 @@ from aiokafka.coordinator.protocol import (
 from faust.types import TP
 
 from ...storage.log import Beat, FencedError, GroupTimings, Heartbeat, UnreachableError
+from .patience import COMPLAINTS
 
 JOIN_POLL_S = 0.03
 
@@ -115,7 +116,7 @@ class Membership:
             try:
                 await self._enter_generation()
             except UnreachableError as error:
-                self._owner.log.warning("group out of reach, trying again: %s", error)
+                COMPLAINTS.say("group out of reach", error)
                 await asyncio.sleep(0.2)
                 continue
             except FencedError:
@@ -217,7 +218,7 @@ class Membership:
 
     def _on_beat(self, beat: Beat | BaseException) -> None:
         if isinstance(beat, BaseException):
-            self._owner.log.warning("heartbeat failed, trying again: %s", beat)
+            COMPLAINTS.say("heartbeat failed", beat)
             return
         if not self._generation:
             return  # joining now

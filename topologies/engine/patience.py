@@ -20,6 +20,28 @@ TELL_EVERY_S = 10.0
 log = structlog.get_logger()
 
 
+class Complaints:
+    """Says what is out of reach at once, and again every ten seconds while that lasts.
+
+    A process has dozens of consumers, heartbeats and producers that all wait for the same server,
+    and try several times a second.
+    """
+
+    def __init__(self) -> None:
+        self._told_s: dict[str, float] = {}
+
+    def say(self, what: str, error: BaseException) -> None:
+        """Log it, unless somebody has done so a moment ago."""
+        now_s = monotonic()
+        if now_s - self._told_s.get(what, float("-inf")) >= TELL_EVERY_S:
+            self._told_s[what] = now_s
+            log.warning("%s, trying again", what, why=str(error))
+
+
+COMPLAINTS = Complaints()
+"""Of this process."""
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """Rides out a connection that is cut, a server that starts again, memory that is full.
@@ -41,16 +63,14 @@ class Patience:
         Raises:
             UnreachableError: the log is still out of reach 2 s after the app was stopped.
         """
-        pause_s, stopping_s, told_s = FIRST_PAUSE_S, 0.0, -TELL_EVERY_S
+        pause_s, stopping_s = FIRST_PAUSE_S, 0.0
         while True:
             try:
                 return await question(*args, **kwargs)
             except UnreachableError as error:
                 if stopping_s >= STOPPING_S:
                     raise
-                if monotonic() - told_s >= TELL_EVERY_S:
-                    log.warning("log out of reach, trying again", why=str(error))
-                    told_s = monotonic()
+                COMPLAINTS.say("log out of reach", error)
             await asyncio.sleep(pause_s)
             stopping_s += pause_s if self.stops() else 0.0
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
