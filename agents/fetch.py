@@ -15,6 +15,7 @@ from .backlog import Backlog
 from .decoders.isolated import DecoderDiedError, Decoders
 from .decoders.messages import Open
 from .journal import Description, Sequences
+from .kept_loudness import KeptLoudness
 from .speak import is_cancelled
 
 PIECE_SAMPLES = 24_000
@@ -46,6 +47,8 @@ class _Cursor:
     etag: str = ""
     samples: int = 0
     """Of the object in hand that are stored already."""
+    lufs: float = 0.0
+    """Of the object in hand, as its first piece has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Fetch:
     control: Sequences[Control]
     decoders: Decoders
     backlog: Backlog
+    loudness: KeptLoudness
 
     async def __call__(
         self, session: Description, chunks: AsyncIterator[Chunk]
@@ -86,7 +90,7 @@ class Fetch:
                 log.warning("object ends early", session=chunk.session, error=str(error))
                 yield (_piece(chunk, cursor, b"", object_end=True, error=str(error)),)
                 cursor.piece += 1
-            cursor.index, cursor.etag, cursor.samples = chunk.index, "", 0
+            cursor.index, cursor.etag, cursor.samples, cursor.lufs = chunk.index, "", 0, 0.0
 
     async def given_up(
         self, session: Description, record: Chunk, reason: str
@@ -110,6 +114,7 @@ class Fetch:
             piece=last.piece + 1,
             etag=last.etag,
             samples=last.first_sample + len(last.pcm) // 2,
+            lufs=last.lufs,
         )
 
     async def _wanted(
@@ -124,6 +129,8 @@ class Fetch:
                 f"object {chunk.object[:200]!r} has changed since it was asked"
             )
         cursor.etag = info.etag
+        if not cursor.samples:  # who resumes goes on as it was begun
+            cursor.lufs = await self.loudness.of(chunk.object, info.etag)
         rate_hz = session.form.sample_rate_hz
         return info, Open(info.size_bytes, rate_hz, LIMITS.object_s, PIECE_SAMPLES, cursor.samples)
 
@@ -138,6 +145,9 @@ class Fetch:
         async with aclosing(self.decoders.decode(chunk.object, wanted, read)) as decoded:
             async for some in decoded:
                 ends = some.end and not some.error
+                if some.lufs is not None and not cursor.lufs:
+                    # before its end is stored: nothing comes back to an object that has ended
+                    await self.loudness.keep(chunk.object, info.etag, some.lufs)
                 # an object without sound has one piece too, which is empty
                 pieces = some.pcm or [b""] * ends
                 output = [
@@ -171,6 +181,7 @@ def _piece(
         piece=cursor.piece,
         etag=cursor.etag,
         first_sample=cursor.samples,
+        lufs=cursor.lufs,
         pcm=pcm,
         object_end=object_end,
         error=error[:500],

@@ -19,6 +19,8 @@ STEP_SAMPLES = 5 * RECORD_SAMPLES
 """Of a long chunk, mastered in one step: the limiter needs 50 bytes for each."""
 VOICE_LUFS = -16.0
 """The loudness that a voice's ``gain_db`` leads to."""
+MOST_RAISED_DB = 9.0
+"""A quiet recording's noise is raised, too."""
 PRE_ROLL_S = 0.5
 """Before what is limited: the limiter releases 30 dB in it."""
 POST_ROLL_S = 0.02
@@ -144,8 +146,9 @@ def frames_of_piece(
 ) -> tuple[tuple[AudioFrame, ...], Cursor]:
     """Return the frames of a piece of an object, and the cursor behind them.
 
-    ``window`` holds the piece and those of its neighbours that there are. Edges are not trimmed
-    and levels are not changed, but for peaks above the ceiling.
+    ``window`` holds the piece and those of its neighbours that there are. Edges are not trimmed.
+    An object whose loudness is known is brought to the session's; else levels are not changed, but
+    for peaks above the ceiling.
     """
     rate_hz = session.form.sample_rate_hz
     own = pcm.from_bytes(piece.pcm)
@@ -153,7 +156,7 @@ def frames_of_piece(
     after = [pcm.from_bytes(near.pcm) for near in window if near.piece > piece.piece]
     start = sum(map(len, before))
     joined = np.concatenate([np.zeros(0, np.int16), *before, own, *after]).astype(np.int16)
-    samples = _limited(session, joined, start, start + len(own))
+    samples = _limited(session, joined, start, start + len(own), _even_db(session, piece.lufs))
     behind = replace(at, piece=piece.piece + 1)
     if piece.object_end:
         pause = pcm.silence(session.pauses.after_s(head.boundary), rate_hz)
@@ -161,6 +164,13 @@ def frames_of_piece(
         behind = replace(behind, index=head.index + 1)
     degraded = bool(piece.error)
     return _frames(session, at, behind, samples, _Label(head.seq), degraded=degraded)
+
+
+def _even_db(session: Description, lufs: float) -> float:
+    """Return the gain that brings an object of this loudness to the session's."""
+    if not lufs or not session.mastering.even_objects:
+        return 0.0
+    return min(MOST_RAISED_DB, session.mastering.target_lufs - lufs)
 
 
 def _limited(

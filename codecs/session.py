@@ -96,6 +96,8 @@ class Mastering(Description, frozen=True, kw_only=True, omit_defaults=True):
     make_up_db: float = 2.0
     """For what the limiter takes from speech: stories by espeak-ng and Joe came out 1.7 LU under
     -16 LUFS at their own gain, and 0.9 with this; more would press peaks harder and gain little."""
+    even_objects: bool = True
+    """Bring audio objects to the target, too, where their loudness is known."""
     edge_keep_s: float = 0.03
     """Silence kept before and after a chunk's speech; what voices add varies and is cut."""
     edge_threshold_dbfs: float = -50.0

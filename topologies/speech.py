@@ -7,6 +7,7 @@ from ..agents.expand import Expand
 from ..agents.fetch import Fetch
 from ..agents.frame import Frame
 from ..agents.journal import Journal
+from ..agents.kept_loudness import KeptLoudness
 from ..agents.master import ANYWAY_S, RUN_OUT_S, Master
 from ..agents.pack import Pack
 from ..agents.publish import Publish
@@ -72,7 +73,8 @@ async def _prepare_voice(resources: Resources) -> None:
 def _fetch(resources: Resources, journal: Journal) -> Fetch:
     audio, control = journal.of(ObjectAudio), journal.of(Control)
     backlog = Backlog(journal.of(Event), journal.of(AudioFrame))
-    return Fetch(resources.objects, audio, control, resources.decoders, backlog)
+    loudness = KeptLoudness(resources.store)
+    return Fetch(resources.objects, audio, control, resources.decoders, backlog, loudness)
 
 
 async def _prepare_decoders(resources: Resources) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
+from math import inf
 from queue import SimpleQueue
 
 from ...codecs.audio.decoding import PieceDecoder
@@ -93,7 +94,9 @@ class Server:
         end = bool(error) or len(some) <= count
         if not end:
             self._held = [some.pop()]
-        return Pieces([samples.astype("<i2").tobytes() for samples in some], end, error)
+        lufs = self._decoder.meter.lufs() if end and not error and self._decoder else -inf
+        pcm = [samples.astype("<i2").tobytes() for samples in some]
+        return Pieces(pcm, end, error, lufs if lufs > -inf else None)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,8 @@ class Pieces(msgspec.Struct, tag="pieces", frozen=True):
     """True where the object ends behind them."""
     error: str = ""
     """Why it ends there, empty where its sound does."""
+    lufs: float | None = None
+    """With the end: how loud the whole object is, in LUFS; None for one that is silent."""
 
 
 class Broken(msgspec.Struct, tag="broken", frozen=True):

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from ..libraries import force_portable_cpu
 from .bounded_file import BinaryFile, BoundedFile
 from .files import OPEN_OPTIONS, SOURCE_RATES_HZ, AudioFormatError
+from .loudness import LoudnessMeter
 from .mixing import mixed_down
 from .pcm import FULL_SCALE, SAMPLE_RATE_HZ, Samples, Signal, to_int16
 
@@ -81,6 +82,8 @@ class PieceDecoder:
         self._rate_hz = rate_hz
         self._max_seconds = max_seconds
         self._source = BoundedFile(file)
+        self.meter = LoudnessMeter(rate_hz)
+        """Of all that was decoded so far, what was skipped included."""
         self._started = False
         try:
             # tags in Latin-1 are common, and no reason to refuse the sound
@@ -137,6 +140,7 @@ class PieceDecoder:
         held = 0
         to_skip = skip_samples
         for samples in self._resampled():
+            self.meter.feed(samples)
             dropped = min(to_skip, len(samples))
             to_skip -= dropped
             pending.append(samples[dropped:])

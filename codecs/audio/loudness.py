@@ -36,6 +36,43 @@ def gated_lufs(powers: Powers) -> float:
     return float(_OFFSET_LUFS + 10 * np.log10(gated.mean()))
 
 
+class LoudnessMeter:
+    """Measures sound as it comes, in pieces of any length; holds ten numbers a second.
+
+    Pieces give what the whole would: each second is weighted with the end of the one before it.
+    """
+
+    def __init__(self, rate_hz: int) -> None:
+        self._rate_hz = rate_hz
+        self._hop = 10 * round(rate_hz / 10)
+        self._tail = np.zeros(round(rate_hz / 10), np.int16)
+        """The step before what is weighted next, which its own filter's answer reaches into."""
+        self._waiting: list[NDArray[np.int16]] = []
+        self._held = 0
+        self._powers: list[Powers] = []
+
+    def feed(self, samples: NDArray[np.int16]) -> None:
+        """Take the next samples."""
+        self._waiting.append(samples)
+        self._held += len(samples)
+        if self._held >= self._hop:
+            held = np.concatenate(self._waiting)
+            whole = len(held) // self._hop * self._hop
+            self._weigh(held[:whole])
+            self._waiting, self._held = [held[whole:]], len(held) - whole
+
+    def lufs(self) -> float:
+        """Return the integrated loudness of all that was fed; minus infinity for silence."""
+        rest = np.concatenate([np.zeros(0, np.int16), *self._waiting])
+        last = step_powers(np.concatenate((self._tail, rest)), self._rate_hz)[1:]
+        return gated_lufs(np.concatenate([np.zeros(0), *self._powers, last]))
+
+    def _weigh(self, samples: NDArray[np.int16]) -> None:
+        joined = np.concatenate((self._tail, samples))
+        self._powers.append(step_powers(joined, self._rate_hz)[1:])
+        self._tail = samples[-len(self._tail) :]
+
+
 def step_powers(samples: NDArray[np.int16], rate_hz: int) -> Powers:
     """Return the K-weighted mean square (full scale 1) of each whole 100 ms step.
 

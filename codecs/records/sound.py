@@ -141,6 +141,8 @@ class ObjectAudio(
     """Version of the object that was decoded; a resumed decoding reads the same one."""
     first_sample: int = 0
     """Samples of this object before this piece."""
+    lufs: float = 0.0
+    """Integrated loudness of the whole object, measured when it was played before; 0: not known."""
     rate_hz: int = 48_000
     pcm: bytes = b""
     """Signed 16-bit little-endian mono."""

@@ -18,6 +18,7 @@ from standins.waiting import until
 
 from rhapsode.agents.decoders.isolated import Decoders
 from rhapsode.agents.fetch import PIECE_SAMPLES, Fetch
+from rhapsode.agents.kept_loudness import KeptLoudness
 from rhapsode.codecs.encoding import MAX_RECORD_BYTES, encode
 from rhapsode.codecs.records import Chunk, Control, ObjectAudio
 from rhapsode.storage.objects.folder_source import FolderSource
@@ -42,7 +43,8 @@ shared: list[Decoders] = []
 def agent(system: System) -> Fetch:
     journal = system.journal
     audio, control = journal.of(ObjectAudio), journal.of(Control)
-    return Fetch(system.objects, audio, control, shared[-1], system.no_backlog)
+    loudness = KeptLoudness(system.store)
+    return Fetch(system.objects, audio, control, shared[-1], system.no_backlog, loudness)
 
 
 def chunk(index: int, name: str = "song", etag: str = "", **fields: object) -> Chunk:
