@@ -101,7 +101,9 @@ class ListenersApi:
         return JSONResponse(Limited.of(limits).model_dump())
 
     async def limit(self, name: str, body: Limited, request: Request) -> Response:
-        """Decide what a listener may hear from now on, and when."""
+        """Decide what a listener may hear from now on, and when; with a key, not a page's token."""
+        if caller_of(request).by_token:
+            return refused(401, "a token sets no limits: use the key")
         try:
             limits = body.limits()
         except ValueError as error:

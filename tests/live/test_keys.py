@@ -74,6 +74,10 @@ def test_a_token_opens_an_event_stream_and_a_socket(locked: Running) -> None:
             assert session in next(line for line in events.iter_lines() if "data:" in line)
         assert page.get(f"/v1/sessions?token={token}").status_code == 401
         whole = http.post("/v1/tokens", json={}).json()["token"]
+        limits = f"/v1/listeners/toy/limits?token={whole}"
+        assert page.get(limits).status_code == 200
+        refused = page.put(limits, json={})
+        assert (refused.status_code, "the key" in refused.json()["error"]) == (401, True)
         renewed = page.post(f"/v1/tokens?token={whole}", json={})
         assert renewed.status_code == 403  # else it would live for ever
     address = locked.url.replace("http", "ws") + "/v1/stream"
