@@ -103,7 +103,7 @@ class ListenersApi:
     async def limit(self, name: str, body: Limited, request: Request) -> Response:
         """Decide what a listener may hear from now on, and when; with a key, not a page's token."""
         if caller_of(request).by_token:
-            return refused(401, "a token sets no limits: use the key")
+            return refused(403, "a token sets no limits: send the API key it was made from")
         try:
             limits = body.limits()
         except ValueError as error:

@@ -77,7 +77,7 @@ def test_a_token_opens_an_event_stream_and_a_socket(locked: Running) -> None:
         limits = f"/v1/listeners/toy/limits?token={whole}"
         assert page.get(limits).status_code == 200
         refused = page.put(limits, json={})
-        assert (refused.status_code, "the key" in refused.json()["error"]) == (401, True)
+        assert (refused.status_code, "the API key" in refused.json()["error"]) == (403, True)
         renewed = page.post(f"/v1/tokens?token={whole}", json={})
         assert renewed.status_code == 403  # else it would live for ever
     address = locked.url.replace("http", "ws") + "/v1/stream"
