@@ -1,18 +1,20 @@
 """From object chunks to their audio, decoded piece by piece."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from dataclasses import dataclass, field
 
 import structlog
 
 from ..codecs.audio.files import AudioFormatError
 from ..codecs.records import Chunk, Control, ObjectAudio, SequenceRecord
 from ..codecs.session import LIMITS
+from ..storage.objects.names import is_web_name, shown_name
 from ..storage.objects.source import ObjectChangedError, ObjectInfo, ObjectSource
 from ..storage.objects.store import ObjectsRefusedError
 from .backlog import Backlog
-from .decoders.isolated import DecoderDiedError, Decoders
+from .decoders.isolated import AT_ONCE, DecoderDiedError, Decoders
 from .decoders.messages import Open
 from .journal import Description, Sequences
 from .kept_loudness import KeptLoudness
@@ -20,6 +22,8 @@ from .speak import is_cancelled
 
 PIECE_SAMPLES = 24_000
 """Half a second at 48 kHz: 48 KB in a record."""
+WEB_AT_ONCE = AT_ONCE // 2
+"""Objects that are read from the web at the same time: others have the rest of the decoders."""
 log = structlog.get_logger()
 
 
@@ -65,6 +69,7 @@ class Fetch:
     decoders: Decoders
     backlog: Backlog
     loudness: KeptLoudness
+    web_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WEB_AT_ONCE))
 
     async def __call__(
         self, session: Description, chunks: AsyncIterator[Chunk]
@@ -83,7 +88,10 @@ class Fetch:
             if chunk.index <= cursor.index:
                 continue
             try:
-                async with aclosing(self._decoded(session, chunk, cursor)) as outputs:
+                async with (
+                    self._slot(chunk),
+                    aclosing(self._decoded(session, chunk, cursor)) as outputs,
+                ):
                     async for output in outputs:
                         yield output
             except (*ENDS_AN_OBJECT, ValueError) as error:
@@ -102,6 +110,10 @@ class Fetch:
         if record.index <= cursor.index:
             return ()
         return (_piece(record, cursor, b"", object_end=True, error=reason),)
+
+    def _slot(self, chunk: Chunk) -> AbstractAsyncContextManager[None]:
+        """Return what is held while an object is decoded: hosts may be slow, our own files not."""
+        return self.web_slots if is_web_name(chunk.object) else nullcontext()
 
     async def _resume(self, chunk: Chunk) -> _Cursor:
         last = await self.audio.last(chunk.sequence)
@@ -122,11 +134,11 @@ class Fetch:
     ) -> tuple[ObjectInfo, Open]:
         info = await self.objects.stat(chunk.object)
         if info is None:
-            raise ObjectMissingError(f"there is no object {chunk.object[:200]!r}")
+            raise ObjectMissingError(f"there is no object {shown_name(chunk.object)}")
         wanted = cursor.etag or chunk.etag
         if wanted and info.etag != wanted:
             raise ObjectChangedError(
-                f"object {chunk.object[:200]!r} has changed since it was asked"
+                f"object {shown_name(chunk.object)} has changed since it was asked"
             )
         cursor.etag = info.etag
         if not cursor.samples:  # who resumes goes on as it was begun
@@ -140,6 +152,8 @@ class Fetch:
         info, wanted = await self._wanted(session, chunk, cursor)
 
         async def read(start: int, end: int) -> bytes:
+            if is_web_name(chunk.object) and await is_cancelled(self.control, chunk.session):
+                raise ObjectsRefusedError("cancelled")  # else a slow host would be read to its end
             return await self.objects.read(chunk.object, start, end, etag=info.etag)
 
         async with aclosing(self.decoders.decode(chunk.object, wanted, read)) as decoded:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import msgspec
 import structlog
 
+from ..storage.objects.names import is_web_name, shown_name
 from ..storage.objects.store import Objects, ObjectsRefusedError
-from ..storage.objects.web_source import is_web_name
 
 FOLDER = "loudness"
 CONTENT_TYPE = "application/json"
@@ -43,7 +43,7 @@ class KeptLoudness:
         try:
             stored = await self.store.get(stored_as)
         except (OSError, ObjectsRefusedError) as error:
-            log.info("loudness is not looked up", object=name[:200], why=str(error))
+            log.info("loudness is not looked up", object=shown_name(name), why=str(error))
             return 0.0
         try:
             lufs = msgspec.json.decode(stored.data, type=_Measured).lufs if stored else 0.0
@@ -61,7 +61,7 @@ class KeptLoudness:
             data = msgspec.json.encode(_Measured(round(lufs, 2)))
             await self.store.put(stored_as, data, CONTENT_TYPE)
         except (OSError, ObjectsRefusedError) as error:
-            log.info("loudness is not kept", object=name[:200], why=str(error))
+            log.info("loudness is not kept", object=shown_name(name), why=str(error))
 
     def _remember(self, stored_as: str, lufs: float) -> float:
         self._remembered[stored_as] = lufs

@@ -16,10 +16,10 @@ from ..codecs.session import Form, Mode, Pace, VoiceSettings, not_made_yet, paus
 from ..storage.errors import ClosedError, GapError, OverlapError
 from ..storage.memory.session_index import MemorySessionIndex
 from ..storage.objects.source import ObjectSource
-from ..storage.objects.store import ObjectsRefusedError
 from ..storage.session_index import SessionIndex
 from .quotas import Quotas
 from .refusals import ConflictError, SessionClosedError, check_new, checked_text
+from .session_objects import version_of
 
 APPEND_TRIES = 20
 """Several producers may add to one session; each try loses to one of them."""
@@ -186,24 +186,24 @@ class Sessions:
         )
 
     async def add_object(
-        self, session: str, name: str, *, last: bool = False, seq: int | None = None
+        self,
+        session: str,
+        name: str,
+        *,
+        last: bool = False,
+        seq: int | None = None,
+        waits: bool = True,
     ) -> int:
         """Add an audio object to an open session, in the version it has now; return its position.
+
+        Without ``waits`` nobody is asked on the web: its hosts may be slow, and others in line.
 
         Raises:
             MalformedError: there is no such object, or the name is not one.
             UnknownSessionError, SessionClosedError, ConflictError: the session does not take it.
         """
         await self._open_session(session)
-        if self.objects is None:
-            raise MalformedError("there is no object source here: set RHAPSODE_OBJECTS to a folder")
-        try:
-            info = await self.objects.stat(name)
-        except (ValueError, ObjectsRefusedError) as error:
-            raise MalformedError(str(error)) from None
-        if info is None:
-            raise MalformedError(f"there is no object {name[:200]!r}")
-        etag = info.etag
+        etag = await version_of(self.objects, name, waits=waits)
         return await self._add(
             session,
             seq,

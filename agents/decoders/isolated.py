@@ -7,6 +7,7 @@ from typing import Protocol
 
 import structlog
 
+from ...storage.objects.names import shown_name
 from ..children import Child, ChildDiedError, Limits
 from .messages import Broken, Data, More, Need, Open, Pieces, Request, decode_reply, encode
 
@@ -117,7 +118,7 @@ class Decoders:
                         if decoded.end:
                             return
             except ChildDiedError as death:
-                log.warning("a decoder died", object=name[:200], reason=str(death))
+                log.warning("a decoder died", object=shown_name(name), reason=str(death))
                 kills += 1
                 deaths += not death.from_outside or kills > MOST_KILLS
                 if deaths == 2:

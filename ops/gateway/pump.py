@@ -138,7 +138,9 @@ class Pump:
         if item.text:
             await self._sessions.add_text(session, item.text, last=item.last, seq=item.seq)
         elif item.object:
-            await self._sessions.add_object(session, item.object, last=item.last, seq=item.seq)
+            await self._sessions.add_object(
+                session, item.object, last=item.last, seq=item.seq, waits=False
+            )
         elif item.silence_s:
             await self._sessions.add_silence(session, item.silence_s, last=item.last, seq=item.seq)
         else:

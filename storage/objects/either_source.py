@@ -1,7 +1,8 @@
 """People's files of both kinds: those that are kept here, and those that are named by a URL."""
 
+from .names import is_web_name
 from .source import ObjectInfo, ObjectSource
-from .web_source import WebSource, is_web_name
+from .web_source import WebSource
 
 
 class EitherSource:

@@ -69,6 +69,17 @@ def is_source_name(name: str) -> bool:
     return True
 
 
+def is_web_name(name: str) -> bool:
+    """Tell whether an object's name is a URL."""
+    return name[:8].lower().startswith(("http://", "https://"))
+
+
+def shown_name(name: str) -> str:
+    """Return a name as logs and errors may have it: what follows a URL's ``?`` may be signed."""
+    plain = name.partition("?")[0] if name[:5].lower().startswith(("http:", "https")) else name
+    return repr(plain[:200])
+
+
 def content_type_of(name: str) -> str:
     """Return the content type that goes with a name's ending."""
     return {

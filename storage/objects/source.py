@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from .names import shown_name
+
 MOST_READ_BYTES = 8 << 20
 """What one read returns at most, which bounds the memory a file can take."""
 
@@ -74,5 +76,5 @@ def check_range(start: int, end: int) -> None:
 def changed(name: str) -> ObjectChangedError:
     """Return the error for an object that is not the one that was opened."""
     return ObjectChangedError(
-        f"{name!r} was replaced or removed since it was opened: open it again"
+        f"{shown_name(name)} was replaced or removed since it was opened: open it again"
     )

@@ -11,6 +11,11 @@ import httpcore
 TRANSLATED = IPv6Network("64:ff9b::/96")
 """IPv4 behind a translator (RFC 6052): the last four bytes are the address that is reached."""
 
+COMPATIBLE = IPv6Network("::/96")
+"""IPv4 as it was written into IPv6 once (RFC 4291, 2.5.5.1)."""
+LOCALLY_TRANSLATED = IPv6Network("64:ff9b:1::/48")
+"""What a translator of one's own makes of any address (RFC 8215)."""
+
 
 class PrivateAddressError(Exception):
     """The host's address is not a public one, and the host is not one that is trusted."""
@@ -23,11 +28,11 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     """
     if isinstance(address, IPv6Address):
         inside = address.ipv4_mapped or address.sixtofour
-        if inside is None and address in TRANSLATED:
+        if inside is None and (address in TRANSLATED or address in COMPATIBLE):
             inside = IPv4Address(int(address) & 0xFFFFFFFF)
         if inside is not None:
             return is_public(inside)
-        if address.teredo is not None:
+        if address.teredo is not None or address.is_site_local or address in LOCALLY_TRANSLATED:
             return False
     return address.is_global and not address.is_multicast
 

@@ -17,21 +17,17 @@ MOST_REDIRECTS = 5
 TRIES = 3
 """Of one read; each goes on where the one before it broke off."""
 FIRST_PAUSE_S = 0.2
-READ_S = 60.0
-"""All tries of one read together: a server that drips is not waited for without end."""
-TIMES_OUT_S = {"connect": 5.0, "read": 10.0, "write": 5.0, "pool": 30.0}
+STAT_S, READ_S = 6.0, 20.0
+"""All tries together: a server that drips is not waited for without end."""
+TIMES_OUT_S = {"connect": 3.0, "read": 5.0, "write": 3.0, "pool": 10.0}
 MOST_PASSED_OVER_BYTES = 32 << 20
 """Of a server without ranges, the whole beginning of a file is read again for each piece."""
 MOST_CONNECTIONS, KEPT_CONNECTIONS, KEPT_S = 64, 16, 30.0
 _BROKEN = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.RemoteProtocolError)
+MOST_BYTES = 1 << 40
 _MISSING = {404, 410}
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
 _REDIRECTS = {301, 302, 303, 307, 308}
-
-
-def is_web_name(name: str) -> bool:
-    """Tell whether an object's name is a URL."""
-    return name[:8].lower().startswith(("http://", "https://"))
 
 
 class WebSource:
@@ -40,7 +36,7 @@ class WebSource:
     Public and presigned URLs of buckets and CDNs are the same to it: nothing but GET is asked,
     which is all that a presigned URL is signed for. The ETag is the server's, or made of its
     Last-Modified and the file's size. A connection that breaks in the middle is made again and
-    goes on where it was.
+    goes on where it was; a host that stays away, or is slow, is refused as one that is no good.
 
     Args:
         hosts: As `WebNetwork` takes them.
@@ -57,7 +53,7 @@ class WebSource:
 
     async def stat(self, name: str) -> ObjectInfo | None:
         check_url(name)
-        async with _in_time(name), self._answered(name, 0, 1) as answer:
+        async with _in_time(name, STAT_S), self._answered(name, 0, 1) as answer:
             return None if answer is None else answer.info
 
     async def folders(self, name: str, most: int) -> list[str]:
@@ -67,7 +63,7 @@ class WebSource:
         check_url(name)
         check_range(start, end)
         data = bytearray()
-        async with _in_time(name):
+        async with _in_time(name, READ_S):
             for number in range(TRIES):
                 try:
                     await self._read(name, start, end, etag, data)
@@ -181,12 +177,18 @@ def check_url(url: str) -> str:
 
 
 @asynccontextmanager
-async def _in_time(url: str) -> AsyncGenerator[None]:
+async def _in_time(url: str, seconds: float) -> AsyncGenerator[None]:
+    """Bound all tries together; who is too slow or away then has had its chance.
+
+    A listener waits behind it, and a host of somebody's choice may be away for good.
+    """
     try:
-        async with asyncio.timeout(READ_S):
+        async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
-        raise ObjectsUnreachableError(f"{_host(url)} took longer than {READ_S:.0f} s") from None
+        raise ObjectsRefusedError(f"{_host(url)} took longer than {seconds:.0f} s") from None
+    except ObjectsUnreachableError as error:
+        raise ObjectsRefusedError(str(error)) from None
 
 
 @asynccontextmanager
@@ -213,7 +215,7 @@ def _answer(url: str, response: httpcore.Response, start: int) -> _Answer | None
         raise ObjectsUnreachableError(f"{_host(url)} answers {response.status} for now")
     if response.status == 416:  # the range begins behind the end (RFC 9110, 15.5.17)
         size = headers.get("content-range", "").rpartition("/")[2]
-        if size.isdecimal():
+        if size.isdecimal() and len(size) <= 15:
             return _Answer(_info(headers, int(size)), start, response)
     if response.status not in (200, 206):
         raise ObjectsRefusedError(
@@ -228,7 +230,7 @@ def _answer(url: str, response: httpcore.Response, start: int) -> _Answer | None
         first = int(span.partition("-")[0]) if span.partition("-")[0].isdecimal() else -1
         if first > start or first < 0:
             raise ObjectsRefusedError(f"{_host(url)} sends another range than was asked for")
-    if not size.isdecimal():
+    if not size.isdecimal() or len(size) > 15 or int(size) > MOST_BYTES:
         raise ObjectsRefusedError(f"{_host(url)} does not tell how large the file is")
     return _Answer(_info(headers, int(size)), first, response)
 

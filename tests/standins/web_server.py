@@ -69,7 +69,7 @@ class WebServer:
             writer.write(_head(416, {"Content-Range": f"bytes */{len(data)}"} | headers))
             return True
         piece = data[start : end + 1]
-        size = "*" if way == "sizeless" else len(data)
+        size = {"sizeless": "*", "vast": "9" * 5_000}.get(way, len(data))
         headers["Content-Range"] = f"bytes {start}-{start + len(piece) - 1}/{size}"
         sent = _head(206, headers, len(piece)) + piece
         breaks = way == "breaks" and self.breaks_after

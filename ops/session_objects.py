@@ -1,0 +1,33 @@
+"""Audio objects that somebody names: looked up before their session takes them."""
+
+from ..codecs.encoding import MalformedError
+from ..storage.objects.names import is_web_name, shown_name
+from ..storage.objects.source import ObjectSource
+from ..storage.objects.store import ObjectsRefusedError
+from ..storage.objects.web_source import check_url
+
+
+async def version_of(objects: ObjectSource | None, name: str, *, waits: bool = True) -> str:
+    """Return the ETag of an object; empty where that is left to whoever plays it.
+
+    Args:
+        objects: Where it is looked up; None: there is no such place.
+        name: A relative path, or a URL.
+        waits: False asks nobody on the web: its hosts may be slow, and others wait in line.
+
+    Raises:
+        MalformedError: there is no such object, or the name is not one.
+        OSError: its source is out of reach.
+    """
+    if objects is None:
+        raise MalformedError("there is no object source here: set RHAPSODE_OBJECTS to a folder")
+    try:
+        if is_web_name(name) and not waits:
+            check_url(name)
+            return ""
+        info = await objects.stat(name)
+    except (ValueError, ObjectsRefusedError) as error:
+        raise MalformedError(str(error)) from None
+    if info is None:
+        raise MalformedError(f"there is no object {shown_name(name)}")
+    return info.etag
