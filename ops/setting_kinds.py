@@ -2,6 +2,7 @@
 
 import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -39,14 +40,24 @@ def object_host_names(setting: str) -> str:
     for name in listed(setting):
         if not re.fullmatch(r"\*|[A-Za-z0-9_.-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?", name):
             raise ValueError("list hosts without scheme, such as cdn.example or 10.0.0.5:9000")
+        if name != "*" and not _has_host(f"http://{name}"):
+            raise ValueError(f"{name[:60]} has no port between 1 and 65535")
     return setting
 
 
 def server_url(url: str) -> str:
     """Return the base URL of an HTTP server, or nothing."""
-    if url and not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", url):
+    if url and not (re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", url) and _has_host(url)):
         raise ValueError("name it with http:// or https://, such as http://127.0.0.1:8000/v1")
     return url
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port beyond 65535, or half an IPv6 address
+        return False
 
 
 def web_origins(setting: str) -> str:

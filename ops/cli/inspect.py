@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ...storage.errors import UnusableServerError
 from ...topologies.draw import as_data, as_mermaid, as_text
 from ...topologies.registry import STAGES, TOPOLOGIES
 from ...topologies.stage import group_id
@@ -221,12 +222,15 @@ def settings(
 ) -> None:
     """List every setting with its value and what it means; secrets are masked."""
     chosen = settings_of(redis_url=redis, state=state, host=host, port=port)
-    addresses = {
-        "page": page_url(chosen),
-        "device": device_url(chosen),
-        "redis_cli": redis_cli(chosen),
-        "add_a_text": add_a_text(chosen),
-    }
+    try:
+        addresses = {
+            "page": page_url(chosen),
+            "device": device_url(chosen),
+            "redis_cli": redis_cli(chosen),
+            "add_a_text": add_a_text(chosen),
+        }
+    except UnusableServerError as error:
+        fail(str(error), 2)
     rows = describe(chosen)
     if as_json:
         show_json({"settings": [asdict(row) for row in rows], "addresses": addresses})

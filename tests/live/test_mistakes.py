@@ -192,6 +192,11 @@ def test_all_settings_that_are_wrong_are_named_at_once() -> None:
     assert "RHAPSODE_FSYNC" in told
 
 
+@pytest.mark.parametrize("url", ["http://x", "redis://h:abc/0"])
+def test_settings_are_not_listed_with_a_log_that_cannot_be(url: str) -> None:
+    one_sentence(command_line("settings", redis_url=url), "the log's URL", status=2)
+
+
 # -- this machine
 
 

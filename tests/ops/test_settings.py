@@ -97,6 +97,28 @@ def test_a_secret_is_in_nothing_that_is_printed(name: str) -> None:
         assert "swordfish" not in shown
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("openai_speech_url", "api.openai.com/v1"),
+        ("llm_url", "ftp://host/v1"),
+        ("openai_transcription_url", "http://[bad"),
+        ("gtts_url", "http://host:99999/v1"),
+        ("object_hosts", "https://cdn.example"),
+        ("object_hosts", "cdn.example, host:99999"),
+        ("object_hosts", "host:0"),
+    ],
+)
+def test_an_address_that_nobody_can_have_is_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name.upper()):
+        read_settings({f"RHAPSODE_{name.upper()}": value})
+
+
+def test_hosts_of_objects_may_be_all_public_ones_and_others_by_name() -> None:
+    hosts = "*, cdn.example, 127.0.0.1:9000, [::1]:9000"
+    assert read_settings({"RHAPSODE_OBJECT_HOSTS": hosts}).object_hosts == hosts
+
+
 @pytest.mark.parametrize("name", ["redis_url", "s3_endpoint_url", "llm_url", "openai_speech_url"])
 def test_a_password_in_a_url_is_not_printed(name: str) -> None:
     settings = settings_with(**{name: "https://me:sword@fish@host:1/x"})
