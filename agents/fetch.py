@@ -159,9 +159,6 @@ class Fetch:
         async with aclosing(self.decoders.decode(chunk.object, wanted, read)) as decoded:
             async for some in decoded:
                 ends = some.end and not some.error
-                if some.lufs is not None and not cursor.lufs:
-                    # before its end is stored: nothing comes back to an object that has ended
-                    await self.loudness.keep(chunk.object, info.etag, some.lufs)
                 # an object without sound has one piece too, which is empty
                 pieces = some.pcm or [b""] * ends
                 output = [
@@ -171,6 +168,9 @@ class Fetch:
                 if output:
                     yield tuple(output)
                     await self.backlog.piece(chunk.session, chunk.chapter, cursor.piece)
+                if some.lufs is not None and not cursor.lufs:
+                    # behind its end: an object that is begun again after a crash plays as it did
+                    await self.loudness.keep(chunk.object, info.etag, some.lufs)
                 if some.error:
                     raise AudioFormatError(some.error)
                 if await is_cancelled(self.control, chunk.session):

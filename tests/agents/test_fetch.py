@@ -56,7 +56,7 @@ def chunk(index: int, name: str = "song", etag: str = "", **fields: object) -> C
 
 
 async def with_objects(source: MemorySource | None = None) -> System:
-    source = source or MemorySource({"song": SONG, "other": OTHER})
+    source = source or MemorySource({"song": SONG, "other": OTHER, "third": SONG})
     return await accepted(system=System(objects=source))
 
 
@@ -116,7 +116,7 @@ async def test_chunks_of_other_kinds_have_no_audio_here() -> None:
 async def test_a_restart_in_the_middle_goes_on_with_the_very_next_sample(
     stops: list[int], again: bool
 ) -> None:
-    chunks = [chunk(0), chunk(1, "other"), chunk(2)]
+    chunks = [chunk(0), chunk(1, "other"), chunk(2, "third")]
     whole = await with_objects()
     await whole.hand(agent(whole), "s", chunks)
     system = await with_objects()
@@ -160,7 +160,7 @@ async def test_another_version_than_was_asked_for_is_not_played() -> None:
 
 
 async def test_an_object_that_changed_while_its_worker_was_away_is_not_spliced() -> None:
-    source = MemorySource({"song": SONG, "other": OTHER})
+    source = MemorySource({"song": SONG, "other": OTHER, "third": SONG})
     system = await with_objects(source)
     await system.hand(agent(system), "s", [chunk(0)], stop_after=1)
     before = len(await pieces_of(system, 0))

@@ -124,12 +124,20 @@ def model() -> Reciter:
     return Reciter(NOTE * 2, delta_chars=24)
 
 
+def song_of(session: str) -> str:
+    """Return a song of a session's own: who plays one first decides what is known of it."""
+    return f"songs/{session}.wav"
+
+
 def objects() -> MemorySource:
     """Return the songs of all runs: one of 1.7 s, which is four pieces, and a catalogue."""
     listed = {title: {"filename": name} for title, name in TITLES.items()}
     return MemorySource(
         {
-            SONG: encoded_as("wav", "pcm_s16le", 22_050, sweep(22_050, 1.7)),
+            **dict.fromkeys(
+                (SONG, *map(song_of, ("open", "prompts", IDLE_CUTS))),
+                encoded_as("wav", "pcm_s16le", 22_050, sweep(22_050, 1.7)),
+            ),
             "music/English/metadata.json": json.dumps(listed).encode(),
             **{f"music/English/{name}": name.encode() for name in TITLES.values()},
         }
@@ -144,7 +152,7 @@ def open_items(session: str) -> tuple[Item, ...]:
         *text_items(session, 2, "ten. Here is a pause."),
         Item(session=session, seq=3, kind="silence", seconds=0.3),
         *text_items(session, 4, "And now a song.", item_end=True),
-        Item(session=session, seq=5, kind="object", object=SONG),
+        Item(session=session, seq=5, kind="object", object=song_of(session)),
         Item(session=session, seq=6, kind="object", object="songs/missing.wav"),
         *text_items(session, 7, "That was "),
         *text_items(session, 8, "all."),
@@ -157,7 +165,7 @@ def prompt_items(session: str) -> tuple[Item, ...]:
     return (
         *text_items(session, 0, "Wri"),
         *text_items(session, 1, "te.", item_end=True),
-        Item(session=session, seq=2, kind="object", object=SONG),
+        Item(session=session, seq=2, kind="object", object=song_of(session)),
         *text_items(session, 3, "And "),
         *text_items(session, 4, "again."),
         Item(session=session, seq=5, kind="silence", seconds=0.2),
@@ -236,7 +244,7 @@ async def _with_idle_cuts(system: System) -> None:
     rounds: tuple[tuple[Item, ...], ...] = (
         text_items(IDLE_CUTS, 0, "Somebody types. And hesi"),
         text_items(IDLE_CUTS, 1, "tates, then goes on."),
-        (Item(session=IDLE_CUTS, seq=2, kind="object", object=SONG),),
+        (Item(session=IDLE_CUTS, seq=2, kind="object", object=song_of(IDLE_CUTS)),),
         (
             *text_items(IDLE_CUTS, 3, "Good bye."),
             Item(session=IDLE_CUTS, seq=4, kind="end", last=True),
