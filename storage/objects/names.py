@@ -76,7 +76,7 @@ def is_web_name(name: str) -> bool:
 
 def shown_name(name: str) -> str:
     """Return a name as logs and errors may have it: what follows a URL's ``?`` may be signed."""
-    plain = name.partition("?")[0] if name[:5].lower().startswith(("http:", "https")) else name
+    plain = name.partition("?")[0] if name[:4].lower() == "http" else name
     return repr(plain[:200])
 
 

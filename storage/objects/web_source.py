@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 import httpcore
@@ -89,7 +90,7 @@ class WebSource:
                 raise ObjectsRefusedError(
                     f"{_host(name)} does not read ranges (RFC 9110, 14.2), which large files need"
                 )
-            async for some in answer.body():
+            async for some in answer.response.aiter_stream():
                 if missing <= 0:
                     return
                 piece = some[passed : passed + missing]
@@ -110,7 +111,6 @@ class WebSource:
                     "GET",
                     url,
                     headers=[
-                        ("Host", _authority(url)),
                         ("Range", f"bytes={start}-{end - 1}"),
                         # what is encoded on the way has other ranges than the file
                         ("Accept-Encoding", "identity"),
@@ -135,22 +135,13 @@ class WebSource:
             )
 
 
+@dataclass(frozen=True, slots=True)
 class _Answer:
     """A file's size and version, and bytes of it from some position on."""
 
-    def __init__(self, info: ObjectInfo, first: int, response: httpcore.Response) -> None:
-        self.info = info
-        self.first = first
-        self._response = response
-
-    def body(self) -> AsyncGenerator[bytes]:
-        """Return the bytes, as they come."""
-
-        async def some() -> AsyncGenerator[bytes]:
-            async for piece in self._response.aiter_stream():
-                yield piece
-
-        return some()
+    info: ObjectInfo
+    first: int
+    response: httpcore.Response
 
 
 def check_url(url: str) -> str:
@@ -254,10 +245,6 @@ def _redirected(url: str, response: httpcore.Response) -> str:
     if urlsplit(url).scheme == "https" and urlsplit(joined).scheme != "https":
         raise ObjectsRefusedError(f"{_host(url)} redirects from https:// to http://")
     return joined
-
-
-def _authority(url: str) -> str:
-    return urlsplit(url).netloc
 
 
 def _host(url: str) -> str:
