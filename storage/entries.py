@@ -28,6 +28,18 @@ class NewEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Compaction:
+    """Of the entries of a key only the newest is kept, as in a compacted topic of Kafka.
+
+    An entry without a value says that its key is gone: a *tombstone*, kept for a while so that
+    whoever reads on from an older offset learns of it.
+    """
+
+    tombstones_kept_s: float = 24 * 3600.0
+    """As Kafka's ``delete.retention.ms``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """The offsets a partition still holds: ``[first, next)``."""
 

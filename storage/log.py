@@ -1,7 +1,7 @@
 """The log: partitioned, append-only, replayable; the contract of the Redis and the memory log.
 
 A *topic* has a fixed number of *partitions*; a partition holds entries with contiguous *offsets*
-from 0. Within one partition of one topic a producer may keep *sequences*, each named by it (after a
+from 0, less those that `Compaction` removed. Within one partition of one topic a producer may keep *sequences*, each named by it (after a
 session, say): batches of entries that take half-open ranges of *positions* from 0. An append at a
 position is idempotent: what is already stored is not written again, and a gap is refused. The
 name of a sequence up to its first slash is its *scope*: what is known of a scope's sequences in one
@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from .entries import Entry, IngressEntry, NewEntry, Span, TopicPartition
+from .entries import Compaction, Entry, IngressEntry, NewEntry, Span, TopicPartition
 from .errors import (
     ClosedError,
     FencedError,
@@ -43,6 +43,7 @@ __all__ = [
     "MOST_POSITION",
     "Beat",
     "ClosedError",
+    "Compaction",
     "Entry",
     "Fence",
     "FencedError",
@@ -120,8 +121,12 @@ class Log(Protocol):
         entries: Sequence[NewEntry],
         *,
         fence: Fence | None = None,
+        compaction: Compaction | None = None,
     ) -> int:
         """Append all or none; return the first entry's offset.
+
+        With ``compaction`` each entry that has a key removes the one of that key which was appended
+        so before it. The newest entry of a partition always stays.
 
         Raises:
             FencedError: the fence is older than the partition's newest claim, or its epoch is past.

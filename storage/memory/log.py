@@ -1,9 +1,9 @@
 """The log in memory, under the same contract: for flows and tests."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from ..log import (
+    Compaction,
     Entry,
     Fence,
     FencedError,
@@ -21,20 +21,10 @@ from ..names import check_partitions, check_topic
 from ..truncations import Truncations
 from .ingress import MemoryIngress, wall_clock_ms
 from .scopes import Scopes
+from .stream import Stream
 
 ENTRY_BYTES = 100
 """About what an entry takes beside its value."""
-
-
-@dataclass(slots=True)
-class _Stream:
-    entries: list[Entry] = field(default_factory=list[Entry])
-    first: int = 0
-    """Offset of ``entries[0]``."""
-
-    @property
-    def next(self) -> int:
-        return self.first + len(self.entries)
 
 
 class MemoryLog(MemoryIngress):
@@ -43,7 +33,7 @@ class MemoryLog(MemoryIngress):
     def __init__(self, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
         super().__init__(clock_ms)
         self._topics: dict[str, int] = {}
-        self._streams: dict[TopicPartition, _Stream] = {}
+        self._streams: dict[TopicPartition, Stream] = {}
         self._scopes = Scopes(clock_ms)
         self._offsets: dict[tuple[str, str, int], int] = {}
         self._fences: dict[tuple[str, int], int] = {}
@@ -78,7 +68,7 @@ class MemoryLog(MemoryIngress):
     def lose(self, topic: str, partition: int, start: int) -> None:
         """Lose what follows an offset, and commits beyond it, as a killed server may."""
         stream = self._stream(topic, partition)
-        del stream.entries[max(0, start - stream.first) :]
+        stream.lose(start)
         for place, offset in self._offsets.items():
             if place[1:] == (topic, partition):
                 self._offsets[place] = min(offset, start)
@@ -103,8 +93,8 @@ class MemoryLog(MemoryIngress):
 
     # -- writing
 
-    def _stream(self, topic: str, partition: int) -> _Stream:
-        return self._streams.setdefault((check_topic(topic), partition), _Stream())
+    def _stream(self, topic: str, partition: int) -> Stream:
+        return self._streams.setdefault((check_topic(topic), partition), Stream())
 
     async def append(
         self,
@@ -113,13 +103,18 @@ class MemoryLog(MemoryIngress):
         entries: Sequence[NewEntry],
         *,
         fence: Fence | None = None,
+        compaction: Compaction | None = None,
     ) -> int:
         self._check(fence, partition)
-        stream = self._stream(topic, partition)
+        stream, now_ms = self._stream(topic, partition), self._clock_ms()
         first = stream.next
         for entry in entries:
-            stamp = self._clock_ms() if entry.timestamp_ms is None else entry.timestamp_ms
-            stream.entries.append(Entry(stream.next, stamp, entry.key, entry.value, entry.headers))
+            stamp = now_ms if entry.timestamp_ms is None else entry.timestamp_ms
+            stream.append(Entry(stream.next, stamp, entry.key, entry.value, entry.headers))
+            if compaction:
+                stream.compact(now_ms)
+        if compaction and entries:
+            stream.drop_tombstones(now_ms - 1000 * compaction.tombstones_kept_s)
         self._wake()
         return first
 
@@ -143,7 +138,7 @@ class MemoryLog(MemoryIngress):
         stream = self._stream(batch.topic, partition)
         first, now = stream.next, self._clock_ms()
         for value in batch.values:
-            stream.entries.append(Entry(stream.next, now, batch.key, value))
+            stream.append(Entry(stream.next, now, batch.key, value))
         self._scopes.add(partition, batch, first, stream.next - 1)
 
     # -- reading
@@ -172,7 +167,7 @@ class MemoryLog(MemoryIngress):
         stream = self._streams.get((check_topic(where[0]), where[1]))
         if stream is None:
             return []
-        start = max(0, position - stream.first)
+        start = stream.index(position)
         return stream.entries[start : start + limit]
 
     async def span(self, topic: str, partition: int) -> Span:
@@ -216,7 +211,7 @@ class MemoryLog(MemoryIngress):
         return [
             entry
             for batch in known.find(name, start, end, stream.first, limit)
-            for entry in stream.entries[batch.first - stream.first : batch.last + 1 - stream.first]
+            for entry in stream.entries[stream.index(batch.first) : stream.index(batch.last + 1)]
         ]
 
     async def scope_state(self, partition: int, scope: str) -> ScopeState:
@@ -241,9 +236,7 @@ class MemoryLog(MemoryIngress):
 
     async def trim(self, topic: str, partition: int, before: int) -> int:
         stream = self._stream(topic, partition)
-        cut = max(0, min(before, stream.next) - stream.first)
-        del stream.entries[:cut]
-        stream.first += cut
+        del stream.entries[: stream.index(before)]
         return stream.first
 
     # -- offsets

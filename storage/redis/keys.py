@@ -32,6 +32,14 @@ class Keys:
         """Sorted set: offsets by timestamp, at most one a second."""
         return f"{self._slot(partition)}:time:{check_topic(topic)}"
 
+    def newest(self, topic: str, partition: int) -> str:
+        """Hash: the offset of each key's newest entry, where a partition is compacted."""
+        return f"{self._slot(partition)}:newest:{check_topic(topic)}"
+
+    def tombstones(self, topic: str, partition: int) -> str:
+        """List of a compacted partition's tombstones: ``ms:offset:key``, oldest first."""
+        return f"{self._slot(partition)}:tombstones:{check_topic(topic)}"
+
     def scope(self, partition: int, scope: str) -> str:
         """Hash of where each sequence of a scope ends, and of what is archived."""
         return f"{self._slot(partition)}:scope:{scope}"

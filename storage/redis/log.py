@@ -7,6 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from ..log import (
+    Compaction,
     Entry,
     Fence,
     NewEntry,
@@ -104,11 +105,12 @@ class RedisLog(RedisSequences, RedisIngress):
         entries: Sequence[NewEntry],
         *,
         fence: Fence | None = None,
+        compaction: Compaction | None = None,
     ) -> int:
         run, first = await self._written(
             partition,
             fence,
-            lambda run: self._scripts.append(topic, partition, entries, fence, run),
+            lambda run: self._scripts.append(topic, partition, entries, fence, compaction, run),
         )
         if first is None:
             return (await self.span(topic, partition)).next

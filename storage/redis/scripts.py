@@ -6,6 +6,7 @@ from typing import Any
 from ..errors import refused
 from ..log import (
     ClosedError,
+    Compaction,
     Fence,
     FencedError,
     ForgottenError,
@@ -70,7 +71,13 @@ class LogScripts:
     # -- writing
 
     async def append(
-        self, topic: str, partition: int, entries: Sequence[NewEntry], fence: Fence | None, run: str
+        self,
+        topic: str,
+        partition: int,
+        entries: Sequence[NewEntry],
+        fence: Fence | None,
+        compaction: Compaction | None,
+        run: str,
     ) -> int | None:
         """Append all or none; return the first entry's offset, None where there are no entries.
 
@@ -81,10 +88,13 @@ class LogScripts:
             self._keys.stream(topic, partition),
             self._keys.times(topic, partition),
             self._keys.epochs(partition),
+            self._keys.newest(topic, partition),
+            self._keys.tombstones(topic, partition),
         ]
         if fence:
             keys.append(self._keys.fence(fence.group, partition))
-        arguments: list[Any] = [topic, _generation(fence), run]
+        kept_ms = "" if compaction is None else round(1000 * compaction.tombstones_kept_s)
+        arguments: list[Any] = [topic, _generation(fence), run, kept_ms]
         for entry in entries:
             words = words_of(entry)
             stamp = "" if entry.timestamp_ms is None else entry.timestamp_ms

@@ -16,7 +16,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from rhapsode.storage.log import Fence, Log, LogError, NewEntry, SequenceBatch
+from rhapsode.storage.log import Compaction, Fence, Log, LogError, NewEntry, SequenceBatch
 from rhapsode.storage.memory.groups import MemoryGroups
 from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.storage.redis.connection import RedisConnection, RedisSettings
@@ -25,6 +25,8 @@ from rhapsode.storage.redis.groups import RedisGroups
 from rhapsode.storage.redis.log import RedisLog
 
 TOPICS = st.sampled_from(["t", "u"])
+COMPACTED = "c"
+COMPACTIONS = st.sampled_from([Compaction(), Compaction(tombstones_kept_s=0.0)])
 PARTITIONS = st.integers(0, 1)
 SEQUENCES = st.sampled_from(["a", "b", "a/0", "a/1"])
 REFUSALS = st.sampled_from([0.0, 0.0, 600.0])
@@ -85,7 +87,7 @@ class LogsAgree(RuleBasedStateMachine):
 
     @initialize()
     def declare(self) -> None:
-        for topic in ("t", "u"):
+        for topic in ("t", "u", COMPACTED):
             self.both(lambda log, _, topic=topic: log.declare(topic, 2))
 
     @rule(topic=TOPICS, partition=PARTITIONS, entries=st.lists(ENTRIES, max_size=4), fence=FENCES)
@@ -93,6 +95,15 @@ class LogsAgree(RuleBasedStateMachine):
         self, topic: str, partition: int, entries: list[NewEntry], fence: Fence | None
     ) -> None:
         self.both(lambda log, _: log.append(topic, partition, entries, fence=fence))
+
+    @rule(entries=st.lists(ENTRIES, max_size=4), compaction=COMPACTIONS)
+    def append_and_compact(self, entries: list[NewEntry], compaction: Compaction) -> None:
+        self.both(lambda log, _: log.append(COMPACTED, 0, entries, compaction=compaction))
+        self.both(lambda log, _: _read(log, {(COMPACTED, 0): 0}, 100))
+
+    @rule(before=st.integers(0, 60))
+    def trim_what_is_compacted(self, before: int) -> None:
+        self.both(lambda log, _: log.trim(COMPACTED, 0, before))
 
     @rule(partition=PARTITIONS, batches=st.lists(batches(), max_size=4), fence=FENCES)
     def append_at(self, partition: int, batches: list[SequenceBatch], fence: Fence | None) -> None:
@@ -207,7 +218,7 @@ class LogsAgree(RuleBasedStateMachine):
 
     @invariant()
     def both_hold_the_same(self) -> None:
-        for topic in ("t", "u"):
+        for topic in ("t", "u", COMPACTED):
             self.both(lambda log, _, topic=topic: log.lag("g", topic))
             for partition in (0, 1):
                 where = (topic, partition)

@@ -12,7 +12,7 @@ from faust.transport import base
 from faust.types.tuples import TP, RecordMetadata
 from mode import Service
 
-from ...storage.log import Fence, FencedError, NewEntry, partition_of
+from ...storage.log import Compaction, Fence, FencedError, NewEntry, partition_of
 from .link import Link
 from .patience import Patience
 
@@ -136,6 +136,20 @@ class Producer(base.Producer):
         generation = self.app.consumer_generation_id
         return cast("Any", self.app.consumer).fence_of(generation) if generation else None
 
+    def _compaction(self, topic: str) -> Compaction | None:
+        """Say how a changelog is compacted, so that a table is rebuilt from one entry a key.
+
+        Upstream leaves out the changelogs of sets: these hold what was added and taken away.
+        """
+        if topic not in self.app.tables.changelog_topics:
+            return None
+        tables = cast("Any", self.app.tables).values()
+        compacted = any(
+            table.changelog_topic.get_topic_name() == topic and table.changelog_topic.compacting
+            for table in tables
+        )
+        return Compaction() if compacted else None
+
     async def send_and_wait(self, *args: Any, **kwargs: Any) -> RecordMetadata:
         """Append the record and return its partition and offset."""
         return await (await self.send(*args, **kwargs))
@@ -164,6 +178,7 @@ class Producer(base.Producer):
                 tp.partition,
                 [one.entry for one in group],
                 fence=fence,
+                compaction=self._compaction(tp.topic),
             )
         except Exception as error:  # noqa: BLE001 - handed to every sender, and to the next commit
             if not isinstance(error, FencedError):
