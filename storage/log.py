@@ -1,11 +1,11 @@
 """The log: partitioned, append-only, replayable; the contract of the Redis and the memory log.
 
 A *topic* has a fixed number of *partitions*; a partition holds entries with contiguous *offsets*
-from 0, less those that `Compaction` removed. Within one partition of one topic a producer may keep *sequences*, each named by it (after a
-session, say): batches of entries that take half-open ranges of *positions* from 0. An append at a
-position is idempotent: what is already stored is not written again, and a gap is refused. The
-name of a sequence up to its first slash is its *scope*: what is known of a scope's sequences in one
-partition number is kept, archived and forgotten together.
+from 0, less those that `Compaction` removed. Within one partition of one topic a producer may keep
+*sequences*, each named by it (after a session, say): batches of entries that take half-open ranges
+of *positions* from 0. An append at a position is idempotent: what is already stored is not written
+again, and a gap is refused. The name of a sequence up to its first slash is its *scope*: what is
+known of a scope's sequences in one partition number is kept, archived and forgotten together.
 
 A writer that owns a partition for a consumer group may pass a *fence*: the generation in which it
 claimed the partition. A call whose generation is older than the newest claim changes nothing, nor
