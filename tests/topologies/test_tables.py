@@ -14,9 +14,9 @@ from .faust_apps import PARTITIONS, app_on, started, until
 KEYS = [b"k%d" % number for number in range(5)]
 
 
-def counting(app: faust.App, table: Any) -> list[tuple[str, Any]]:
+def counting(app: faust.App, table: Any) -> list[tuple[Any, Any]]:
     """Have the app keep in the table how often each key came; return what it sees."""
-    seen: list[tuple[str, Any]] = []
+    seen: list[tuple[Any, Any]] = []
 
     @app.agent(app.topic("t", key_type=str, key_serializer="raw", value_serializer="raw"))
     async def count(stream: Any) -> None:  # pyright: ignore[reportUnusedFunction]
