@@ -10,7 +10,7 @@ import structlog
 
 from ..codecs.encoding import MalformedError, decode
 from ..codecs.records import Admission, AudioFrame, Control, Event, Item, Segment, Session
-from ..storage.admissions import Admissions, Places
+from ..storage.admissions import Admissions, Places, Published
 from ..storage.log import LogError, TruncatedError
 from ..storage.session_index import SessionIndex
 from .admission import Speed
@@ -95,8 +95,6 @@ class Admitter:
             return False
         if not led:
             await self._begin()
-        elif await self.admissions.places() is None:
-            await self._line_up_again()
         await self._tick()
         return True
 
@@ -120,8 +118,6 @@ class Admitter:
         while await self._learn(0.0):
             pass
         await self._find_those_trimmed()
-        if await self.admissions.places() is None:
-            await self._line_up_again()
 
     async def _line_up_again(self) -> None:
         """Find those who wait in the log, where the line was lost or never was."""
@@ -148,15 +144,16 @@ class Admitter:
         at_work = await self._look()
         waiting = await self.admissions.waiting()
         free = min(self._speed.limit - at_work, self._may_start(at_work, waiting))
-        in_line = await self.admissions.first_in_line(max(0, free))
+        in_line = await self.admissions.first_in_line(free) if waiting and free > 0 else []
         if in_line:
             await asyncio.gather(*(self._admit(session) for session in in_line))
             await self.admissions.leave(in_line)
         places = Places(self._speed.limit, at_work, self._speed.value, self._production_s)
         waiting = max(0, waiting - len(in_line))
-        await self.admissions.publish(
-            self.member, places, 0 if waiting else max(0, free - len(in_line))
-        )
+        free = 0 if waiting else max(0, free - len(in_line))
+        if await self.admissions.publish(self.member, places, free) is Published.AFRESH:
+            await self._line_up_again()
+            waiting = await self.admissions.waiting()
         await self._commit()
         pause_s = BUSY_TICK_S if waiting else TICK_S
         await self._learn(pause_s if self._admitted or waiting else IDLE_TICK_S)

@@ -7,6 +7,7 @@ a free one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 
@@ -22,6 +23,16 @@ class Places:
     """Seconds of audio made in a second by all workers together; 0 until measured."""
     production_s: float = 0.0
     """How long a session is in production on average; 0 until one has ended."""
+
+
+class Published(Enum):
+    """What became of what the leader says."""
+
+    STORED = "stored"
+    AFRESH = "afresh"
+    """Stored where nothing was before: what was there is lost, the line with it."""
+    REFUSED = "refused"
+    """Another leads."""
 
 
 class Admissions(Protocol):
@@ -59,8 +70,8 @@ class Admissions(Protocol):
         """Lead, or go on leading, for so long; False where another does."""
         ...
 
-    async def publish(self, member: str, places: Places, free: int) -> bool:
-        """Say how many places are free; False, and nothing changes, where another leads."""
+    async def publish(self, member: str, places: Places, free: int) -> Published:
+        """Say how many places are free; nothing changes where another leads."""
         ...
 
     async def resign(self, member: str) -> None:

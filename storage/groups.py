@@ -131,7 +131,8 @@ class Groups(Protocol):
         """Return a heartbeat that is not started yet.
 
         Once started it beats every ``interval_s`` and calls ``on_beat``, in the event loop it was
-        started in, with the group's state or with the error, and goes on. It ends with that loop.
+        started in, with the group's state where it is another than before, and with each error. It
+        ends with that loop.
         On a server it also has members leave whose connection is gone: a dead process has none.
         One that is not ``watched`` has until its lease lapses to come back.
         """

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import faust
+from mode import Service
 
 from ..storage.log import Groups
 from .delivery import Delivery, Observer
@@ -15,6 +16,14 @@ LEASE_S = 10.0
 HEARTBEAT_S = 0.5
 REBALANCE_S = 3.0
 COMMIT_S = 0.5
+
+
+class _StillMonitor(faust.Monitor):
+    """Counts without waking up every second: rates are for Faust's web pages, which are off."""
+
+    @Service.task
+    async def _sampler(self) -> None:
+        """Do nothing."""
 
 
 def bind(
@@ -52,6 +61,7 @@ def bind(
         consumer_auto_offset_reset=stage.begins,
         consumer_group_instance_id=instance or None,
         cython_optimizations=True,
+        monitor=_StillMonitor(),
     )
     Transport.on(app, resources.journal.log, groups)
     source = app.topic(*stage.sources, key_serializer="raw", value_serializer="raw")

@@ -19,6 +19,8 @@ from .background import Background
 
 KEPT_SESSIONS = 2_000
 TRY_AGAIN_S = 0.5
+LONGEST_READ_S = 4.0
+"""How long a read waits; a stop whose cancellation is lost waits for its end."""
 LOST = "the log's server lost its last writes, and this session with them: ask for it again"
 R = TypeVar("R", bound=SequenceRecord)
 log = structlog.get_logger()
@@ -65,7 +67,7 @@ class Follower:
                 if self._epoch != self.journal.log.epoch:
                     await self._learn_anew()
                 found = await self.journal.log.read(
-                    positions, limit=100, timeout_s=1.0, epoch=self._epoch
+                    positions, limit=100, timeout_s=LONGEST_READ_S, epoch=self._epoch
                 )
                 for place, entries in found.items():
                     for entry in entries:

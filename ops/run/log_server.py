@@ -43,7 +43,7 @@ async def log_server(settings: Settings) -> AsyncGenerator[tuple[Settings, bool]
 async def _keep(server: EmbeddedValkey, leaving: asyncio.Event) -> None:
     pause_s = LOOK_S
     while not await _is_set_within(leaving, pause_s):
-        if await asyncio.to_thread(server.is_there):
+        if server.runs_here or await asyncio.to_thread(server.answers):
             pause_s = LOOK_S
             continue
         log.warning("the log's server has ended, starting it again")

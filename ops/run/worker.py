@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import faust
 import structlog
@@ -17,7 +18,7 @@ from .collecting import exempt_what_is_loaded, give_back_freed_memory, keep_memo
 from .emptied import until_emptied
 from .stopping import cancel_the_rest, end_within, stop_signal
 
-LAG_INTERVAL_S = 15.0
+LAG_INTERVAL_S = 30.0
 log = structlog.get_logger()
 
 
@@ -92,15 +93,15 @@ async def first_crash(apps: list[faust.App]) -> str:
 
 
 async def _until_stopped(apps: list[faust.App], stopping: asyncio.Event) -> list[faust.App]:
-    while not stopping.is_set():
-        crashed = [app for app in apps if app.crashed]
-        if crashed:
-            return crashed
-        try:
-            await asyncio.wait_for(stopping.wait(), 0.2)
-        except TimeoutError:
-            continue
-    return []
+    """Wait until it is time to stop, or a stage crashes; return the stages that have."""
+    events = [stopping, *(cast("Any", app)._crashed for app in apps)]  # noqa: SLF001 - Faust polls
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waiting:
+            one.cancel()
+    return [] if stopping.is_set() else [app for app in apps if app.crashed]
 
 
 def _serve_metrics(port: int) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..admissions import Places
+from ..admissions import Places, Published
 from .lease import MemoryLease
 
 
@@ -50,11 +50,12 @@ class MemoryAdmissions:
     async def lead(self, member: str, lease_s: float) -> bool:
         return self._lease.take(member, lease_s)
 
-    async def publish(self, member: str, places: Places, free: int) -> bool:
+    async def publish(self, member: str, places: Places, free: int) -> Published:
         if not self._lease.is_held_by(member):
-            return False
+            return Published.REFUSED
+        published = Published.STORED if self._places else Published.AFRESH
         self._places, self._free = places, free
-        return True
+        return published
 
     async def resign(self, member: str) -> None:
         self._lease.give(member)

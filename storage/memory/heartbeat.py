@@ -20,6 +20,7 @@ class TaskHeartbeat:
         self._on_beat = on_beat
         self._task: asyncio.Task[None] | None = None
         self._stopped = False
+        self._told: Beat | None = None
 
     def start(self) -> None:
         """Start the task; a heartbeat is started once."""
@@ -37,5 +38,6 @@ class TaskHeartbeat:
             loop.call_soon(self._report, await self._beat())
 
     def _report(self, beat: Beat) -> None:
-        if not self._stopped:
+        if not self._stopped and beat != self._told:
+            self._told = beat
             self._on_beat(beat)

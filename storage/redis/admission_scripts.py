@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from ..admissions import Places
+from ..admissions import Places, Published
 from .calls import Call, script
 from .connection import RedisConnection
 
@@ -14,8 +14,11 @@ class AdmissionScripts:
         self._connection = connection
         self._keys = [connection.keys.admission(part) for part in ("leader", "places")]
 
-    async def publish(self, member: str, places: Places, free: int) -> bool:
-        """Store what the leader says; False where the member does not lead."""
+    async def publish(self, member: str, places: Places, free: int) -> Published:
+        """Store what the leader says; nothing where the member does not lead."""
         fields = [word for field in asdict(places).items() for word in field]
         call = Call(script("admission"), self._keys, [member, free, *fields])
-        return bool(await self._connection.run(call))
+        leads, added = await self._connection.run(call)
+        if not leads:
+            return Published.REFUSED
+        return Published.AFRESH if added else Published.STORED

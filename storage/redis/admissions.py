@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..admissions import Places
+from ..admissions import Places, Published
 from .admission_scripts import AdmissionScripts
 from .connection import RedisConnection
 from .lease import RedisLease
@@ -55,7 +55,7 @@ class RedisAdmissions:
     async def lead(self, member: str, lease_s: float) -> bool:
         return await self._lease.take(member, lease_s)
 
-    async def publish(self, member: str, places: Places, free: int) -> bool:
+    async def publish(self, member: str, places: Places, free: int) -> Published:
         return await self._scripts.publish(member, places, free)
 
     async def resign(self, member: str) -> None:

@@ -1,6 +1,6 @@
 """Connections for threads that wait for each reply: a heartbeat, a look whether a server is up."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -108,6 +108,23 @@ class BlockingConnection:
                 client.execute_command(*call.load_command)
                 return client.execute_command(*call.command)
 
+    def run_each(self, calls: Sequence[Call]) -> list[Any]:
+        """Run scripts in one round trip; return of each the raw reply, or its error."""
+        with self._client() as client:
+            replies: list[Any] = _together(client, [call.command for call in calls])
+            unknown = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+            if unknown:
+                for words in {tuple(calls[at].load_command) for at in unknown}:
+                    client.execute_command(*words)
+                again = _together(client, [calls[at].command for at in unknown])
+                for at, reply in zip(unknown, again, strict=True):
+                    replies[at] = reply
+        where = self._settings.safe_url
+        return [
+            translated(reply, where) if isinstance(reply, RedisError) else reply
+            for reply in replies
+        ]
+
     def close(self) -> None:
         """Close the connection."""
         client, self._connected = self._connected, None
@@ -133,6 +150,13 @@ def readiness(url: str, timeout_s: float = 2.0) -> Literal["ready", "loading", "
     finally:
         client.close()
     return "ready"
+
+
+def _together(client: Any, commands: Sequence[Sequence[Any]]) -> list[Any]:
+    pipeline = client.pipeline(transaction=False)
+    for words in commands:
+        pipeline.execute_command(*words)
+    return pipeline.execute(raise_on_error=False)
 
 
 def _asked(connection: Any, *words: Any) -> Any:

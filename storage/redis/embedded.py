@@ -94,13 +94,14 @@ class EmbeddedValkey:
             self.stop()
             raise
 
-    def is_there(self) -> bool:
-        """Return whether the server runs, or, where another process started it, answers.
+    @property
+    def runs_here(self) -> bool:
+        """Whether this process started the server, and it runs.
 
         One whose socket was removed is of no use to anybody new.
         """
         child = self._child
-        return child.runs and self.socket.exists() if child is not None else self.answers()
+        return child is not None and child.runs and self.socket.exists()
 
     def start_again(self) -> None:
         """Start the server where it has ended; the folder stays taken where it is ours.

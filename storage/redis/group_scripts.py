@@ -1,6 +1,7 @@
 """The consumer groups' script as typed functions, one for each of its verbs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..groups import Beat, GroupTimings, Members
@@ -12,6 +13,18 @@ from .links import Link, gone, links_of, question
 _PARTS = ("state", "leases", "metadata", "joined", "assignments", "links", "instances")
 _NO_TIMINGS = GroupTimings()
 """For verbs that renew no lease and set no deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class BeatingMember:
+    """Whose lease a beat renews."""
+
+    group: str
+    member: str
+    timings: GroupTimings
+    silent_s: float | None
+    """After so long without another beat others look whether its connection is still there; never
+    for None."""
 
 
 class GroupScripts:
@@ -47,26 +60,31 @@ class GroupScripts:
         return _beat_of(await self._connection.run(self._call(group, "beat", member, timings)))
 
     def beat_over(
-        self,
-        connection: BlockingConnection,
-        group: str,
-        member: str,
-        timings: GroupTimings,
-        silent_s: float | None,
-    ) -> Beat:
-        """Do as `beat`, from a thread with a connection of its own, and remove who is gone.
+        self, connection: BlockingConnection, members: Sequence[BeatingMember]
+    ) -> list[Beat | BaseException]:
+        """Do as `beat` for each, over a thread's own connection, and remove who is gone.
 
-        After ``silent_s`` without another beat others look whether the connection is still there,
-        and never for None.
+        Returns what each is told, or the error it met.
         """
         name = connection.link()
+        replies = connection.run_each([self._linked_beat(member, name) for member in members])
+        told: list[Beat | BaseException] = []
+        for member, reply in zip(members, replies, strict=True):
+            if isinstance(reply, BaseException):
+                told.append(reply)
+                continue
+            told.append(_beat_of(reply))
+            silent = [one for one in links_of(reply[4]) if one.server == name.partition(":")[0]]
+            for one in gone(silent, connection.command(*question(silent))) if silent else ():
+                connection.run(
+                    self._call(member.group, "gone", one.member, member.timings, one.noted)
+                )
+        return told
+
+    def _linked_beat(self, beating: BeatingMember, name: str) -> Call:
+        silent_s = beating.silent_s
         link = (name, _ms(silent_s)) if name and silent_s is not None else ()
-        reply = connection.run(self._call(group, "beat", member, timings, *link))
-        silent = [one for one in links_of(reply[4]) if one.server == name.partition(":")[0]]
-        if silent:
-            for one in gone(silent, connection.command(*question(silent))):
-                connection.run(self._call(group, "gone", one.member, timings, one.noted))
-        return _beat_of(reply)
+        return self._call(beating.group, "beat", beating.member, beating.timings, *link)
 
     async def leave(self, group: str, member: str) -> None:
         """Remove a member; one that is unknown changes nothing."""

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 
 from ..groups import Beat, GroupTimings, Heartbeat, Members
 from .blocking_connection import BlockingConnection
 from .connection import RedisConnection
-from .group_scripts import GroupScripts
-from .heartbeat import ThreadHeartbeat
+from .group_scripts import BeatingMember, GroupScripts
+from .heartbeat import Heartbeats
 from .scripts import LogScripts
 
 PATIENCE = 0.25
@@ -15,6 +16,8 @@ PATIENCE = 0.25
 SHORTEST_PATIENCE_S = 0.2
 SILENT_BEATS = 2
 """A member that has missed so many beats may be dead: the others ask for its connection."""
+
+_Ask = Callable[[Sequence[BeatingMember]], Sequence[Beat | BaseException]]
 
 
 class RedisGroups:
@@ -24,6 +27,7 @@ class RedisGroups:
         self._settings = connection.settings
         self._scripts = GroupScripts(connection)
         self._log_scripts = LogScripts(connection)
+        self._beats: dict[tuple[str, float, float], Heartbeats[BeatingMember]] = {}
 
     async def join(
         self,
@@ -72,12 +76,16 @@ class RedisGroups:
         silent_s = SILENT_BEATS * interval_s if watched else None
         # a connection that hangs is given up while there is time to beat over another
         patience_s = max(PATIENCE * timings.lease_s, SHORTEST_PATIENCE_S)
+        # the masters of a Cluster share the groups among them
+        place = self._scripts.place(group) if self._settings.nodes else ""
+        beats = self._beats.get((place, interval_s, patience_s))
+        if beats is None:
+            connect = partial(self._beating, self._scripts.place(group), patience_s)
+            beats = Heartbeats[BeatingMember](connect, interval_s)
+            self._beats[place, interval_s, patience_s] = beats
+        return beats.add(BeatingMember(group, member, timings, silent_s), on_beat)
 
-        @contextmanager
-        def connect() -> Generator[Callable[[], Beat]]:
-            key = self._scripts.place(group)
-            connection = BlockingConnection(self._settings, key, patience_s)
-            with closing(connection):
-                yield lambda: self._scripts.beat_over(connection, group, member, timings, silent_s)
-
-        return ThreadHeartbeat(connect, interval_s, on_beat)
+    @contextmanager
+    def _beating(self, place: str, patience_s: float) -> Generator[_Ask]:
+        with closing(BlockingConnection(self._settings, place, patience_s)) as connection:
+            yield partial(self._scripts.beat_over, connection)

@@ -1,65 +1,136 @@
-"""The heartbeat of a member of a group on the server, in a thread of its own."""
+"""The heartbeats of a process's members of groups on a server, in one thread of their own."""
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from ..errors import UnreachableError, UnusableServerError
 from ..groups import Beat
 
 STOP_S = 0.5
-"""How long `ThreadHeartbeat.stop` waits for a beat under way, which ends by itself later."""
+"""How long `Heartbeat.stop` waits for a beat under way, which ends by itself later."""
 
 OnBeat = Callable[[Beat | BaseException], None]
+Result = Beat | BaseException
+Q = TypeVar("Q")
 
 
-class ThreadHeartbeat:
-    """Renews a lease from an OS thread of its own, over a connection of its own.
+@dataclass(eq=False)
+class _Member(Generic[Q]):
+    question: Q
+    on_beat: OnBeat
+    loop: asyncio.AbstractEventLoop
+    told: Result | None = None
+    stopped: bool = False
+
+    def tell(self, result: Result) -> bool:
+        """Report what is news; False where the loop is closed: nobody is left to report to."""
+        if result == self.told:
+            return not self.loop.is_closed()
+        self.told = result
+        try:
+            self.loop.call_soon_threadsafe(self._report, result)
+        except RuntimeError:
+            return False
+        return True
+
+    def _report(self, result: Result) -> None:
+        if not self.stopped:
+            self.on_beat(result)
+
+
+class Heartbeats(Generic[Q]):
+    """Renews the leases of members from one OS thread, over a connection of its own.
 
     Code that keeps the event loop busy for longer than a lease must not lose the lease. (Compiled
-    code that holds the interpreter lock for that long still would.)
+    code that holds the interpreter lock for that long still would.) All members beat together, as
+    each round trip wakes this process and the server: the thread lives as long as it has members.
+
+    Args:
+        connect: for as long as the thread lives, returns what asks for all members at once: given
+            their questions, it returns in the same order what each is told, or its error.
+        interval_s: between two beats of a member.
     """
 
     def __init__(
         self,
-        connect: Callable[[], AbstractContextManager[Callable[[], Beat]]],
+        connect: Callable[[], AbstractContextManager[Callable[[Sequence[Q]], Sequence[Result]]]],
         interval_s: float,
-        on_beat: OnBeat,
     ) -> None:
         self._connect = connect
         self._interval_s = interval_s
-        self._on_beat = on_beat
-        self._stopping = threading.Event()
+        self._members: list[_Member[Q]] = []
+        self._lock = threading.Lock()
+        self._news = threading.Event()
         self._thread: threading.Thread | None = None
 
+    def add(self, question: Q, on_beat: OnBeat) -> "Heartbeat[Q]":
+        """Return the heartbeat of one more member, which is not started yet."""
+        return Heartbeat(self, question, on_beat)
+
+    def enter(self, member: _Member[Q]) -> None:
+        with self._lock:
+            self._members.append(member)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+                self._thread.start()
+        self._news.set()
+
+    def leave(self, member: _Member[Q]) -> None:
+        thread = self._drop(member)
+        if thread is not None:
+            self._news.set()
+            thread.join(STOP_S)
+
+    def _drop(self, member: _Member[Q]) -> threading.Thread | None:
+        """Forget a member; return the thread where that has none any more."""
+        with self._lock:
+            if member in self._members:
+                self._members.remove(member)
+            return None if self._members else self._thread
+
+    def _run(self) -> None:
+        with self._connect() as ask:
+            while True:
+                self._news.clear()
+                members = self._present()
+                if not members:
+                    return
+                try:
+                    results = ask([member.question for member in members])
+                except (UnreachableError, UnusableServerError) as error:
+                    results = [error] * len(members)
+                for member, result in zip(members, results, strict=True):
+                    if not member.tell(result):
+                        self._drop(member)
+                self._news.wait(self._interval_s)
+
+    def _present(self) -> list[_Member[Q]]:
+        """Return the members; where there are none the thread ends, and the next has another."""
+        with self._lock:
+            if not self._members and self._thread is threading.current_thread():
+                self._thread = None
+            return list(self._members)
+
+
+class Heartbeat(Generic[Q]):
+    """`storage.groups.Heartbeat` of one member."""
+
+    def __init__(self, beats: Heartbeats[Q], question: Q, on_beat: OnBeat) -> None:
+        self._beats = beats
+        self._question = question
+        self._on_beat = on_beat
+        self._member: _Member[Q] | None = None
+
     def start(self) -> None:
-        """Start the thread; a heartbeat is started once."""
-        loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(
-            target=self._run, args=(loop,), name="heartbeat", daemon=True
-        )
-        self._thread.start()
+        """Beat from now on; a heartbeat is started once."""
+        self._member = _Member(self._question, self._on_beat, asyncio.get_running_loop())
+        self._beats.enter(self._member)
 
     def stop(self) -> None:
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(STOP_S)
-
-    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        with self._connect() as beat:
-            while not self._stopping.is_set():
-                result: Beat | BaseException
-                try:
-                    result = beat()
-                except (UnreachableError, UnusableServerError) as error:
-                    result = error
-                try:
-                    loop.call_soon_threadsafe(self._report, result)
-                except RuntimeError:  # the loop is closed: nobody is left to report to
-                    return
-                self._stopping.wait(self._interval_s)
-
-    def _report(self, result: Beat | BaseException) -> None:
-        if not self._stopping.is_set():
-            self._on_beat(result)
+        if self._member is not None:
+            self._member.stopped = True
+            self._beats.leave(self._member)

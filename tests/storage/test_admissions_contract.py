@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from rhapsode.storage.admissions import Admissions, Places
+from rhapsode.storage.admissions import Admissions, Places, Published
 from rhapsode.storage.memory.admissions import MemoryAdmissions
 from rhapsode.storage.redis.admissions import RedisAdmissions
 from rhapsode.storage.redis.connection import RedisConnection
@@ -34,10 +34,10 @@ async def test_before_anybody_leads_there_is_no_place(admissions: Admissions) ->
 
 async def test_as_many_places_are_taken_as_are_free(admissions: Admissions) -> None:
     assert await admissions.lead("a", LEASE_S)
-    assert await admissions.publish("a", Places(5, 2), 3)
+    assert await admissions.publish("a", Places(5, 2), 3) is Published.AFRESH
     taken = await asyncio.gather(*(admissions.take_place() for _ in range(10)))
     assert sum(taken) == 3
-    assert await admissions.publish("a", Places(5, 4), 1)
+    assert await admissions.publish("a", Places(5, 4), 1) is Published.STORED
     assert await admissions.take_place()
     assert not await admissions.take_place()
 
@@ -53,13 +53,13 @@ async def test_one_leads_at_a_time_and_only_that_one_is_heard(admissions: Admiss
     assert await admissions.lead("a", LEASE_S)
     assert not await admissions.lead("b", LEASE_S)
     assert await admissions.lead("a", LEASE_S)
-    assert not await admissions.publish("b", Places(9, 0), 9)
+    assert await admissions.publish("b", Places(9, 0), 9) is Published.REFUSED
     assert await admissions.places() is None
     await admissions.resign("b")
     assert not await admissions.lead("b", LEASE_S)
     await admissions.resign("a")
     assert await admissions.lead("b", LEASE_S)
-    assert not await admissions.publish("a", Places(9, 0), 9)
+    assert await admissions.publish("a", Places(9, 0), 9) is Published.REFUSED
 
 
 async def test_another_leads_once_the_lease_has_lapsed(admissions: Admissions) -> None:
@@ -67,7 +67,7 @@ async def test_another_leads_once_the_lease_has_lapsed(admissions: Admissions) -
     async with asyncio.timeout(5):
         while not await admissions.lead("b", LEASE_S):
             await asyncio.sleep(0.01)
-    assert not await admissions.publish("a", Places(9, 0), 9)
+    assert await admissions.publish("a", Places(9, 0), 9) is Published.REFUSED
 
 
 async def test_the_line_is_in_order_of_acceptance(admissions: Admissions) -> None:

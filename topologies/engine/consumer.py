@@ -56,6 +56,8 @@ class Consumer(InFlight):
         keep_on_resume(self.app.flow_control)
         self._read_size = ReadSize()
         self.membership = Membership(self)
+        self._to_commit = asyncio.Event()
+        """Set while messages are in flight, or done and not committed."""
 
     async def on_stop(self) -> None:
         """Commit what is done and leave the group at once."""
@@ -224,6 +226,7 @@ class Consumer(InFlight):
         if not await self._handed_over(tp, message):
             in_flight.remove(message)
             return
+        self._to_commit.set()
         if not message.refcount and not message.acked:
             message.acked = True  # nobody subscribes to it, or it could not be decoded
         self._positions.delivered(tp, fetched)
@@ -245,6 +248,21 @@ class Consumer(InFlight):
         return handed_over
 
     # -- what is committed
+
+    @Service.task
+    async def _commit_handler(self) -> None:
+        # upstream wakes up for ever, whether or not a message came
+        while not self.should_stop:
+            await self._to_commit.wait()
+            await self.sleep(self.commit_interval)
+            self._to_commit.clear()
+            await self.commit()
+            if any(self._delivered.values()):
+                self._to_commit.set()
+
+    @Service.task
+    async def _commit_livelock_detector(self) -> None:
+        """Do nothing: upstream looks every few seconds at what this consumer never does."""
 
     async def _commit_offsets(
         self, offsets: Mapping[TP, int], start_new_transaction: bool = True

@@ -71,6 +71,8 @@ class Membership:
         self._subscribed = asyncio.Event()
         self._heartbeat: Heartbeat | None = None
         self._generation = 0
+        self._told: Beat | None = None
+        """What the heartbeat told last."""
         self._left = False
         self._has_joined = False
         self._asking = asyncio.Lock()
@@ -139,12 +141,15 @@ class Membership:
             self._group, generation, sorted({tp.partition for tp in assigned})
         )
         self._generation = generation
+        if self._told is not None:
+            self._heed(self._told)  # news that came while it was joining is not told again
         self._owner.app.assignor.on_assignment(assignment)
         await self._owner.take(assigned, generation)
 
     async def _join(self) -> tuple[int, bytes]:
         groups = self._owner.transport.groups
-        self._generation = 0  # what the heartbeat reports meanwhile is no news
+        self._generation = 0
+        self._told = None  # what was told before may be of a group that was forgotten since
         metadata: bytes = self._owner.app.assignor.metadata(self._topics).encode()
         beat = await self._ask_to_join(metadata)
         self._start_heartbeat()
@@ -220,6 +225,10 @@ class Membership:
         if isinstance(beat, BaseException):
             COMPLAINTS.say("heartbeat failed", beat)
             return
+        self._told = beat
+        self._heed(beat)
+
+    def _heed(self, beat: Beat) -> None:
         if not self._generation:
             return  # joining now
         if beat.generation < self._generation and beat.state != "empty":

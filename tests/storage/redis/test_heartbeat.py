@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from rhapsode.storage.log import Beat, GroupTimings, UnreachableError
+from rhapsode.storage.redis.calls import script
 from rhapsode.storage.redis.connection import RedisConnection, RedisSettings
 from rhapsode.storage.redis.embedded import EmbeddedValkey
 from rhapsode.storage.redis.groups import RedisGroups
@@ -56,7 +57,7 @@ async def test_code_that_keeps_the_loop_busy_does_not_lose_the_lease(
     assert len(watcher.seen) > 1
     members = await redis_groups.members("g")
     assert set(members.metadata) == {"busy", "watcher"}
-    await wait_until(lambda: len(heard) > 5)
+    await wait_until(lambda: bool(heard))
     heartbeat.stop()
 
     async def evicted() -> bool:
@@ -123,3 +124,57 @@ def _gone() -> None:
         if thread.name == "heartbeat":
             thread.join(10.0)
             assert not thread.is_alive()
+
+
+async def test_all_members_of_a_process_beat_in_one_thread_for_as_long_as_there_are_any(
+    redis_groups: RedisGroups, wait_until: WaitUntil
+):
+    heard: dict[str, list[Beat | BaseException]] = {"a": [], "b": []}
+    beats = {
+        member: redis_groups.heartbeat(f"group-{member}", member, PATIENT, 0.02, told.append)
+        for member, told in heard.items()
+    }
+    for member, heartbeat in beats.items():
+        await redis_groups.join(f"group-{member}", member, b"", PATIENT)
+        heartbeat.start()
+    await wait_until(lambda: all(told[-1:] for told in heard.values()))
+    assert _heartbeats() == 1
+    beats["a"].stop()
+    assert _heartbeats() == 1
+    await redis_groups.join("group-b", "another", b"", PATIENT)
+    await wait_until(lambda: heard["b"][-1] == Beat(1, "preparing", False, "b"))
+    beats["b"].stop()
+    assert _heartbeats() == 0
+    again = redis_groups.heartbeat("group-a", "a", PATIENT, 0.02, heard["a"].append)
+    heard["a"].clear()
+    again.start()
+    await wait_until(lambda: bool(heard["a"]))
+    again.stop()
+
+
+async def test_what_is_no_news_is_told_once(
+    redis_groups: RedisGroups, redis_settings: RedisSettings, wait_until: WaitUntil
+):
+    await redis_groups.join("g", "a", b"", PATIENT)
+    heard: list[Beat | BaseException] = []
+    heartbeat = redis_groups.heartbeat("g", "a", PATIENT, 0.01, heard.append)
+    connection = RedisConnection(redis_settings)
+    heartbeat.start()
+    await wait_until(lambda: bool(heard))
+    heard.clear()
+    await connection.each("SCRIPT", "FLUSH")  # a server that was started again knows no script
+
+    async def known_again() -> bool:
+        ((known,),) = await connection.each("SCRIPT", "EXISTS", script("group").digest)
+        return bool(known)
+
+    await wait_until(known_again)
+    await redis_groups.join("g", "b", b"", PATIENT)
+    await wait_until(lambda: bool(heard))
+    heartbeat.stop()
+    await connection.close()
+    assert heard == [Beat(1, "preparing", False, "a")]
+
+
+def _heartbeats() -> int:
+    return sum(thread.name == "heartbeat" for thread in threading.enumerate())
