@@ -10,7 +10,7 @@ import structlog
 
 from ..codecs.encoding import MalformedError, decode
 from ..codecs.records import Admission, AudioFrame, Control, Event, Item, Segment, Session
-from ..storage.admissions import Admissions, Places, Published
+from ..storage.admissions import Admissions, Places
 from ..storage.log import LogError, TruncatedError
 from ..storage.session_index import SessionIndex
 from .admission import Speed
@@ -65,6 +65,8 @@ class Admitter:
     _committed_at_s: float = 0.0
     _committed: dict[int, int] = field(default_factory=dict[int, int])
     _turn: int = 0
+    _waiting: int = 0
+    """Sessions in line, when that was last published."""
 
     def __post_init__(self) -> None:
         self._speed = Speed(limit=min(FIRST_LIMIT, self.most), most=self.most)
@@ -91,12 +93,11 @@ class Admitter:
             await self._resign()
 
     async def _lead(self, led: bool) -> bool:
-        if not await self.admissions.lead(self.member, LEASE_S):
-            return False
         if not led:
+            if not await self.admissions.lead(self.member, LEASE_S):
+                return False
             await self._begin()
-        await self._tick()
-        return True
+        return await self._tick()
 
     async def _resign(self) -> None:
         try:
@@ -140,23 +141,29 @@ class Admitter:
                     yield (entry.key or b"").decode(errors="replace"), entry.timestamp_ms
                 position = entries[-1].offset + 1
 
-    async def _tick(self) -> None:
-        at_work = await self._look()
-        waiting = await self.admissions.waiting()
+    async def _tick(self) -> bool:
+        """Admit who can be, and wait for the next tick; return whether this process still leads."""
+        at_work, waiting = await self._look(), self._waiting
         free = min(self._speed.limit - at_work, self._may_start(at_work, waiting))
         in_line = await self.admissions.first_in_line(free) if waiting and free > 0 else []
         if in_line:
             await asyncio.gather(*(self._admit(session) for session in in_line))
             await self.admissions.leave(in_line)
         places = Places(self._speed.limit, at_work, self._speed.value, self._production_s)
-        waiting = max(0, waiting - len(in_line))
-        free = 0 if waiting else max(0, free - len(in_line))
-        if await self.admissions.publish(self.member, places, free) is Published.AFRESH:
+        published = await self.admissions.publish(
+            self.member, places, max(0, free - len(in_line)), LEASE_S
+        )
+        if not published.leads:
+            return False
+        if published.afresh:
             await self._line_up_again()
-            waiting = await self.admissions.waiting()
+        comes_first = bool(published.waiting or published.afresh) and not waiting
+        self._waiting = published.waiting
         await self._commit()
-        pause_s = BUSY_TICK_S if waiting else TICK_S
-        await self._learn(pause_s if self._admitted or waiting else IDLE_TICK_S)
+        pause_s = BUSY_TICK_S if self._waiting else TICK_S
+        pause_s = pause_s if self._admitted or self._waiting else IDLE_TICK_S
+        await self._learn(0.0 if comes_first else pause_s)
+        return True
 
     def _may_start(self, at_work: int, waiting: int) -> int:
         """Return how many more sessions may begin to be made."""

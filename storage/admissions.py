@@ -7,7 +7,6 @@ a free one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol
 
 
@@ -25,14 +24,16 @@ class Places:
     """How long a session is in production on average; 0 until one has ended."""
 
 
-class Published(Enum):
+@dataclass(frozen=True, slots=True)
+class Published:
     """What became of what the leader says."""
 
-    STORED = "stored"
-    AFRESH = "afresh"
-    """Stored where nothing was before: what was there is lost, the line with it."""
-    REFUSED = "refused"
-    """Another leads."""
+    leads: bool
+    """False where another leads: nothing was changed."""
+    afresh: bool = False
+    """Nothing was there before: what was is lost, the line with it."""
+    waiting: int = 0
+    """How many sessions wait."""
 
 
 class Admissions(Protocol):
@@ -70,8 +71,11 @@ class Admissions(Protocol):
         """Lead, or go on leading, for so long; False where another does."""
         ...
 
-    async def publish(self, member: str, places: Places, free: int) -> Published:
-        """Say how many places are free; nothing changes where another leads."""
+    async def publish(self, member: str, places: Places, free: int, lease_s: float) -> Published:
+        """Say how many places are free, none where sessions wait; lead on for so long.
+
+        Nothing changes where the member does not lead.
+        """
         ...
 
     async def resign(self, member: str) -> None:

@@ -48,6 +48,7 @@ from .authentication import Authentication, is_loopback
 from .background import Background
 from .connections import HttpProtocol
 from .follower import Follower
+from .http_server import HttpServer
 from .input_stream import InputStream
 from .limits import Limits
 from .listeners_api import ListenersApi
@@ -271,9 +272,9 @@ async def serve(services: Services) -> int:
         # voice devices know no extensions
         ws_per_message_deflate=False,
     )
-    server = uvicorn.Server(config)
+    server = HttpServer(config)
     emptied = asyncio.create_task(until_emptied(services.log, identity))
-    emptied.add_done_callback(lambda _: setattr(server, "should_exit", True))
+    emptied.add_done_callback(lambda _: server.stop())
     await server.serve()
     begins_anew = emptied.done()
     emptied.cancel()

@@ -1,8 +1,9 @@
 """The log's server for as long as a command runs: the one that is named, or an embedded one."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+import os
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 
@@ -12,6 +13,8 @@ from .addresses import log_folder
 
 LOOK_S = 0.25
 """Between two looks whether the embedded server is there."""
+TOLD_LOOK_S = 2.0
+"""The same, where the system tells of its end."""
 TRY_MOST_S = 10.0
 """Between two tries to start a server that does not start."""
 log = structlog.get_logger()
@@ -42,7 +45,7 @@ async def log_server(settings: Settings) -> AsyncGenerator[tuple[Settings, bool]
 
 async def _keep(server: EmbeddedValkey, leaving: asyncio.Event) -> None:
     pause_s = LOOK_S
-    while not await _is_set_within(leaving, pause_s):
+    while not await _is_set_within(leaving, pause_s, server):
         if server.runs_here or await asyncio.to_thread(server.answers):
             pause_s = LOOK_S
             continue
@@ -55,9 +58,35 @@ async def _keep(server: EmbeddedValkey, leaving: asyncio.Event) -> None:
             pause_s = min(2 * pause_s, TRY_MOST_S)
 
 
-async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+async def _is_set_within(event: asyncio.Event, seconds: float, server: EmbeddedValkey) -> bool:
+    """Wait so long, or only until the server ends, where it is ours and the system tells."""
+    with _told_of_the_end(server, ended := asyncio.Event()) as is_told:
+        waiting = [asyncio.create_task(event.wait()), asyncio.create_task(ended.wait())]
+        # its socket may be removed, of which nobody tells
+        await asyncio.wait(
+            waiting,
+            timeout=max(seconds, TOLD_LOOK_S) if is_told else seconds,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        for one in waiting:
+            one.cancel()
+    return event.is_set()
+
+
+@contextmanager
+def _told_of_the_end(server: EmbeddedValkey, ended: asyncio.Event) -> Generator[bool]:
+    """Set the event when a server that this process started ends; yield False where none tells."""
+    try:  # of Linux
+        descriptor = os.pidfd_open(server.pid) if server.pid and server.runs_here else None
+    except (AttributeError, OSError):
+        descriptor = None
+    if descriptor is None:
+        yield False
+        return
+    loop = asyncio.get_running_loop()
+    loop.add_reader(descriptor, ended.set)
     try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return False
-    return True
+        yield True
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)

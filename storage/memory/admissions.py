@@ -50,11 +50,12 @@ class MemoryAdmissions:
     async def lead(self, member: str, lease_s: float) -> bool:
         return self._lease.take(member, lease_s)
 
-    async def publish(self, member: str, places: Places, free: int) -> Published:
+    async def publish(self, member: str, places: Places, free: int, lease_s: float) -> Published:
         if not self._lease.is_held_by(member):
-            return Published.REFUSED
-        published = Published.STORED if self._places else Published.AFRESH
-        self._places, self._free = places, free
+            return Published(leads=False)
+        self._lease.take(member, lease_s)
+        published = Published(True, self._places is None, len(self._line))
+        self._places, self._free = places, 0 if self._line else free
         return published
 
     async def resign(self, member: str) -> None:

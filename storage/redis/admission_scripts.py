@@ -12,13 +12,13 @@ class AdmissionScripts:
 
     def __init__(self, connection: RedisConnection) -> None:
         self._connection = connection
-        self._keys = [connection.keys.admission(part) for part in ("leader", "places")]
+        self._keys = [connection.keys.admission(part) for part in ("leader", "places", "line")]
 
-    async def publish(self, member: str, places: Places, free: int) -> Published:
-        """Store what the leader says; nothing where the member does not lead."""
+    async def publish(self, member: str, places: Places, free: int, lease_s: float) -> Published:
+        """Store what the leader says, and renew its lease."""
         fields = [word for field in asdict(places).items() for word in field]
-        call = Call(script("admission"), self._keys, [member, free, *fields])
-        leads, added = await self._connection.run(call)
-        if not leads:
-            return Published.REFUSED
-        return Published.AFRESH if added else Published.STORED
+        arguments = [member, round(lease_s * 1000), free, *fields]
+        leads, added, waiting = await self._connection.run(
+            Call(script("admission"), self._keys, arguments)
+        )
+        return Published(bool(leads), bool(added), int(waiting))

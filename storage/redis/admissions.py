@@ -55,8 +55,8 @@ class RedisAdmissions:
     async def lead(self, member: str, lease_s: float) -> bool:
         return await self._lease.take(member, lease_s)
 
-    async def publish(self, member: str, places: Places, free: int) -> Published:
-        return await self._scripts.publish(member, places, free)
+    async def publish(self, member: str, places: Places, free: int, lease_s: float) -> Published:
+        return await self._scripts.publish(member, places, free, lease_s)
 
     async def resign(self, member: str) -> None:
         await self._lease.give(member)

@@ -10,6 +10,7 @@ from redis.exceptions import (
     NoPermissionError,
     NoScriptError,
     RedisError,
+    ResponseError,
 )
 
 from .calls import Call
@@ -34,6 +35,7 @@ class BlockingConnection:
         self._timeout_s = min(patience_s, settings.command_timeout_s)
         self._connected: Any = None
         self._nodes = settings.nodes
+        self._packed: tuple[Sequence[Call], list[bytes]] = (), []
 
     @contextmanager
     def _client(self) -> Generator[Any]:
@@ -111,12 +113,12 @@ class BlockingConnection:
     def run_each(self, calls: Sequence[Call]) -> list[Any]:
         """Run scripts in one round trip; return of each the raw reply, or its error."""
         with self._client() as client:
-            replies: list[Any] = _together(client, [call.command for call in calls])
+            replies = self._together(client, calls)
             unknown = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
             if unknown:
                 for words in {tuple(calls[at].load_command) for at in unknown}:
                     client.execute_command(*words)
-                again = _together(client, [calls[at].command for at in unknown])
+                again = self._together(client, [calls[at] for at in unknown])
                 for at, reply in zip(unknown, again, strict=True):
                     replies[at] = reply
         where = self._settings.safe_url
@@ -124,6 +126,21 @@ class BlockingConnection:
             translated(reply, where) if isinstance(reply, RedisError) else reply
             for reply in replies
         ]
+
+    def _together(self, client: Any, calls: Sequence[Call]) -> list[Any]:
+        """Send the same calls as the last time without packing them again, as heartbeats do."""
+        pool = client.connection_pool
+        connection = pool.get_connection()
+        try:
+            if self._packed[0] != calls:
+                self._packed = calls, connection.pack_commands([call.command for call in calls])
+            connection.send_packed_command(self._packed[1], check_health=False)
+            return [_reply_of(connection) for _ in calls]
+        except BaseException:
+            connection.disconnect()  # replies may still be on their way
+            raise
+        finally:
+            pool.release(connection)
 
     def close(self) -> None:
         """Close the connection."""
@@ -152,11 +169,11 @@ def readiness(url: str, timeout_s: float = 2.0) -> Literal["ready", "loading", "
     return "ready"
 
 
-def _together(client: Any, commands: Sequence[Sequence[Any]]) -> list[Any]:
-    pipeline = client.pipeline(transaction=False)
-    for words in commands:
-        pipeline.execute_command(*words)
-    return pipeline.execute(raise_on_error=False)
+def _reply_of(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return error
 
 
 def _asked(connection: Any, *words: Any) -> Any:

@@ -185,6 +185,7 @@ async def test_who_is_in_line_begins_once_those_before_have_a_head_start(
     for session in ("s00", "s01", "s02"):
         assert not await enter(system, session)
     admitter = Admitter(system.journal, system.admissions, 100, system.session_index)
+    assert await system.admissions.lead(admitter.member, 60.0)
     await admitter._begin()
     for _ in range(2):
         await admitter._tick()
@@ -216,6 +217,7 @@ def segment(grid: Grid, session: str, number: int) -> Segment:
 async def test_who_comes_to_an_idle_machine_begins_at_once() -> None:
     system = await system_with(0)
     admitter = Admitter(system.journal, system.admissions, 100, system.session_index)
+    assert await system.admissions.lead(admitter.member, 60.0)
     assert await system.admissions.lead(admitter.member, 60.0)
     await admitter._begin()
     await admitter._tick()

@@ -229,6 +229,7 @@ async def test_who_leads_next_lets_those_go_on_whose_admission_the_log_has_let_g
     span = await system.log.span("admission", number)
     await system.log.trim("admission", number, span.next)
     admitter = Admitter(system.journal, system.admissions, 8, system.session_index)
+    assert await system.admissions.lead(admitter.member, 60.0)
     await admitter._begin()
     assert "s" in admitter._admitted
 
