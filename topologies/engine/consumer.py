@@ -6,15 +6,13 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, cast
 
-from faust.exceptions import ProducerSendError
 from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
 from mode import Service
 
 from ...storage.log import (
     Entry,
-    Fence,
-    FencedError,
+    LogError,
     TopicPartition,
     TruncatedError,
     UnreachableError,
@@ -27,6 +25,8 @@ from .positions import Fetched
 from .producer import Producer
 from .read_size import ReadSize
 
+RETENTION_LOOK_S = 30.0
+"""Between two looks for records that are older than their topic's retention."""
 LONGEST_READ_S = 5.0
 """How long a read waits for a record; it ends sooner where a partition is to be read as well."""
 
@@ -56,8 +56,6 @@ class Consumer(InFlight):
         keep_on_resume(self.app.flow_control)
         self._read_size = ReadSize()
         self.membership = Membership(self)
-        self._to_commit = asyncio.Event()
-        """Set while messages are in flight, or done and not committed."""
 
     async def on_stop(self) -> None:
         """Commit what is done and leave the group at once."""
@@ -67,6 +65,18 @@ class Consumer(InFlight):
     @Service.task
     async def _belong(self) -> None:
         await self.membership.run()
+
+    @Service.task
+    async def _retain(self) -> None:
+        retention = cast("Producer", self.app.producer).retention
+        while not self.should_stop:
+            await self.sleep(RETENTION_LOOK_S)
+            retention.note_sources(list(self.app.topics))
+            link = self._link
+            try:
+                await retention.trim(link.log, self.app.conf.id, link.partitions, self._owned)
+            except (LogError, UnreachableError) as error:
+                COMPLAINTS.say("nothing trimmed", error)
 
     # -- what is read
 
@@ -246,67 +256,3 @@ class Consumer(InFlight):
 
         await self.wait_first(hand_over(), self.suspend_flow.wait())
         return handed_over
-
-    # -- what is committed
-
-    @Service.task
-    async def _commit_handler(self) -> None:
-        # upstream wakes up for ever, whether or not a message came
-        while not self.should_stop:
-            await self._to_commit.wait()
-            await self.sleep(self.commit_interval)
-            self._to_commit.clear()
-            await self.commit()
-            if any(self._delivered.values()):
-                self._to_commit.set()
-
-    @Service.task
-    async def _commit_livelock_detector(self) -> None:
-        """Do nothing: upstream looks every few seconds at what this consumer never does."""
-
-    async def _commit_offsets(
-        self, offsets: Mapping[TP, int], start_new_transaction: bool = True
-    ) -> bool:
-        try:
-            return await super()._commit_offsets(offsets, start_new_transaction)
-        except (ProducerSendError, UnreachableError) as error:
-            if self.app.should_stop:
-                self.log.warning(
-                    "stopped without a last commit, some records come again: %s", error
-                )
-            else:
-                await self.crash(error)
-            return False
-
-    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        """Store the offsets under this generation's fence.
-
-        A fenced commit stores nothing and has the member join again.
-
-        Raises:
-            ProducerSendError: a send has failed; nothing that led to it is committed.
-            UnreachableError: the log is out of reach, and the app is stopping.
-        """
-        cast("Producer", self.app.producer).check_sent()
-        by_partition: dict[int, dict[str, int]] = {}
-        for tp, offset in offsets.items():
-            by_partition.setdefault(tp.partition, {})[tp.topic] = offset
-        fence = self.fence_of(self.app.consumer_generation_id)
-        for partition, topics in by_partition.items():
-            try:
-                await self._patience.ask(
-                    self._link.log.commit,
-                    fence.group,
-                    partition,
-                    topics,
-                    fence=fence,
-                )
-            except FencedError as error:
-                self.log.warning("fenced in generation %s: %s", fence.generation, error)
-                self.membership.rejoin()
-                return False
-        return True
-
-    def fence_of(self, generation: int) -> Fence:
-        """Return the right to write in a generation, for as long as the log loses nothing."""
-        return Fence(self.app.conf.id, generation, self._log_epoch)

@@ -1,13 +1,19 @@
 """What was delivered and is not done: how far it is committed, and what a stop does to it."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
 from time import monotonic
+from typing import cast
 
+from faust.exceptions import ProducerSendError
 from faust.types import TP
+from mode import Service
 
+from ...storage.log import Fence, FencedError, UnreachableError
+from .membership import Membership
 from .owned_partitions import OwnedPartitions
+from .producer import Producer
 
 STOPPING_S = 3.0
 """What is in flight when an app is stopped has so long to be done."""
@@ -15,11 +21,15 @@ WAITS_S = 0.02
 
 
 class InFlight(OwnedPartitions):
-    """The part of a consumer that waits for acknowledgements."""
+    """The part of a consumer that waits for acknowledgements, and commits as far as they go."""
+
+    membership: Membership
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._let_go = False
+        self._to_commit = asyncio.Event()
+        """Set while messages are in flight, or done and not committed."""
 
     def _filter_tps_with_pending_acks(
         self, topics: Iterable[str | TP] | None = None
@@ -81,3 +91,67 @@ class InFlight(OwnedPartitions):
             done = list(takewhile(lambda message: message.acked, queue))
             queue.clear()
             queue.extend(done)
+
+    # -- what is committed
+
+    @Service.task
+    async def _commit_handler(self) -> None:
+        # upstream wakes up for ever, whether or not a message came
+        while not self.should_stop:
+            await self._to_commit.wait()
+            await self.sleep(self.commit_interval)
+            self._to_commit.clear()
+            await self.commit()
+            if any(self._delivered.values()):
+                self._to_commit.set()
+
+    @Service.task
+    async def _commit_livelock_detector(self) -> None:
+        """Do nothing: upstream looks every few seconds at what this consumer never does."""
+
+    async def _commit_offsets(
+        self, offsets: Mapping[TP, int], start_new_transaction: bool = True
+    ) -> bool:
+        try:
+            return await super()._commit_offsets(offsets, start_new_transaction)
+        except (ProducerSendError, UnreachableError) as error:
+            if self.app.should_stop:
+                self.log.warning(
+                    "stopped without a last commit, some records come again: %s", error
+                )
+            else:
+                await self.crash(error)
+            return False
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Store the offsets under this generation's fence.
+
+        A fenced commit stores nothing and has the member join again.
+
+        Raises:
+            ProducerSendError: a send has failed; nothing that led to it is committed.
+            UnreachableError: the log is out of reach, and the app is stopping.
+        """
+        cast("Producer", self.app.producer).check_sent()
+        by_partition: dict[int, dict[str, int]] = {}
+        for tp, offset in offsets.items():
+            by_partition.setdefault(tp.partition, {})[tp.topic] = offset
+        fence = self.fence_of(self.app.consumer_generation_id)
+        for partition, topics in by_partition.items():
+            try:
+                await self._patience.ask(
+                    self._link.log.commit,
+                    fence.group,
+                    partition,
+                    topics,
+                    fence=fence,
+                )
+            except FencedError as error:
+                self.log.warning("fenced in generation %s: %s", fence.generation, error)
+                self.membership.rejoin()
+                return False
+        return True
+
+    def fence_of(self, generation: int) -> Fence:
+        """Return the right to write in a generation, for as long as the log loses nothing."""
+        return Fence(self.app.conf.id, generation, self._log_epoch)

@@ -15,6 +15,7 @@ from mode import Service
 from ...storage.log import Compaction, Fence, FencedError, NewEntry, partition_of
 from .link import Link
 from .patience import Patience
+from .retention import TopicRetention
 
 REPLY_TO = "Faust-Ag-ReplyTo"
 """Header of a question to an agent."""
@@ -75,6 +76,7 @@ class Producer(base.Producer):
         self._progress = asyncio.Condition()
         self._failure: BaseException | None = None
         self._round_robin = count()
+        self.retention = TopicRetention()
         self._patience = Patience(lambda: self.app.should_stop)
 
     @property
@@ -84,8 +86,11 @@ class Producer(base.Producer):
     async def create_topic(
         self, topic: str, partitions: int, replication: int, **kwargs: Any
     ) -> None:
-        """Declare the topic; what Kafka asks beyond its partitions has no meaning here."""
+        """Declare the topic; of what Kafka asks beyond, retention has a meaning here."""
         await self._patience.ask(self._link.declare, topic, partitions)
+        self.retention.note(
+            topic, kwargs.get("retention"), compacting=bool(kwargs.get("compacting"))
+        )
 
     def key_partition(self, topic: str, key: bytes | None) -> TP:
         """Return where a key goes: by hash, or in turn without one."""

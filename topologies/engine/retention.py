@@ -1,0 +1,50 @@
+"""How long records of a Faust topic are kept: ``app.topic(..., retention=...)``."""
+
+from collections.abc import Iterable, Mapping
+from time import time
+from typing import Any
+
+from faust.types import TP
+from mode.utils.times import want_seconds
+
+from ...storage.log import Log
+
+
+class TopicRetention:
+    """Trims what is older than its topic's retention, as Kafka's ``retention.ms`` has it.
+
+    By the records' timestamps and this worker's clock. What the app has yet to commit stays, and so
+    does all of a compacted topic, whose keys bound it.
+    """
+
+    def __init__(self) -> None:
+        self._kept_s: dict[str, float] = {}
+
+    def note(self, topic: str, retention: Any, *, compacting: bool) -> None:
+        """Note what a topic was declared with; ``retention`` is Faust's seconds, or None."""
+        if retention is not None and not compacting:
+            self._kept_s[topic] = float(want_seconds(retention))
+
+    def note_sources(self, channels: Iterable[Any]) -> None:
+        """Note what the app reads, which Faust does not declare."""
+        for channel in channels:
+            for topic in getattr(channel, "topics", ()):
+                self.note(topic, channel.retention, compacting=bool(channel.compacting))
+
+    async def trim(
+        self, log: Log, group: str, partitions: Mapping[str, int], owned: Iterable[TP]
+    ) -> None:
+        """Trim the partitions whose number a member owns in any topic: of each somebody does.
+
+        Raises:
+            UnreachableError: the log is out of reach.
+        """
+        taken = set(owned)
+        numbers = {tp.partition for tp in taken}
+        for topic, kept_s in self._kept_s.items():
+            for number in sorted(numbers & set(range(partitions.get(topic, 0)))):
+                before = await log.offset_at(topic, number, int(1000 * (time() - kept_s)))
+                if TP(topic, number) in taken:
+                    before = min(before, await log.committed(group, topic, number) or 0)
+                if before > (await log.span(topic, number)).first:
+                    await log.trim(topic, number, before)
