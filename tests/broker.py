@@ -23,9 +23,13 @@ def server_binary() -> Path:
 
 
 class Broker:
-    """One server whose port and data outlive its end; every write is on disk before its answer."""
+    """One server whose port and data outlive its end.
 
-    def __init__(self, folder: Path, password: str) -> None:
+    Every write is on disk before its answer, unless ``fsync`` says otherwise.
+    """
+
+    def __init__(self, folder: Path, password: str, fsync: str = "always") -> None:
+        self._fsync = fsync
         self._folder = folder
         self._password = password
         self._port = free_port()
@@ -53,7 +57,7 @@ class Broker:
             f"requirepass {self._password}",
             f"dir {self._folder}",
             "appendonly yes",
-            "appendfsync always",
+            f"appendfsync {self._fsync}",
             'save ""',
         ]
         config.write_text("\n".join(lines))

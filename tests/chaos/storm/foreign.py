@@ -1,6 +1,7 @@
 """A Faust app as others write it: it forwards and it counts in a table, on Redis by its URL alone.
 
-Run as ``python foreign.py worker``; ``BROKER_URL`` names the log.
+Run as ``python foreign.py worker``; ``BROKER_URL`` names the log, ``FOREIGN_KEPT_S`` says for how
+long its topics are kept.
 """
 
 import os
@@ -23,9 +24,16 @@ app = faust.App(
     broker_rebalance_timeout=5.0,
     broker_commit_interval=0.5,
 )
-source = app.topic(SOURCE, key_serializer="raw", value_serializer="raw")
-sink = app.topic(SINK, key_serializer="raw", value_serializer="raw")
+KEPT_S = float(os.environ["FOREIGN_KEPT_S"]) if "FOREIGN_KEPT_S" in os.environ else None
+source = app.topic(SOURCE, key_serializer="raw", value_serializer="raw", retention=KEPT_S)
+sink = app.topic(SINK, key_serializer="raw", value_serializer="raw", retention=KEPT_S)
 counts = app.Table("counts", default=int, partitions=PARTITIONS, key_type=str, value_type=int)
+
+
+@app.task
+async def declare() -> None:
+    """Declare what is only sent to, which Faust leaves to whoever reads it."""
+    await sink.maybe_declare()
 
 
 @app.agent(source)
