@@ -49,6 +49,24 @@ async def test_an_app_in_no_group_asks_and_is_answered(tmp_path: Path) -> None:
     assert not worker.crashed
 
 
+async def test_who_asks_at_once_is_answered_too(tmp_path: Path) -> None:
+    # Faust sends the question first, and follows the replies three seconds later
+    log = MemoryLog()
+    groups = MemoryGroups(log)
+    worker = app_on(log, groups, tmp_path / "worker")
+    calculator(worker)
+    client = app_on(log, groups, tmp_path / "client")
+    doubling, _ = calculator(client)
+    async with started(worker):
+        try:
+            async with asyncio.timeout(20):
+                assert await doubling.ask(21) == 42
+                assert await doubling.ask(4) == 8
+        finally:
+            async with asyncio.timeout(10):
+                await client.stop()
+
+
 async def test_an_app_whose_work_hangs_is_stopped_and_does_not_commit_it(tmp_path: Path) -> None:
     log = MemoryLog()
     app = app_on(log, MemoryGroups(log), tmp_path)

@@ -112,6 +112,22 @@ async def test_a_compacted_topic_is_bounded_by_its_keys_and_not_by_time():
     assert await spans(log, "compacted") == {Span(1, 2)}
 
 
+async def test_changes_of_windows_that_expired_go(tmp_path: Path):
+    log = MemoryLog()
+    app = app_on(log, MemoryGroups(log), tmp_path, "windows")
+    table = app.Table("counts", default=int, partitions=PARTITIONS)
+    tumbling = table.tumbling(HOUR_S, expires=HOUR_S).table
+    app.Table("totals", default=int, partitions=PARTITIONS)
+    topics = ("windows-counts-changelog", "windows-totals-changelog")
+    for topic in topics:
+        await put(log, 3 * HOUR_S, 1.5 * HOUR_S, 0.0, topic=topic)
+    retention, owned = TopicRetention(), [TP(topics[0], number) for number in range(PARTITIONS)]
+    retention.note_tables([tumbling, app.tables["totals"]])
+    await retention.trim(log, "windows", dict.fromkeys(topics, PARTITIONS), owned)
+    assert await spans(log, topics[0]) == {Span(1, 3)}
+    assert await spans(log, topics[1]) == {Span(0, 3)}
+
+
 async def many_looks(log: MemoryLog) -> None:
     """Wait until the members have looked often enough to trim another topic."""
     await put(log, 2 * HOUR_S, 0.0, topic="other")

@@ -20,6 +20,7 @@ from ...storage.log import (
 from .flow import keep_on_resume
 from .in_flight import InFlight
 from .membership import Membership
+from .owned_partitions import LostTablesError
 from .patience import COMPLAINTS
 from .positions import Fetched
 from .producer import Producer
@@ -29,16 +30,6 @@ RETENTION_LOOK_S = 30.0
 """Between two looks for records that are older than their topic's retention."""
 LONGEST_READ_S = 5.0
 """How long a read waits for a record; it ends sooner where a partition is to be read as well."""
-
-
-class LostTablesError(Exception):
-    """What tables were made of is lost; a worker that is started builds them anew."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the server lost its last writes, of which tables may have been made: start this "
-            "worker again, and it builds them from what there is"
-        )
 
 
 class Consumer(InFlight):
@@ -72,6 +63,7 @@ class Consumer(InFlight):
         while not self.should_stop:
             await self.sleep(RETENTION_LOOK_S)
             retention.note_sources(list(self.app.topics))
+            retention.note_tables(cast("Any", self.app.tables).values())
             link = self._link
             try:
                 await retention.trim(link.log, self.app.conf.id, link.partitions, self._owned)
@@ -173,7 +165,7 @@ class Consumer(InFlight):
             self._owned.clear()
             await self._follow(topics)
         elif self.app.tables.changelog_topics:
-            await self.crash(LostTablesError())
+            await self.crash(LostTablesError("the server lost its last writes"))
         else:
             self._positions.revoke()
             self.membership.rejoin()

@@ -4,6 +4,9 @@ from typing import Protocol
 
 from ...storage.log import Groups, Log
 
+OWN_REPLIES = "f-reply-"
+"""How Faust begins the names of topics of replies to one process."""
+
 
 class Link(Protocol):
     """The log's side of a Faust transport; `Transport` is one."""

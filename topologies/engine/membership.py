@@ -37,6 +37,8 @@ class Owner(Protocol):
     @property
     def should_stop(self) -> bool: ...
 
+    async def see_that_it_stands(self, topics: set[str]) -> None: ...
+
     async def take(self, assigned: set[TP], generation: int) -> None: ...
 
     async def give_up(self) -> None: ...
@@ -110,6 +112,7 @@ class Membership:
 
         Raises:
             ReplacedError: another worker has joined under the same name.
+            LostTablesError: the log was emptied, and the app has tables.
         """
         await self._subscribed.wait()
         self._owner.app.on_rebalance_start()
@@ -130,6 +133,7 @@ class Membership:
                 await self._owner.give_up()
 
     async def _enter_generation(self) -> None:
+        await self._owner.see_that_it_stands(self._topics)
         generation, data = await self._join()
         assignment = ConsumerProtocolMemberAssignment.decode(data)
         assigned = {

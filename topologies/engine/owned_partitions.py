@@ -10,11 +10,21 @@ from faust.types import TP, Message
 
 from ...storage.errors import ForeignStreamError
 from ...storage.log import Fence, Span, TopicPartition
-from .link import Link
+from .link import OWN_REPLIES, Link
 from .membership import Membership
 from .patience import Patience
 from .positions import Positions
 from .producer import Producer
+
+
+class LostTablesError(Exception):
+    """What tables were made of is lost; a worker that is started builds them anew."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what}, of which tables may have been made: start this worker again, and it builds "
+            "them from what there is"
+        )
 
 
 class OwnedPartitions(base.Consumer):
@@ -28,6 +38,8 @@ class OwnedPartitions(base.Consumer):
         self._highwaters: dict[TP, int] = {}
         self._log_epoch = 0
         """The log's epoch in which the positions were taken."""
+        self._log_identity = ""
+        """The log that this app began with, or begins anew with."""
         self._owned: set[TP] = set()
         self._given_up: set[TP] = set()
         """Owned in the generation before."""
@@ -49,6 +61,24 @@ class OwnedPartitions(base.Consumer):
     @property
     def _link(self) -> Link:
         return cast("Link", self.transport)
+
+    async def see_that_it_stands(self, topics: Iterable[str]) -> None:
+        """Have a log that somebody has emptied hold the topics again, before its group is joined.
+
+        Raises:
+            LostTablesError: tables may hold what is gone.
+        """
+        link = self._link
+        before, self._log_identity = self._log_identity, await link.log.identity()
+        if before in {"", self._log_identity}:
+            return
+        if self.app.tables.changelog_topics:
+            raise LostTablesError("the log was emptied")
+        self.log.error("the log was emptied: beginning anew")
+        for partitions in (link.partitions, cast("Producer", self.app.producer).partitions):
+            partitions.clear()
+        for topic in topics:
+            await link.declare(topic)
 
     async def take(self, assigned: set[TP], generation: int) -> None:
         """Own the partitions from now on, in this generation; they are read once sought."""
@@ -190,7 +220,10 @@ class OwnedPartitions(base.Consumer):
             self.membership.subscribe(names)
 
     async def _follow(self, topics: set[str]) -> None:
-        """Read what comes from now on, in no group: an app that only asks reads its replies so."""
+        """Read what comes from now on, in no group: an app that only asks reads its replies so.
+
+        A topic of replies that is this process's own is read from its beginning.
+        """
         if not self._owned:
             self._log_epoch = self._link.log.epoch
             self._positions.assign()
@@ -199,7 +232,10 @@ class OwnedPartitions(base.Consumer):
                 tp = TP(topic, number)
                 if tp not in self._owned:
                     self._owned.add(tp)
-                    self._sought(tp, (await self._span(tp)).next, self._positions.assignment)
+                    span = await self._span(tp)
+                    # the reply may be there before its topic is followed: nobody else's is in it
+                    first = span.first if topic.startswith(OWN_REPLIES) else span.next
+                    self._sought(tp, first, self._positions.assignment)
         self._set_active_tps(self._owned)
         # upstream maps topics to streams once, at the start: replies to a later one would be lost
         await self.app.topics.on_client_only_start()

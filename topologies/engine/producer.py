@@ -83,6 +83,11 @@ class Producer(base.Producer):
     def _link(self) -> Link:
         return cast("Link", self.transport)
 
+    @property
+    def partitions(self) -> dict[str, int]:
+        """Topics known to exist, with their number of partitions."""
+        return self._link.partitions
+
     async def create_topic(
         self, topic: str, partitions: int, replication: int, **kwargs: Any
     ) -> None:

@@ -14,11 +14,12 @@ class TopicRetention:
     """Trims what is older than its topic's retention, as Kafka's ``retention.ms`` has it.
 
     By the records' timestamps and this worker's clock. What the app has yet to commit stays, and so
-    does all of a compacted topic, whose keys bound it.
+    does all of a compacted topic, whose keys bound it, but for changelogs of windows that expire.
     """
 
     def __init__(self) -> None:
         self._kept_s: dict[str, float] = {}
+        self._changelogs: set[str] = set()
 
     def note(self, topic: str, retention: Any, *, compacting: bool) -> None:
         """Note what a topic was declared with; ``retention`` is Faust's seconds, or None."""
@@ -30,6 +31,22 @@ class TopicRetention:
         for channel in channels:
             for topic in getattr(channel, "topics", ()):
                 self.note(topic, channel.retention, compacting=bool(channel.compacting))
+
+    def note_tables(self, tables: Iterable[Any]) -> None:
+        """Note changelogs of windowed tables: what belongs to windows that expired is not needed.
+
+        A change belongs to a window that ends its whole length later, at most.
+        """
+        for table in tables:
+            window = table.window
+            if window is None or window.expires is None:
+                continue
+            length_s = getattr(window, "size", None)
+            if length_s is None:
+                length_s = window.before + window.after
+            topic = table.changelog_topic.get_topic_name()
+            self._kept_s[topic] = float(want_seconds(window.expires)) + float(length_s)
+            self._changelogs.add(topic)
 
     async def trim(
         self, log: Log, group: str, partitions: Mapping[str, int], owned: Iterable[TP]
@@ -44,7 +61,7 @@ class TopicRetention:
         for topic, kept_s in self._kept_s.items():
             for number in sorted(numbers & set(range(partitions.get(topic, 0)))):
                 before = await log.offset_at(topic, number, int(1000 * (time() - kept_s)))
-                if TP(topic, number) in taken:
+                if TP(topic, number) in taken and topic not in self._changelogs:
                     before = min(before, await log.committed(group, topic, number) or 0)
                 if before > (await log.span(topic, number)).first:
                     await log.trim(topic, number, before)

@@ -16,6 +16,7 @@ from ...storage.log import Groups, Log
 from ...storage.opening import open_log
 from .conductor import Conductor
 from .consumer import Consumer
+from .link import OWN_REPLIES
 from .producer import Producer
 
 DEFAULT_NAMESPACE = "rhapsode"
@@ -119,7 +120,7 @@ class Transport(base.Transport):
         standing = (await self.log.topics()).get(topic)
         if standing is None:
             wanted = partitions or self.app.conf.topic_partitions
-            standing = await self.log.declare(topic, 1 if topic.startswith("f-reply-") else wanted)
+            standing = await self.log.declare(topic, 1 if topic.startswith(OWN_REPLIES) else wanted)
         self.partitions[topic] = standing
         return standing
 
