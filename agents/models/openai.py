@@ -8,7 +8,8 @@ from typing import Any, cast
 import httpx
 from httpx_sse import EventSource, SSEError
 
-from ..http_answers import BusyError, RefusedError, check_status, described, public_url, tries
+from ..http_answers import tries
+from ..openai_server import Failures, OpenAIServer
 from .model import STORYTELLER, ModelFailedError, ModelUnavailableError, ModelUnreachableError
 
 CONNECT_S = 5.0
@@ -34,14 +35,15 @@ class OpenAIModel:
     def __init__(
         self, base_url: str, key: str = "", model: str = "", *, silent_s: float = SILENT_S
     ) -> None:
-        self._url = f"{base_url.rstrip('/')}/chat/completions"
-        self._public_url = public_url(self._url)
-        self._key = key
-        self._model = model
-        self._client = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(silent_s, connect=min(CONNECT_S, silent_s)),
+        self._server = OpenAIServer(
+            base_url,
+            "chat/completions",
+            key,
+            timeout_s=silent_s,
+            connect_s=min(CONNECT_S, silent_s),
+            failures=Failures(ModelFailedError, ModelUnreachableError),
         )
+        self._model = model
 
     @property
     def name(self) -> str:
@@ -50,12 +52,13 @@ class OpenAIModel:
     async def write(self, prompt: str, language: str, so_far: str = "") -> AsyncGenerator[str]:
         if not self._model:
             raise ModelUnavailableError(
-                f"no model is named for {self._public_url}: set RHAPSODE_LLM_MODEL"
+                f"no model is named for {self._server.public_url}: set RHAPSODE_LLM_MODEL"
             )
         left = MAX_CHARS - len(so_far)
         thoughts = Thoughts()
-        try:
-            async with aclosing(self._contents(self._body(prompt, language, so_far))) as contents:
+        body = self._body(prompt, language, so_far)
+        with self._server.told():
+            async with aclosing(self._contents(body)) as contents:
                 async for content in contents:
                     words = thoughts.spoken(content)[:left]
                     left -= len(words)
@@ -63,19 +66,11 @@ class OpenAIModel:
                         yield words
                     if left <= 0:
                         return
-        except SSEError as error:
-            raise ModelFailedError(f"{self._public_url} does not stream: {error}") from None
-        except RefusedError as error:
-            raise ModelFailedError(f"{self._public_url} refuses: {error}") from None
-        except (BusyError, httpx.TransportError) as error:
-            raise ModelUnreachableError(
-                f"{self._public_url} does not answer now: {described(error)}"
-            ) from error
         if held_back := thoughts.rest()[:left]:
             yield held_back
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._server.close()
 
     def _body(self, prompt: str, language: str, so_far: str) -> dict[str, Any]:
         messages = [
@@ -109,26 +104,31 @@ class OpenAIModel:
         """
         async for attempt in tries(TRIES, FIRST_WAIT_S):
             with attempt:
-                request = self._client.build_request("POST", self._url, json=body)
-                response = await self._client.send(request, stream=True)
+                request = self._server.client.build_request("POST", self._server.url, json=body)
+                response = await self._server.client.send(request, stream=True)
                 async with AsyncExitStack() as on_error:
                     on_error.push_async_callback(response.aclose)
-                    await check_status(response, self._key)
+                    await self._server.check(response)
                     on_error.pop_all()
                 return response
         raise AssertionError("the last try returns or raises")
 
     async def _events(self, response: httpx.Response) -> AsyncGenerator[str, None]:
         finished = False
-        async for event in EventSource(response).aiter_sse():
-            if event.data == "[DONE]":
-                return
-            content, ends = self._content(event.data)
-            finished = finished or ends
-            if content:
-                yield content
+        try:
+            async for event in EventSource(response).aiter_sse():
+                if event.data == "[DONE]":
+                    return
+                content, ends = self._content(event.data)
+                finished = finished or ends
+                if content:
+                    yield content
+        except SSEError as error:
+            raise ModelFailedError(f"{self._server.public_url} does not stream: {error}") from None
         if not finished:  # as some servers end, without [DONE]
-            raise ModelUnreachableError(f"{self._public_url} stopped in the middle of its answer")
+            raise ModelUnreachableError(
+                f"{self._server.public_url} stopped in the middle of its answer"
+            )
 
     def _content(self, data: str) -> tuple[str, bool]:
         """Return the words of one event, and whether the answer ends with it.
@@ -142,12 +142,14 @@ class OpenAIModel:
         try:
             event = json.loads(data)
         except ValueError:
-            raise ModelFailedError(f"{self._public_url} streams no JSON: {data[:100]!r}") from None
+            raise ModelFailedError(
+                f"{self._server.public_url} streams no JSON: {data[:100]!r}"
+            ) from None
         if not isinstance(event, dict):
-            raise ModelFailedError(f"{self._public_url} streams no chat: {data[:100]!r}")
+            raise ModelFailedError(f"{self._server.public_url} streams no chat: {data[:100]!r}")
         if "error" in event:
             raise ModelFailedError(
-                f"{self._public_url} breaks off: {json.dumps(event['error'])[:200]}"
+                f"{self._server.public_url} breaks off: {json.dumps(event['error'])[:200]}"
             )
         choice = _first(cast("dict[str, Any]", event).get("choices"))
         delta = choice.get("delta")

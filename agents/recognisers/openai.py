@@ -9,16 +9,8 @@ from typing import Any, cast
 import httpx
 
 from ...codecs.audio.pcm import Samples, to_bytes
-from ..http_answers import (
-    BusyError,
-    RefusedError,
-    TooLongError,
-    bounded_body,
-    check_status,
-    described,
-    public_url,
-    tries,
-)
+from ..http_answers import bounded_body
+from ..openai_server import Failures, OpenAIServer
 from .recogniser import (
     RATE_HZ,
     Recognised,
@@ -57,22 +49,23 @@ class OpenAIRecogniser:
         model: str = "whisper-1",
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        self._url = f"{base_url.rstrip('/')}/audio/transcriptions" if base_url else ""
-        self._public_url = public_url(self._url)
-        self._key = key
+        self._server = OpenAIServer(
+            base_url,
+            "audio/transcriptions",
+            key,
+            timeout_s=timeout_s,
+            connect_s=timeout_s / 3,
+            failures=Failures(RecogniserFailedError, RecogniserUnreachableError),
+        )
         self._model = model
         self._most_s = timeout_s + 1.0
         self.name = f"openai:{model}"
-        self._client = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(timeout_s, connect=timeout_s / 3),
-        )
 
     def missing(self) -> str:
-        return "" if self._url else NO_SERVER
+        return "" if self._server.url else NO_SERVER
 
     async def prepare(self) -> None:
-        if not self._url:
+        if not self._server.url:
             raise RecogniserUnavailableError(NO_SERVER)
 
     async def recognise(self, sound: Samples, language: str) -> Recognised:
@@ -86,45 +79,35 @@ class OpenAIRecogniser:
                 answer = await self._ask(fields, _wav(sound))
         except TimeoutError:
             raise RecogniserUnreachableError(
-                f"{self._public_url} has not answered in {self._most_s:.0f} s"
+                f"{self._server.public_url} has not answered in {self._most_s:.0f} s"
             ) from None
         text, told = answer.get("text"), answer.get("language")
         if not isinstance(text, str):
-            raise RecogniserFailedError(f"{self._public_url} answered without a text")
+            raise RecogniserFailedError(f"{self._server.public_url} answered without a text")
         # some tell a name ("english"), which is no tag
         tag = told if isinstance(told, str) and 2 <= len(told) <= 3 else ""
         return Recognised(text, tag or primary)
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._server.close()
 
     async def _ask(self, fields: dict[str, str], wav: bytes) -> dict[str, Any]:
-        try:
-            async for attempt in tries(TRIES, FIRST_WAIT_S):
-                with attempt:
-                    files = {"file": ("utterance.wav", wav, "audio/wav")}
-                    async with self._client.stream(
-                        "POST", self._url, data=fields, files=files
-                    ) as response:
-                        await check_status(response, self._key)
-                        return self._read(await bounded_body(response.aiter_bytes(), MAX_BYTES))
-        except RefusedError as error:
-            raise RecogniserFailedError(f"{self._public_url} refuses: {error}") from None
-        except TooLongError as error:
-            raise RecogniserFailedError(f"{self._public_url} sent {error}") from None
-        except (BusyError, httpx.TransportError) as error:
-            raise RecogniserUnreachableError(
-                f"{self._public_url} does not answer now: {described(error)}"
-            ) from None
-        raise AssertionError("the last try returns or raises")
+        return await self._server.answer(
+            self._read,
+            most_tries=TRIES,
+            first_wait_s=FIRST_WAIT_S,
+            data=fields,
+            files={"file": ("utterance.wav", wav, "audio/wav")},
+        )
 
-    def _read(self, body: bytes) -> dict[str, Any]:
+    async def _read(self, response: httpx.Response) -> dict[str, Any]:
+        body = await bounded_body(response.aiter_bytes(), MAX_BYTES)
         try:
             answer = json.loads(body)
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
-            raise RecogniserFailedError(f"{self._public_url} answered with no JSON object")
+            raise RecogniserFailedError(f"{self._server.public_url} answered with no JSON object")
         return cast("dict[str, Any]", answer)
 
 

@@ -9,16 +9,8 @@ from numpy.typing import NDArray
 
 from ...codecs.audio import pcm
 from ...codecs.audio.files import AudioFormatError, decode
-from ..http_answers import (
-    BusyError,
-    RefusedError,
-    TooLongError,
-    bounded_body,
-    check_status,
-    described,
-    public_url,
-    tries,
-)
+from ..http_answers import TooLongError, bounded_body
+from ..openai_server import Failures, OpenAIServer
 from .running_gain import RunningGain
 from .voice import (
     ANY_LANGUAGE,
@@ -69,31 +61,32 @@ class OpenAIVoice:
         timeout_s: float = TIMEOUT_S,
         tries: int = TRIES,
     ) -> None:
-        self._url = f"{base_url.rstrip('/')}/audio/speech" if base_url else ""
-        self._public_url = public_url(self._url)
-        self._key = key
+        self._server = OpenAIServer(
+            base_url,
+            "audio/speech",
+            key,
+            timeout_s=timeout_s,
+            connect_s=timeout_s / 2,
+            failures=Failures(VoiceFailedError, VoiceUnreachableError),
+        )
         self._request = {"model": model, "voice": voice, "response_format": response_format}
         self._gain = RunningGain()
         self._gain_db = gain_db
         self._tries = tries
         self.name = f"openai:{voice}"
-        self._client = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(timeout_s, connect=timeout_s / 2),
-        )
 
     def missing(self) -> str:
-        return "" if self._url else NO_SERVER
+        return "" if self._server.url else NO_SERVER
 
     def languages(self) -> tuple[str, ...]:
         return (ANY_LANGUAGE,)
 
     def speaks(self, language: str) -> bool:
         """Return True if a server is configured: it tells the language from the text."""
-        return bool(self._url)
+        return bool(self._server.url)
 
     async def prepare(self) -> None:
-        if not self._url:
+        if not self._server.url:
             raise VoiceUnavailableError(NO_SERVER)
 
     async def speak(self, utterance: Utterance) -> Spoken:
@@ -112,40 +105,31 @@ class OpenAIVoice:
         return Spoken(samples=samples, rate_hz=rate_hz, voice=self.name, gain_db=gain_db)
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._server.close()
 
     async def _ask(self, body: dict[str, Any]) -> tuple[NDArray[np.int16], int]:
-        try:
-            async for attempt in tries(self._tries, FIRST_WAIT_S):
-                with attempt:
-                    async with self._client.stream("POST", self._url, json=body) as response:
-                        await check_status(response, self._key)
-                        return await self._audio(response)
-        except RefusedError as error:
-            raise VoiceFailedError(f"{self._public_url} refuses: {error}") from None
-        except (BusyError, httpx.TransportError) as error:
-            raise VoiceUnreachableError(
-                f"{self._public_url} does not answer now: {described(error)}"
-            ) from None
-        raise AssertionError("the last try returns or raises")
+        return await self._server.answer(
+            self._audio, most_tries=self._tries, first_wait_s=FIRST_WAIT_S, json=body
+        )
 
     async def _audio(self, response: httpx.Response) -> tuple[NDArray[np.int16], int]:
         """Return samples and rate of an answer, in whatever format it is."""
+        where = self._server.public_url
         try:
             body = await bounded_body(response.aiter_bytes(), MAX_BYTES)
         except TooLongError as error:
-            raise VoiceFailedError(f"{self._public_url} sent {error} for one chunk") from None
+            raise VoiceFailedError(f"{where} sent {error} for one chunk") from None
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind.startswith("text/") or kind.endswith("json"):
-            raise VoiceFailedError(f"{self._public_url} answered with {kind} instead of audio")
+            raise VoiceFailedError(f"{where} answered with {kind} instead of audio")
         if not body:
-            raise VoiceUnreachableError(f"{self._public_url} answered without audio")
+            raise VoiceUnreachableError(f"{where} answered without audio")
         if self._request["response_format"] == "pcm" and not _is_file(body, kind):
             return pcm.from_bytes(body[: len(body) // 2 * 2]).astype(np.int16), PCM_RATE_HZ
         try:
             return await asyncio.to_thread(decode, body)
         except AudioFormatError as error:
-            raise VoiceFailedError(f"{self._public_url} sent no audio: {error}") from None
+            raise VoiceFailedError(f"{where} sent no audio: {error}") from None
 
 
 def _is_file(body: bytes, kind: str) -> bool:
