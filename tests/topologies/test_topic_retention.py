@@ -66,6 +66,23 @@ async def test_what_is_older_goes_once_it_is_committed(tmp_path: Path):
         await until_kept(log, Span(2, 3))
 
 
+async def test_what_another_member_has_yet_to_commit_stays_too(tmp_path: Path):
+    log = MemoryLog()
+    await put(log, 2 * HOUR_S, 2 * HOUR_S, 0.0)
+    app = app_on(log, MemoryGroups(log), tmp_path, "standby")
+    source = app.topic("t", retention=HOUR_S)
+    # a member that stands by for a table has the numbers of partitions that others read
+    owned = [TP("standby-counts-changelog", number) for number in range(PARTITIONS)]
+    retention = TopicRetention()
+    retention.note_sources([source])
+    await retention.trim(log, "standby", {"t": PARTITIONS}, owned)
+    assert await spans(log) == {Span(0, 3)}
+    for number in range(PARTITIONS):
+        await log.commit("standby", number, {"t": 1})
+    await retention.trim(log, "standby", {"t": PARTITIONS}, owned)
+    assert await spans(log) == {Span(1, 3)}
+
+
 async def test_without_a_retention_all_is_kept_and_nobody_looks(tmp_path: Path):
     log = MemoryLog()
     await put(log, 2 * HOUR_S)

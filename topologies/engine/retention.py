@@ -19,7 +19,7 @@ class TopicRetention:
 
     def __init__(self) -> None:
         self._kept_s: dict[str, float] = {}
-        self._changelogs: set[str] = set()
+        self._sources: set[str] = set()
 
     def note(self, topic: str, retention: Any, *, compacting: bool) -> None:
         """Note what a topic was declared with; ``retention`` is Faust's seconds, or None."""
@@ -31,6 +31,8 @@ class TopicRetention:
         for channel in channels:
             for topic in getattr(channel, "topics", ()):
                 self.note(topic, channel.retention, compacting=bool(channel.compacting))
+                if channel.acks:  # else nobody commits it, as with a changelog
+                    self._sources.add(topic)
 
     def note_tables(self, tables: Iterable[Any]) -> None:
         """Note changelogs of windowed tables: what belongs to windows that expired is not needed.
@@ -46,7 +48,6 @@ class TopicRetention:
                 length_s = window.before + window.after
             topic = table.changelog_topic.get_topic_name()
             self._kept_s[topic] = float(want_seconds(window.expires)) + float(length_s)
-            self._changelogs.add(topic)
 
     async def trim(
         self, log: Log, group: str, partitions: Mapping[str, int], owned: Iterable[TP]
@@ -56,12 +57,11 @@ class TopicRetention:
         Raises:
             UnreachableError: the log is out of reach.
         """
-        taken = set(owned)
-        numbers = {tp.partition for tp in taken}
+        numbers = {tp.partition for tp in owned}
         for topic, kept_s in self._kept_s.items():
             for number in sorted(numbers & set(range(partitions.get(topic, 0)))):
                 before = await log.offset_at(topic, number, int(1000 * (time() - kept_s)))
-                if TP(topic, number) in taken and topic not in self._changelogs:
+                if topic in self._sources:  # whoever has the partition now
                     before = min(before, await log.committed(group, topic, number) or 0)
                 if before > (await log.span(topic, number)).first:
                     await log.trim(topic, number, before)
