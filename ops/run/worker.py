@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from threading import Thread
 from typing import Any, cast
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import faust
 import structlog
-from prometheus_client import start_http_server
+from prometheus_client import exposition
 
 from ...topologies.bind import bind
 from ...topologies.registry import stages_named
@@ -108,10 +110,24 @@ def _serve_metrics(port: int) -> None:
     if not port:
         return
     try:
-        start_http_server(port, addr="127.0.0.1", registry=REGISTRY)
+        figures = cast("Any", exposition).make_wsgi_app(REGISTRY)
+        server = make_server(
+            "127.0.0.1", port, figures, exposition.ThreadingWSGIServer, _QuietHandler
+        )
     except OSError as error:
         # a stage that works is worth more than its figures
         log.warning("no metrics", port=port, error=error.strerror)
+        return
+    # prometheus_client's own looks twice a second whether it is to stop, which it never is
+    never = {"poll_interval": 3600.0}
+    Thread(target=server.serve_forever, kwargs=never, name="metrics", daemon=True).start()
+
+
+class _QuietHandler(WSGIRequestHandler):
+    """Logs no request."""
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
+        """Say nothing."""
 
 
 async def _report_lag(services: Services, names: tuple[str, ...]) -> None:
