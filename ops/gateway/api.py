@@ -80,7 +80,7 @@ class Api:
             MalformedError: it asks for what is out of bounds or cannot be made yet.
         """
         try:
-            return self.sessions.described(
+            described = self.sessions.described(
                 mode=request.mode,
                 voice=request.voice_settings(),
                 form=request.form.applied_to(self.sessions.form),
@@ -89,6 +89,7 @@ class Api:
                 ahead_s=request.ahead_s,
                 owner=owner,
             )
+            return msgspec.structs.replace(described, mastering=request.mastering.mastering())
         except ValueError as error:
             raise MalformedError(str(error)) from None
 

@@ -4,7 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...codecs.session import LIMITS, DeviceFormat, Form, Rendition, VoiceSettings
+from ...codecs.session import LIMITS, DeviceFormat, Form, Mastering, Rendition, VoiceSettings
+
+NOTHING_LIMITED_DB = 8.0
+"""So far below the default target the limiter takes nothing from speech."""
 
 Text = Annotated[str, Field(min_length=1, max_length=LIMITS.text_chars)]
 WholeText = Annotated[Text, Field(json_schema_extra={"pattern": r"\S"})]
@@ -47,6 +50,22 @@ class FormRequest(Body):
         return Form(**values)
 
 
+class MasteringRequest(Body):
+    """How loud it becomes; what is left out is the default."""
+
+    target_lufs: Annotated[float, Field(ge=-31.0, le=-9.0)] = -16.0
+    ceiling_dbtp: Annotated[float, Field(ge=-12.0, le=0.0)] = -2.5
+    even_objects: bool = True
+    """Bring audio objects to the target, too, once their loudness is known."""
+
+    def mastering(self) -> Mastering:
+        """Return it with the make-up gain of the target: the quieter, the less is limited away."""
+        defaults = Mastering()
+        quieter_db = defaults.target_lufs - self.target_lufs
+        share = min(1.0, max(0.0, 1.0 - quieter_db / NOTHING_LIMITED_DB))
+        return Mastering(make_up_db=share * defaults.make_up_db, **self.model_dump())
+
+
 class SessionRequest(Body):
     """What describes a session."""
 
@@ -56,6 +75,7 @@ class SessionRequest(Body):
     speed: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
     accent: Annotated[str, Field(max_length=16)] = "com"
     form: FormRequest = FormRequest()
+    mastering: MasteringRequest = MasteringRequest()
     idle_close_s: Annotated[float, Field(ge=1.0, le=86_400.0)] = 600.0
     ahead_s: Annotated[float, Field(ge=0.0, le=3_600.0)] = 0.0
     """Seconds that production is ahead of listeners, at least 5; 0 produces everything at once."""

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ from system import Running
 from websockets import Origin
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+
+from rhapsode.codecs.audio.files import decode
+from rhapsode.codecs.audio.pcm import loudness_lufs
 
 
 @pytest.fixture
@@ -65,6 +69,24 @@ def test_a_session_that_fails_tells_why_in_the_shape_of_the_seed(
     status = client.get(f"/audiostream/task-status/{session}/").json()
     assert status == {"state": "FAILURE", "status": "Task failed", "error": "cancelled"}
     assert client.get(f"/v1/sessions/{session}").json()["open"] is False
+
+
+def test_how_loud_a_session_is_can_be_chosen(client: httpx.Client, live: Running) -> None:
+    lufs: list[float] = []
+    for wanted in (-16.0, -26.0):
+        asked = {"text": "It is said quietly, or not.", "mastering": {"target_lufs": wanted}}
+        session = str(client.post("/v1/sessions", json=asked).json()["session_id"])
+        live.wait_finished(session)
+        listing = client.get(f"/media/hls/{session}/audio.m3u8").text
+        names = re.findall(r'URI="(init[^"]*)"', listing) + [
+            line for line in listing.splitlines() if line and not line.startswith("#")
+        ]
+        folder = f"/media/hls/{session}/"
+        audio = b"".join(client.get(folder + name).content for name in names)
+        lufs.append(loudness_lufs(*decode(audio)))
+    assert lufs[0] - lufs[1] == pytest.approx(10.0, abs=1.5)
+    refused = client.post("/v1/sessions", json={"text": "Hm.", "mastering": {"target_lufs": 3.0}})
+    assert refused.status_code == 400
 
 
 @pytest.mark.parametrize(
