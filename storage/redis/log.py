@@ -58,9 +58,13 @@ class RedisLog(RedisSequences, RedisIngress):
             await self._check_layout()
             self._probed = True
         registry = self._keys.topics()
-        _, reply = await self._connection.pipeline(
-            [("HSETNX", registry, topic, partitions), ("HGET", registry, topic)], atomic=True
-        )
+        commands = [
+            # again: somebody may have emptied the server since, and topics need a version
+            ("SET", self._keys.layout(), LAYOUT, "NX"),
+            ("HSETNX", registry, topic, partitions),
+            ("HGET", registry, topic),
+        ]
+        *_, reply = await self._connection.pipeline(commands, atomic=True)
         stored = int(reply)
         if stored != partitions:
             raise PartitionsMismatchError(

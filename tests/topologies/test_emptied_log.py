@@ -12,7 +12,7 @@ from rhapsode.storage.redis.embedded import EmbeddedValkey
 from rhapsode.storage.redis.groups import RedisGroups
 from rhapsode.storage.redis.log import RedisLog
 
-from .faust_apps import app_on, collecting, fill, until
+from .faust_apps import PARTITIONS, app_on, collecting, fill, until
 
 
 @pytest.fixture
@@ -38,6 +38,8 @@ async def test_a_lone_worker_reads_what_comes_after(connection: RedisConnection,
         seen.clear()
         await fill(log, "t", 20)
         await until(lambda: sorted(seen) == list(range(20)), 20.0)
+        other = RedisLog(connection)  # as another process opens it
+        assert await other.declare("t", PARTITIONS) == PARTITIONS
     finally:
         await app.stop()
     assert not app.crashed
