@@ -236,7 +236,7 @@ class MemoryLog(MemoryIngress):
 
     async def trim(self, topic: str, partition: int, before: int) -> int:
         stream = self._stream(topic, partition)
-        del stream.entries[: stream.index(before)]
+        stream.trim(before)
         return stream.first
 
     # -- offsets

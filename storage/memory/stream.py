@@ -59,6 +59,11 @@ class Stream:
                 del self.newest[key]
                 self._remove(offset)
 
+    def trim(self, before: int) -> None:
+        """Remove entries below an offset, and what is known of their keys."""
+        del self.entries[: self.index(before)]
+        self.newest = {key: offset for key, offset in self.newest.items() if offset >= before}
+
     def lose(self, start: int) -> None:
         """Lose what follows an offset, as a killed server may."""
         del self.entries[self.index(start) :]

@@ -152,7 +152,8 @@ class LogScripts:
 
         Returns the first offset still stored, and whether there is more to remove.
         """
-        keys = [self._keys.stream(topic, partition), self._keys.times(topic, partition)]
+        kinds = (self._keys.stream, self._keys.times, self._keys.newest)
+        keys = [key(topic, partition) for key in kinds]
         reply = await self._connection.run(Call(script("trim"), keys, [before, TRIM_ENTRIES]))
         first, more = self._accepted(reply)
         return int(first), bool(more)

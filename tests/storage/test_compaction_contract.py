@@ -1,6 +1,8 @@
 """The contract of compaction, for the log on the server and the one in memory."""
 
 from rhapsode.storage.log import Compaction, Log, NewEntry, Span
+from rhapsode.storage.redis.connection import RedisConnection, RedisSettings
+from rhapsode.storage.redis.log import RedisLog
 
 FOR_LONG = Compaction()
 NOT_AT_ALL = Compaction(tombstones_kept_s=0.0)
@@ -75,3 +77,17 @@ async def test_what_is_trimmed_may_be_superseded(log: Log):
     await put(log, (b"a", b"2"), (b"c", b"2"))
     assert await stored(log) == [(3, b"a", b"2"), (4, b"c", b"2")]
     assert await log.trim("t", 0, 4) == 4
+
+
+async def test_nothing_is_kept_of_a_key_whose_entry_was_trimmed(
+    redis_log: RedisLog, redis_settings: RedisSettings
+):
+    # keys of windows never come again: what is known of them would only grow
+    await put(redis_log, *((b"window %d" % number, b"1") for number in range(30)))
+    assert await redis_log.trim("t", 0, 25) == 25
+    connection = RedisConnection(redis_settings)
+    newest = connection.keys.newest("t", 0)
+    assert await connection.command("HLEN", newest) == 5
+    await put(redis_log, (b"window 29", b"2"), (b"window 3", b"2"))
+    assert await connection.command("HLEN", newest) == 6
+    await connection.close()

@@ -9,17 +9,17 @@ from typing import Any
 import faust
 
 from rhapsode.storage.log import (
+    Groups,
     Log,
     NewEntry,
 )
-from rhapsode.storage.memory.groups import MemoryGroups
 from rhapsode.topologies.engine.transport import Transport
 
 PARTITIONS = 4
 
 
 def app_on(
-    log: Log, groups: MemoryGroups, data: Path, name: str = "app", *, begins: str = "earliest"
+    log: Log, groups: Groups, data: Path, name: str = "app", *, begins: str = "earliest"
 ) -> faust.App:
     data.mkdir(parents=True, exist_ok=True)
     app = faust.App(

@@ -27,7 +27,7 @@ async def connection(tmp_path: Path) -> AsyncGenerator[RedisConnection]:
 
 async def test_a_lone_worker_reads_what_comes_after(connection: RedisConnection, tmp_path: Path):
     log = RedisLog(connection)
-    app = app_on(log, RedisGroups(connection), tmp_path / "app")  # type: ignore[arg-type]
+    app = app_on(log, RedisGroups(connection), tmp_path / "app")
     seen: list[int] = []
     collecting(app, "t", seen)
     await fill(log, "t", 40)
@@ -47,7 +47,7 @@ async def test_a_lone_worker_reads_what_comes_after(connection: RedisConnection,
 
 async def test_one_with_tables_ends_and_says_why(connection: RedisConnection, tmp_path: Path):
     log = RedisLog(connection)
-    app = app_on(log, RedisGroups(connection), tmp_path / "app")  # type: ignore[arg-type]
+    app = app_on(log, RedisGroups(connection), tmp_path / "app")
     table: Any = app.Table("counts", default=int, partitions=4)
     seen: list[int] = []
 

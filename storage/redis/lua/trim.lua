@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Remove entries below an offset, a bounded number a call, and the time index's points to them.
--- KEYS: stream, time index   ARGV: offset, limit
+-- KEYS: stream, time index, offsets of newest entries   ARGV: offset, limit
 -- Reply: OK, first offset still stored, and 1 if there is more to remove | FOREIGN and the stream
 local function span()
   local info = redis.pcall('XINFO', 'STREAM', KEYS[1])
@@ -22,6 +22,16 @@ if not first then return { 'FOREIGN', KEYS[1] } end
 local wanted = math.min(tonumber(ARGV[1]), following)
 local target = math.min(wanted, first + tonumber(ARGV[2]))
 if target <= first then return { 'OK', first, 0 } end
+if redis.call('EXISTS', KEYS[3]) == 1 then -- compacted: what is known of a key goes with its entry
+  for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '0-' .. string.format('%.0f', target))) do
+    local offset, fields = string.format('%.0f', tonumber(string.sub(entry[1], 3)) - 1), entry[2]
+    for at = 1, #fields, 2 do
+      if fields[at] == 'k' and redis.call('HGET', KEYS[3], fields[at + 1]) == offset then
+        redis.call('HDEL', KEYS[3], fields[at + 1])
+      end
+    end
+  end
+end
 redis.call('XTRIM', KEYS[1], 'MINID', '=', '0-' .. string.format('%.0f', target + 1))
 first = span()
 while true do -- keep the newest point at or below the first entry: later entries are judged by it
