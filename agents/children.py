@@ -197,7 +197,10 @@ async def serve(fd: int, answer: Callable[[bytes], Awaitable[bytes]]) -> None:
             return
         reply = await answer(request)
         writer.write(_LENGTH.pack(len(reply)) + reply)
-        await writer.drain()
+        try:
+            await writer.drain()
+        except ConnectionError:
+            return
 
 
 def _end_with_parent() -> None:

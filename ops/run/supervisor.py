@@ -1,19 +1,18 @@
 """A supervisor of processes: starts them, starts them again when they die, and stops them."""
 
 import asyncio
-import ctypes
 import os
 import signal
-import sys
 import threading
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import structlog
 
 from ..settings import Settings
+from .forking import Forked, ForkServer
 
 RESTART_FIRST_S = 0.2
 RESTART_MOST_S = 10.0
@@ -25,19 +24,7 @@ SHORT_S = 0.5
 """Who is killed sooner after its start waits a moment."""
 STOP_PATIENCE_S = 5.0
 TAIL_LINES = 15
-PR_SET_PDEATHSIG = 1
-"""prctl(2)."""
 log = structlog.get_logger()
-
-
-# resolved before any fork: a child may not take the loader's lock
-_prctl: Any = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
-
-
-def die_with_parent() -> None:
-    """Have the kernel end this process when its parent is gone, however that went (Linux)."""
-    if _prctl is not None:
-        _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclass(slots=True)
@@ -47,7 +34,7 @@ class Child:
     name: str
     arguments: tuple[str, ...]
     metrics_port: int = 0
-    process: asyncio.subprocess.Process | None = None
+    process: Forked | None = None
     restarts: int = 0
     failures: int = 0
     """Deaths in a row, none after a steady run."""
@@ -62,10 +49,13 @@ class Supervisor:
     name; with ``logs`` it goes to a file a child in that folder instead.
     """
 
-    def __init__(self, settings: Settings, *, logs: Path | None = None) -> None:
+    def __init__(
+        self, settings: Settings, fork_server: ForkServer, *, logs: Path | None = None
+    ) -> None:
         self._settings = settings
         self._logs = logs
         self._stopping = False
+        self._fork_server = fork_server
         self.children: list[Child] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -112,23 +102,15 @@ class Supervisor:
             await asyncio.sleep(pause)
             pause = min(2 * pause, RESTART_MOST_S)
 
-    async def _spawn(self, child: Child) -> asyncio.subprocess.Process:
+    async def _spawn(self, child: Child) -> Forked:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("RHAPSODE_")
         }
         settings = self._settings.model_copy(update={"metrics_port": child.metrics_port})
         reading, writing = os.pipe()
         try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "rhapsode.ops",
-                *child.arguments,
-                env=environment | settings.environment(),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=writing,
-                stderr=writing,
-                preexec_fn=die_with_parent,
+            process = await self._fork_server.fork(
+                child.arguments, environment | settings.environment(), writing
             )
         except BaseException:
             os.close(reading)
@@ -169,7 +151,7 @@ class Supervisor:
         ]
         for child in running:
             assert child.process is not None
-            child.process.terminate()
+            child.process.send_signal(signal.SIGTERM)
         await asyncio.gather(*(self._await_end(child) for child in running))
         for task in self._tasks:
             task.cancel()
@@ -182,5 +164,5 @@ class Supervisor:
                 await child.process.wait()
         except TimeoutError:
             log.warning("process did not stop, killing it", name=child.name, pid=child.process.pid)
-            child.process.kill()
+            child.process.send_signal(signal.SIGKILL)
             await child.process.wait()

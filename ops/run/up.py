@@ -10,6 +10,7 @@ from ...topologies.registry import processes
 from ..services import Services
 from ..settings import Settings
 from .addresses import log_files, page_url
+from .forking import ForkServer
 from .log_server import log_server
 from .supervisor import Child, Supervisor
 
@@ -44,14 +45,14 @@ async def everything(
         SettingsError, UnreachableError, ObjectsUnreachableError, LogError, ObjectsRefusedError: no
             process could do its work, however often it were started again.
     """
-    async with log_server(settings) as (reachable, _):
+    async with ForkServer() as fork_server, log_server(settings) as (reachable, _):
         services = Services(reachable)
         try:
             _ = services.voice  # its names are judged when it is built
             await services.prepare()
         finally:
             await services.close()
-        supervisor = Supervisor(reachable, logs=log_files(settings) if quiet else None)
+        supervisor = Supervisor(reachable, fork_server, logs=log_files(settings) if quiet else None)
         try:
             supervisor.add("gateway", "gateway")
             for number, stages in enumerate(processes() if workers is None else workers):

@@ -212,7 +212,7 @@ async def _turn(devices: int, found: Rounds) -> None:
 def _gateway() -> psutil.Process:
     """Return the gateway among the processes of this one."""
     for process in psutil.Process().children(recursive=True):
-        if "gateway" in process.cmdline():
+        if " rhapsode.ops gateway" in " ".join(process.cmdline()):
             return process
     raise UnreachableError("no gateway was started")
 

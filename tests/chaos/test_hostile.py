@@ -98,7 +98,8 @@ class Watch:
 
     def _processes(self) -> list[psutil.Process]:
         up = psutil.Process(self._system.processes["up"].pid)
-        return [one for one in up.children() if "rhapsode.ops" in " ".join(one.cmdline())]
+        everyone = up.children(recursive=True)
+        return [one for one in everyone if " rhapsode.ops " in " ".join(one.cmdline())]
 
     def look(self) -> None:
         for process in self._processes():

@@ -182,7 +182,8 @@ async def test_where_a_gateway_is_killed_the_device_goes_on_at_the_next_one(
         await one.say("Play Baa Baa Black Sheep")
         await one.until(lambda: one.packets > 60)
         up = psutil.Process(singing.processes["up"].pid)
-        (gateway,) = [p for p in up.children() if p.cmdline()[-1] == "gateway"]
+        everyone = up.children(recursive=True)
+        (gateway,) = [p for p in everyone if " rhapsode.ops gateway" in " ".join(p.cmdline())]
         gateway.kill()
         gateway.wait(DEADLINE_S)
     await asyncio.to_thread(singing.wait_ready)

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import msgspec
+import psutil
 import pytest
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from broker import Broker
@@ -21,6 +22,7 @@ from system import Running, rhapsode, running
 
 from rhapsode.codecs.encoding import decode, encode
 from rhapsode.codecs.records import TOPICS, DeadLetter, SequenceRecord
+from rhapsode.ops.run.forking import PROGRAM
 from rhapsode.ops.tools.stories import story
 from rhapsode.storage.log import Log, NewEntry, partition_of
 from rhapsode.storage.opening import open_log
@@ -289,14 +291,19 @@ def test_a_session_goes_on_where_everything_was_stopped_and_nothing_is_left(
 
 
 def children(system: Running) -> list[int]:
-    """Return the processes that ``up`` has started."""
-    up = system.processes["up"].pid
-    tasks = Path(f"/proc/{up}/task").glob("*/children")
-    return sorted(int(pid) for task in tasks for pid in task.read_text().split())
+    """Return the processes that ``up`` has started, by itself or by its fork server."""
+    direct = psutil.Process(system.processes["up"].pid).children()
+    forked = [
+        one
+        for process in direct
+        if PROGRAM in command_of(process.pid)
+        for one in process.children()
+    ]
+    return sorted(process.pid for process in (*direct, *forked))
 
 
 def command_of(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").split()
 
 
 # -- what others may see

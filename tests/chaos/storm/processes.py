@@ -139,9 +139,9 @@ class ProductWorkers:
         """Return the process ids of workers that run."""
         up = psutil.Process(self._system.processes["up"].pid)
         found = [self._system.processes["second"].pid]
-        for child in up.children():
+        for child in up.children(recursive=True):
             try:
-                if "worker" in child.cmdline():
+                if " rhapsode.ops worker " in " ".join(child.cmdline()):
                     found.append(child.pid)
             except psutil.NoSuchProcess:
                 continue

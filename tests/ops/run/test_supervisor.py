@@ -9,6 +9,7 @@ import httpx
 import pytest
 from system import free_port
 
+from rhapsode.ops.run.forking import ForkServer
 from rhapsode.ops.run.log_server import log_server
 from rhapsode.ops.run.supervisor import Supervisor
 from rhapsode.ops.run.up import StartFailedError, wait_until_ready
@@ -24,8 +25,16 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def supervisor(settings: Settings, tmp_path: Path) -> AsyncIterator[Supervisor]:
-    supervisor = Supervisor(settings, logs=tmp_path / "log")
+async def fork_server() -> AsyncIterator[ForkServer]:
+    async with ForkServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def supervisor(
+    settings: Settings, fork_server: ForkServer, tmp_path: Path
+) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(settings, fork_server, logs=tmp_path / "log")
     yield supervisor
     await supervisor.stop()
 
@@ -42,9 +51,12 @@ async def test_a_child_that_keeps_ending_stops_the_start_with_its_last_words(
 
 
 async def test_what_children_print_is_passed_on_under_their_name(
-    settings: Settings, wait_until: WaitUntil, capfd: pytest.CaptureFixture[str]
+    settings: Settings,
+    fork_server: ForkServer,
+    wait_until: WaitUntil,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    supervisor = Supervisor(settings)
+    supervisor = Supervisor(settings, fork_server)
     child = supervisor.add("versions", "--version")
     try:
         await wait_until(lambda: child.tail, 30)
@@ -73,10 +85,10 @@ async def test_a_child_that_is_killed_is_started_again(
 
 
 async def test_a_child_that_is_killed_at_work_has_not_failed(
-    settings: Settings, wait_until: WaitUntil
+    settings: Settings, fork_server: ForkServer, wait_until: WaitUntil
 ) -> None:
     async with log_server(settings) as (reachable, _):
-        supervisor = Supervisor(reachable, logs=settings.state / "log")
+        supervisor = Supervisor(reachable, fork_server, logs=settings.state / "log")
         try:
             await kill_at_work(supervisor, settings, wait_until)
         finally:
@@ -105,16 +117,18 @@ async def kill_at_work(supervisor: Supervisor, settings: Settings, wait_until: W
         assert (child.restarts, child.failures) == (kill + 1, 0)
 
 
-async def test_settings_reach_the_children(
-    supervisor: Supervisor, settings: Settings, wait_until: WaitUntil
+async def test_settings_reach_the_children_and_the_surroundings_do_not(
+    supervisor: Supervisor,
+    settings: Settings,
+    wait_until: WaitUntil,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    child = supervisor.add("gateway", "gateway", metrics_port=1234)
-
-    def told() -> bool:
-        if child.process is None:
-            return False
-        environment = Path(f"/proc/{child.process.pid}/environ").read_text().split("\0")
-        wanted = {f"RHAPSODE_STATE={settings.state}", "RHAPSODE_METRICS_PORT=1234"}
-        return wanted <= set(environment)
-
-    await wait_until(told)
+    monkeypatch.setenv("RHAPSODE_INSTANCE", "another")
+    child = supervisor.add("settings", "settings", metrics_port=1234)
+    await wait_until(lambda: child.restarts, 30)
+    told = (settings.state / "log" / "settings.log").read_text().splitlines()
+    assert {
+        f"RHAPSODE_STATE={settings.state}",
+        "RHAPSODE_METRICS_PORT=1234",
+        "RHAPSODE_INSTANCE=",
+    } <= set(told)
