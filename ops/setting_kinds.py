@@ -45,6 +45,28 @@ def object_host_names(setting: str) -> str:
     return setting
 
 
+def bucket_urls(setting: str) -> str:
+    """Return a list of buckets by their URLs."""
+    for url in listed(setting):
+        bucket_of(url)
+    return setting
+
+
+def bucket_of(url: str) -> tuple[str, str, str]:
+    """Return endpoint, bucket and region of a bucket's URL; the region is empty where it has none.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = re.fullmatch(
+        r"(https?://[^/?#\s@]+)/([A-Za-z0-9][A-Za-z0-9._-]+)(?:\?region=([a-z0-9-]+))?", url
+    )
+    if not found or not _has_host(url):
+        raise ValueError("name buckets such as https://store.example/music?region=eu-west-1")
+    endpoint, bucket, region = found.groups(default="")
+    return endpoint, bucket, region
+
+
 def server_url(url: str) -> str:
     """Return the base URL of an HTTP server, or nothing."""
     if url and not (re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", url) and _has_host(url)):

@@ -13,6 +13,7 @@ from .setting_kinds import (
     Fsync,
     Port,
     Secret,
+    bucket_urls,
     checked_namespace,
     host_names,
     object_host_names,
@@ -73,6 +74,12 @@ class Settings(BaseSettings):
     among the audio files) have changed; 0 for never."""
     objects_bucket: str = ""
     """Bucket of audio files that sessions may play, instead of a folder."""
+    objects_mirrors: Annotated[str, AfterValidator(bucket_urls)] = ""
+    """Copies of that bucket in other regions or stores, which are asked in order where it does not
+    answer, separated by commas: ``https://s3.eu-west-1.amazonaws.com/music?region=eu-west-1``."""
+    objects_cache_mb: int = Field(default=512, ge=0, le=10_000_000)
+    """Megabytes of disk, below the state folder, for audio files that were read from a bucket or by
+    URL: they start sooner, and play while their store is away. 0 keeps none."""
     object_hosts: Annotated[str, AfterValidator(object_host_names)] = "*"
     """Hosts that sessions may play files from by URL, separated by commas: ``*`` is every public
     one, a host named here may have a private address; empty is none."""
@@ -204,6 +211,11 @@ class Settings(BaseSettings):
     def objects_folder(self) -> Path:
         """Where audio files are read from without a bucket."""
         return self.objects or self.state / "objects"
+
+    @property
+    def objects_cache_folder(self) -> Path:
+        """Where audio files from afar are kept for the next time."""
+        return self.state / "cache"
 
     @property
     def media_folder(self) -> Path:

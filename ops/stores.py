@@ -1,14 +1,19 @@
 """From settings to the stores: of segments and playlists, of the archive, of people's files."""
 
+from dataclasses import replace
+
+from ..storage.objects.block_folder import BlockFolder
+from ..storage.objects.cached_source import CachedSource
 from ..storage.objects.either_source import EitherSource
 from ..storage.objects.folder import FolderObjects
 from ..storage.objects.folder_source import FolderSource
+from ..storage.objects.mirrored_source import MirroredSource
 from ..storage.objects.s3 import S3Objects, S3Settings
 from ..storage.objects.s3_source import S3Source
 from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import Objects
 from ..storage.objects.web_source import WebSource
-from .setting_kinds import listed
+from .setting_kinds import bucket_of, listed
 from .settings import Settings
 
 
@@ -29,10 +34,30 @@ def open_archive_store(settings: Settings) -> Objects:
 
 def open_objects(settings: Settings) -> ObjectSource:
     """Return where audio objects, and the catalogue, are read from."""
-    own: ObjectSource = FolderSource(settings.objects_folder)
+    web: ObjectSource = WebSource(listed(settings.object_hosts))
     if settings.objects_bucket:
-        own = S3Source(_s3(settings, settings.objects_bucket))
-    return EitherSource(own, WebSource(listed(settings.object_hosts)))
+        return _cached(EitherSource(_mirrored(settings), web), settings)
+    return EitherSource(FolderSource(settings.objects_folder), _cached(web, settings))
+
+
+def _mirrored(settings: Settings) -> ObjectSource:
+    """Return the bucket of audio files, and behind it its copies."""
+    bucket = S3Source(_s3(settings, settings.objects_bucket))
+    copies: list[tuple[str, ObjectSource]] = []
+    for url in listed(settings.objects_mirrors):
+        endpoint, name, region = bucket_of(url)
+        place = replace(
+            _s3(settings, name), endpoint_url=endpoint, region=region or settings.s3_region
+        )
+        copies.append((url, S3Source(place)))
+    return MirroredSource([(settings.objects_bucket, bucket), *copies]) if copies else bucket
+
+
+def _cached(source: ObjectSource, settings: Settings) -> ObjectSource:
+    if not settings.objects_cache_mb:
+        return source
+    blocks = BlockFolder(settings.objects_cache_folder, settings.objects_cache_mb * 1_000_000)
+    return CachedSource(source, blocks)
 
 
 def _s3(settings: Settings, bucket: str) -> S3Settings:

@@ -2,13 +2,12 @@
 
 from .names import is_web_name
 from .source import ObjectInfo, ObjectSource
-from .web_source import WebSource
 
 
 class EitherSource:
     """`storage.objects.source.ObjectSource` of a folder or bucket, and of the web beside it."""
 
-    def __init__(self, own: ObjectSource, web: WebSource) -> None:
+    def __init__(self, own: ObjectSource, web: ObjectSource) -> None:
         self._own = own
         self._web = web
 

@@ -74,6 +74,18 @@ def is_web_name(name: str) -> bool:
     return name[:8].lower().startswith(("http://", "https://"))
 
 
+_SIGNATURES = {"x-amz-signature", "x-goog-signature", "signature", "sig"}
+
+
+def lasting_name(name: str) -> str:
+    """Return what stays of a name when it is signed anew: a presigned URL without its query."""
+    if not is_web_name(name):
+        return name
+    plain, _, query = name.partition("?")
+    keys = {part.partition("=")[0].lower() for part in query.split("&")}
+    return plain if keys & _SIGNATURES else name
+
+
 def shown_name(name: str) -> str:
     """Return a name as logs and errors may have it: what follows a URL's ``?`` may be signed."""
     plain = name.partition("?")[0] if name[:4].lower() == "http" else name

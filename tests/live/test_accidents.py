@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from broker import Broker
 from system import Running, running
@@ -35,6 +37,7 @@ def system(broker: Broker, tmp_path: Path) -> Iterator[Running]:
 def test_after_the_log_was_emptied_everything_begins_anew(broker: Broker, system: Running) -> None:
     for number in range(3):
         system.start(f"A long story, number {number}. " + TEXT * 40)
+    before = at_work(system)
     with broker.client() as client:
         client.flushall()
     end_s = time.monotonic() + 60
@@ -47,8 +50,23 @@ def test_after_the_log_was_emptied_everything_begins_anew(broker: Broker, system
         except (AssertionError, httpx.TransportError, KeyError):
             continue  # what was accepted by a process that is about to end is gone with the log
     assert "the log was emptied" in system.logs()
+    while at_work(system) & before:  # each looks for itself
+        assert time.monotonic() < end_s, system.logs()
+        time.sleep(0.05)
+    system.wait_ready()
     for _ in range(5):
         assert system.wait_finished(system.start(TEXT), 30.0)["state"] == "SUCCESS"
+
+
+def at_work(system: Running) -> set[int]:
+    """Return the process ids of gateway and workers."""
+    everyone = psutil.Process(system.processes["up"].pid).children(recursive=True)
+    found: set[int] = set()
+    for process in everyone:
+        with suppress(psutil.NoSuchProcess):
+            if " rhapsode.ops " in " ".join(process.cmdline()):
+                found.add(process.pid)
+    return found
 
 
 def test_a_foreign_entry_in_one_stream_holds_up_its_partition_alone(

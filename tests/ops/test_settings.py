@@ -107,6 +107,11 @@ def test_a_secret_is_in_nothing_that_is_printed(name: str) -> None:
         ("object_hosts", "https://cdn.example"),
         ("object_hosts", "cdn.example, host:99999"),
         ("object_hosts", "host:0"),
+        ("objects_mirrors", "store.example/music"),
+        ("objects_mirrors", "https://store.example"),
+        ("objects_mirrors", "https://key:secret@store.example/music"),
+        ("objects_mirrors", "https://store.example/music, https://store.example/a/b"),
+        ("objects_mirrors", "https://store.example:99999/music"),
     ],
 )
 def test_an_address_that_nobody_can_have_is_refused(name: str, value: str) -> None:

@@ -1,8 +1,8 @@
-"""The contract of people's files, for those in a folder, in S3 and in memory."""
+"""The contract of people's files: in a folder, in S3, in memory, behind a cache, in two places."""
 
 import unicodedata
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rhapsode.storage.objects.block_folder import BlockFolder
+from rhapsode.storage.objects.cached_source import CachedSource
 from rhapsode.storage.objects.folder_source import FolderSource
 from rhapsode.storage.objects.memory import MemorySource
+from rhapsode.storage.objects.mirrored_source import MirroredSource
 from rhapsode.storage.objects.names import check_source_name
 from rhapsode.storage.objects.s3 import S3Settings
 from rhapsode.storage.objects.s3_source import S3Source
@@ -99,12 +102,38 @@ def in_bucket(settings: S3Settings, client: Any) -> Stocked:
     return Stocked(S3Source(settings, "people's files"), put, remove)
 
 
-@pytest.fixture(params=["memory", "folder", pytest.param("s3", marks=pytest.mark.s3)])
+def behind_a_cache(folder: Path) -> Stocked:
+    there = in_folder(folder / "files")
+    cached = CachedSource(there.source, BlockFolder(folder / "cache", 100_000_000))
+    return replace(there, source=cached)
+
+
+def in_two_places() -> Stocked:
+    first, second = in_memory(), in_memory()
+
+    def put(name: str, data: bytes) -> None:
+        first.put(name, data)
+        second.put(name, data)
+
+    def remove(name: str) -> None:
+        first.remove(name)
+        second.remove(name)
+
+    return Stocked(MirroredSource([("a", first.source), ("b", second.source)]), put, remove)
+
+
+@pytest.fixture(
+    params=["memory", "folder", "cached", "mirrored", pytest.param("s3", marks=pytest.mark.s3)]
+)
 async def stocked(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stocked]:
     if request.param == "memory":
         made = in_memory()
     elif request.param == "folder":
         made = in_folder(tmp_path / "files")
+    elif request.param == "cached":
+        made = behind_a_cache(tmp_path)
+    elif request.param == "mirrored":
+        made = in_two_places()
     else:
         settings = request.getfixturevalue("s3_settings")
         made = in_bucket(settings, request.getfixturevalue("s3_client"))
