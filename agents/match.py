@@ -25,6 +25,7 @@ from ..codecs.session import pauses_for
 from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import ObjectsRefusedError
 from .catalogue import CatalogueReader
+from .choose import Chooser, choose
 from .journal import Description, Sequences
 from .recognise import NOTHING_HEARD
 
@@ -58,6 +59,8 @@ class Match:
     answers: Sequences[Answered]
     allowances: Sequences[Allowance]
     items: Sequences[Item]
+    chooser: Chooser | None = None
+    """Asked about what the rules leave open."""
 
     async def __call__(
         self, listener: Description, requests: AsyncIterator[Request]
@@ -93,7 +96,7 @@ class Match:
         return (Answered(session=listener.session, seq=record.seq, answer=answer),)
 
     async def _answer(self, listener: Description, request: Request) -> Answer:
-        if not request.text.strip():
+        if not request.text.strip() and not request.objects:
             slots = Catalogue(()).answer("").slots
             return NotFound(slots=slots, reason=request.trouble or NOTHING_ASKED)
         limits = await self._limits(listener)
@@ -119,6 +122,9 @@ class Match:
         return NotFound(slots=answer.slots, reason=reason, until=limits.begins)
 
     async def _found(self, listener: Description, request: Request, limits: Limits) -> Answer:
+        catalogue = await self.catalogue.current()
+        if request.objects:
+            return _named(catalogue, request.objects, limits)
         first = max(0, request.seq - HISTORY)
         before = await self.answers.records(listener.session, first, request.seq)
         language = request.language or listener.record.voice.language
@@ -130,11 +136,12 @@ class Match:
                 reason = "it is not allowed to this listener"
                 return NotFound(slots=chosen.slots, reason=reason, wanted=chosen.titles[0].title)
         heard = [track.object for answered in before for track in answered.tracks if track.object]
-        catalogue = await self.catalogue.current()
         answer = catalogue.answer(request.text, language=language, heard=heard, allow=limits.allows)
         if not len(catalogue) and not isinstance(answer, Control):
             return NotFound(slots=answer.slots, reason=NO_CATALOGUE, wanted=request.text)
-        return answer
+        if self.chooser is None:
+            return answer
+        return await choose(self.chooser, catalogue, answer, request.text, limits)
 
     async def _planned(
         self, listener: Description, request: Request, answer: Answer
@@ -174,6 +181,20 @@ class Match:
         )
         sort = (title.kind, title.category, title.language)
         return _Planned(Track(session, title.title, title.object, sort), (described, item))
+
+
+def _named(catalogue: Catalogue, objects: tuple[str, ...], limits: Limits) -> Answer:
+    """Return the titles of these files, as far as there are any that may be heard."""
+    slots = Catalogue(()).answer("").slots
+    titles = catalogue.of_objects(objects)
+    allowed = tuple(filter(limits.allows, titles))
+    if allowed:
+        return Play(slots=slots, reason="named by their files", titles=allowed, score=100.0)
+    if titles:
+        reason = "it is not allowed to this listener"
+        return NotFound(slots=slots, reason=reason, wanted=titles[0].title)
+    reason = "the catalogue has no such files"
+    return NotFound(slots=slots, reason=reason, wanted=objects[0].rpartition("/")[2])
 
 
 def _chosen(asked: Ask, text: str, language: str) -> Play | None:

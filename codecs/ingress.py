@@ -13,9 +13,10 @@ from .session import LIMITS, Mode, VoiceSettings
 
 _decimal = re.compile(r"(\d{1,6}(\.\d{0,9})?|\.\d{1,9})", re.ASCII)
 
-_FIELDS = frozenset(
+_ITEM_FIELDS = frozenset(
     ("text", "object", "silence", "session", "seq", "last", "mode", "voice", "lang", "speed")
 ) | frozenset(("accent",))
+_REQUEST_FIELDS = frozenset(("listener", "text", "objects", "lang"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,38 @@ class IngressItem:
     voice: VoiceSettings = field(default_factory=VoiceSettings)
 
 
-def parse_ingress(fields: Mapping[bytes, bytes]) -> IngressItem:
+@dataclass(frozen=True, slots=True)
+class IngressRequest:
+    """One entry of the ingress key of requests."""
+
+    listener: str
+    """Name of whoever asks."""
+    text: str
+    objects: tuple[str, ...]
+    """Titles of the catalogue, by their files, to be played in this order instead of a text."""
+    language: str
+
+
+def parse_request(fields: Mapping[bytes, bytes]) -> IngressRequest:
+    """Read the fields of a request.
+
+    Raises:
+        MalformedError: in one sentence, which field is missing, unknown or out of bounds.
+    """
+    named = _named(fields, _REQUEST_FIELDS)
+    if not named.get("listener"):
+        raise MalformedError("give the field 'listener', the name of whoever asks")
+    if bool(named.get("text")) == bool(named.get("objects")):
+        raise MalformedError("give one of the fields 'text' and 'objects'")
+    return IngressRequest(
+        listener=named["listener"],
+        text=named.get("text", ""),
+        objects=tuple(line for line in named.get("objects", "").splitlines() if line),
+        language=named.get("lang", ""),
+    )
+
+
+def parse_item(fields: Mapping[bytes, bytes]) -> IngressItem:
     """Read a foreign producer's fields.
 
     An entry without ``seq`` is a whole session, or the last item of an open one; an entry with
@@ -43,13 +75,7 @@ def parse_ingress(fields: Mapping[bytes, bytes]) -> IngressItem:
     Raises:
         MalformedError: in one sentence, which field is missing, unknown or out of bounds.
     """
-    try:
-        named = {name.decode(): value.decode() for name, value in fields.items()}
-    except UnicodeDecodeError:
-        raise MalformedError("a field is not UTF-8") from None
-    unknown = sorted(named.keys() - _FIELDS)
-    if unknown:
-        raise MalformedError(f"unknown field {unknown[0][:40]!r}; known are {sorted(_FIELDS)}")
+    named = _named(fields, _ITEM_FIELDS)
     seq = _integer(named, "seq")
     if seq is not None and not named.get("session"):
         raise MalformedError("the field 'seq' needs the field 'session'")
@@ -98,6 +124,17 @@ def check_text(text: str) -> str:
     if any("\ud800" <= char <= "\udfff" for char in text):
         raise ValueError("the text holds half of a surrogate pair: send valid Unicode")
     return text
+
+
+def _named(fields: Mapping[bytes, bytes], known: frozenset[str]) -> dict[str, str]:
+    try:
+        named = {name.decode(): value.decode() for name, value in fields.items()}
+    except UnicodeDecodeError:
+        raise MalformedError("a field is not UTF-8") from None
+    unknown = sorted(named.keys() - known)
+    if unknown:
+        raise MalformedError(f"unknown field {unknown[0][:40]!r}; known are {sorted(known)}")
+    return named
 
 
 def _integer(named: Mapping[str, str], name: str) -> int | None:

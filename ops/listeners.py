@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import random
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -14,15 +14,18 @@ from ..agents.journal import R
 from ..codecs.catalogue.limits import Limits
 from ..codecs.encoding import MalformedError
 from ..codecs.records import Allowance, Answered, Request, Session
-from ..codecs.records.requests import MAX_REQUEST_CHARS, Source
+from ..codecs.records.requests import MAX_REQUEST_CHARS, MOST_OBJECTS, Source
 from ..codecs.session import VoiceSettings
 from ..storage.access_keys import AccessKeys
 from ..storage.errors import OverlapError
+from ..storage.objects.names import check_source_name
 from .refusals import ConflictError, checked_text
 from .sessions import Sessions
 
 APPEND_TRIES = 20
 """Several may speak for one listener; each try loses to one of them."""
+LOOKED_BACK = 50
+"""Requests among which the one of an ingress entry is looked for that comes again."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,99}")
 Follow = Callable[..., AsyncGenerator[R | None]]
 """`Follower.follow`."""
@@ -60,11 +63,22 @@ class Listeners:
         name: str,
         text: str,
         *,
+        objects: Sequence[str] = (),
         language: str = "",
         source: Source = "http",
+        entry: str = "",
         owner: str = "",
     ) -> Request:
         """Take a request; return it as it was stored.
+
+        Args:
+            name: Who asks.
+            text: In words; empty where objects are named.
+            objects: Titles of the catalogue, by their files, in the order to be played.
+            language: Of the words (BCP 47); empty for the listener's own.
+            source: By which way it came.
+            entry: Id of the ingress entry that it is of: what was taken before is not taken again.
+            owner: Whose listener it is.
 
         Raises:
             MalformedError: the text, the language or the name is out of bounds.
@@ -72,13 +86,8 @@ class Listeners:
             ConflictError: too many ask for the listener at once.
             UnreachableError: the log does not answer.
         """
-        if not text.strip():
-            raise MalformedError("nothing was asked: send at least one word")
-        if len(text) > MAX_REQUEST_CHARS:
-            raise MalformedError(
-                f"{len(text)} characters are no request: at most {MAX_REQUEST_CHARS:,}"
-            )
-        asked = checked_text(text)
+        asked = "" if objects else _checked(text)
+        _check_objects(objects)
         voice = _voice(language)
         await self.listener(name, owner)  # what is no name costs nothing
         if self.sessions.quotas is not None:
@@ -90,14 +99,31 @@ class Listeners:
             await asyncio.sleep(lost * random.random() / 1000)  # noqa: S311 - no secret
             seq = (await requests.state(listener)).next
             request = Request(
-                session=listener, seq=seq, text=asked, language=language, source=source
+                session=listener,
+                seq=seq,
+                text=asked,
+                objects=tuple(objects),
+                language=language,
+                source=source,
+                entry=entry,
             )
+            taken = await self._taken(listener, seq, entry)
+            if taken is not None:
+                return taken
             try:
                 if await requests.append(request):
                     return request
             except OverlapError:
                 continue
         raise ConflictError("too many ask for this listener at once: try again")
+
+    async def _taken(self, listener: str, seq: int, entry: str) -> Request | None:
+        """Return the request that an entry became, if another pump was here before, or this one."""
+        if not entry:
+            return None
+        requests = self.sessions.journal.of(Request)
+        latest = await requests.records(listener, max(0, seq - LOOKED_BACK), seq)
+        return next((one for one in latest if one.entry == entry), None)
 
     async def known(self, name: str, owner: str, voice: VoiceSettings | None = None) -> str:
         """Return the session of a listener, which is accepted where it is a new one.
@@ -159,6 +185,26 @@ class Listeners:
                 if asyncio.get_running_loop().time() >= end_s:
                     return None
         return None
+
+
+def _checked(text: str) -> str:
+    if not text.strip():
+        raise MalformedError("nothing was asked: send at least one word")
+    if len(text) > MAX_REQUEST_CHARS:
+        raise MalformedError(
+            f"{len(text)} characters are no request: at most {MAX_REQUEST_CHARS:,}"
+        )
+    return checked_text(text)
+
+
+def _check_objects(objects: Sequence[str]) -> None:
+    if len(objects) > MOST_OBJECTS:
+        raise MalformedError(f"{len(objects)} titles are no request: at most {MOST_OBJECTS}")
+    try:
+        for one in objects:
+            check_source_name(one)
+    except ValueError as error:
+        raise MalformedError(str(error)) from None
 
 
 def _voice(language: str) -> VoiceSettings:

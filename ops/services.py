@@ -6,11 +6,10 @@ from typing import Any, TypeVar, cast
 
 from ..agents.archive import Archive
 from ..agents.catalogue import CatalogueReader
+from ..agents.choose import Chooser
 from ..agents.decoders.isolated import Decoders
 from ..agents.journal import Journal
 from ..agents.models.model import Model
-from ..agents.models.openai import OpenAIModel
-from ..agents.models.smollm2 import SmolLM2Model
 from ..agents.piece_encoder import PieceEncoder
 from ..agents.recognisers.ears import Ears
 from ..agents.recognisers.recogniser import Recogniser
@@ -38,6 +37,7 @@ from ..topologies.in_memory import declare_topics
 from ..topologies.registry import STAGES
 from ..topologies.stage import group_id
 from .listeners import Listeners
+from .models import chooser_from, model_from
 from .quotas import Quotas
 from .recognisers import recogniser_from
 from .sessions import Sessions
@@ -49,6 +49,7 @@ T = TypeVar("T")
 
 CLOSED = (
     "catalogue",
+    "chooser",
     "recogniser",
     "ears",
     "voice",
@@ -227,13 +228,12 @@ class Services:
     @property
     def model(self) -> Model:
         """The language model of ``expand``."""
-        return self._once("model", self._choose_model)
+        return self._once("model", lambda: model_from(self.settings))
 
-    def _choose_model(self) -> Model:
-        settings = self.settings
-        if settings.llm_url:
-            return OpenAIModel(settings.llm_url, settings.llm_key, settings.llm_model)
-        return SmolLM2Model()
+    @property
+    def chooser(self) -> Chooser | None:
+        """What chooses a title where the rules leave it open; None where nothing does."""
+        return self._once("chooser", lambda: chooser_from(self.settings))
 
     @property
     def voice_slots(self) -> int:

@@ -186,6 +186,9 @@ class Settings(BaseSettings):
     """Key for that server, if it asks for one."""
     llm_model: str = ""
     """Language model to ask that server for."""
+    match_by: Literal["rules", "llm"] = "rules"
+    """What listeners ask for in words is found by ``rules``; with ``llm`` that server and model are
+    asked which of the nearest titles is meant, where the rules leave it open."""
     segment_s: float = Field(default=2.0, ge=1.0, le=6.0)
     """Seconds of an HLS segment once the ramp is over. Longer: fewer requests; shorter: late
     joiners start sooner."""

@@ -20,6 +20,7 @@ def _match(resources: Resources, journal: Journal) -> Match:
         journal.of(Answered),
         journal.of(Allowance),
         journal.of(Item),
+        resources.chooser,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from ..agents.archive import Archive
 from ..agents.catalogue import CatalogueReader
+from ..agents.choose import Chooser
 from ..agents.decoders.isolated import Decoders
 from ..agents.journal import Description, Journal
 from ..agents.models.model import Model
@@ -84,6 +85,11 @@ class Resources(Protocol):
     @property
     def catalogue(self) -> CatalogueReader:
         """The titles that listeners may ask for."""
+        ...
+
+    @property
+    def chooser(self) -> Chooser | None:
+        """What chooses a title where the rules leave it open; None where nothing does."""
         ...
 
     @property

@@ -16,6 +16,7 @@ from typing import Any
 from ..agents.archive import Archive
 from ..agents.batching import batches
 from ..agents.catalogue import CatalogueReader
+from ..agents.choose import Chooser
 from ..agents.decoders.in_process import in_process_decoders
 from ..agents.decoders.isolated import Decoders
 from ..agents.journal import Journal, R
@@ -81,6 +82,7 @@ class InMemorySystem:
     store: MemoryObjects = field(default_factory=MemoryObjects)
     objects: ObjectSource = field(default_factory=MemorySource)
     catalogue: CatalogueReader = field(init=False)
+    chooser: Chooser | None = None
     recogniser: Recogniser | None = None
     ears: Ears = field(default_factory=Ears)
     decoders: Decoders = field(default_factory=in_process_decoders)

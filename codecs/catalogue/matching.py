@@ -4,6 +4,7 @@ A wrong title is worse than none: what is not found is said to be so, and what m
 is asked. How the thresholds came about is told in ``docs/catalogue.md``.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -86,6 +87,14 @@ class Catalogue:
                 return self._pick(request, language, heard, allow)
             request = whole
         return self._find(request, language, heard, allow)
+
+    def of_objects(self, objects: Iterable[str]) -> list[Title]:
+        """Return the titles of these files, in their order; who has none is left out."""
+        found: list[Title] = []
+        for name in objects:
+            place = bisect_left(self.titles, name, key=lambda title: title.object)
+            found += [title for title in self.titles[place : place + 1] if title.object == name]
+        return found
 
     def search(self, text: str, count: int = 10) -> list[tuple[Title, float]]:
         """Return the titles nearest to a text with their scores (0 to 100), the best first."""

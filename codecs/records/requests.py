@@ -9,6 +9,8 @@ from ..catalogue.limits import Limits
 from .record import SequenceRecord
 
 MAX_REQUEST_CHARS = 2_000
+MOST_OBJECTS = 100
+"""Titles of one request."""
 Source = Literal["device", "speech", "http", "topic"]
 """Who said it: a device's text, a recogniser, a program over HTTP, or one by ``XADD``."""
 
@@ -31,6 +33,8 @@ class Request(SequenceRecord, tag="request/1", frozen=True, kw_only=True, omit_d
 
     seq: int
     text: str
+    objects: tuple[str, ...] = ()
+    """Titles of the catalogue by their files, to be played in this order: a playlist; no text."""
     language: str = ""
     """BCP 47, as a recogniser heard it; empty for the listener's own."""
     source: Source = "http"
@@ -38,11 +42,15 @@ class Request(SequenceRecord, tag="request/1", frozen=True, kw_only=True, omit_d
     """Of what a recogniser heard: position of its first piece in topic ``heard``."""
     trouble: str = ""
     """Why there are no words of that, such as that nobody spoke."""
+    entry: str = ""
+    """Id of the entry of the ingress key that it was left in."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if len(self.text) > MAX_REQUEST_CHARS:
             raise ValueError(f"a request of {len(self.text)} characters is over 2,000")
+        if len(self.objects) > MOST_OBJECTS:
+            raise ValueError(f"a request for {len(self.objects)} titles is over {MOST_OBJECTS}")
 
     @property
     def start(self) -> int:

@@ -80,6 +80,7 @@ async def _worker(settings: Settings, stages: tuple[str, ...]) -> int:
     voice_names(settings)
     services = Services(with_log_url(settings))
     try:
+        _ = services.chooser  # its settings are judged when it is built
         return await work(services, stages)
     finally:
         await services.close()

@@ -47,6 +47,7 @@ from .api import Api
 from .authentication import Authentication, is_loopback
 from .background import Background
 from .connections import HttpProtocol
+from .doors import ItemDoor, RequestDoor
 from .follower import Follower
 from .http_server import HttpServer
 from .input_stream import InputStream
@@ -84,7 +85,10 @@ def gateway(services: Services) -> FastAPI:
     bootstrap = Bootstrap(
         services.access_keys, settings.device_url, settings.device_protocol, settings.device_lead
     )
-    pump = Pump(sessions, settings.ingress_owner)
+    pumps = (
+        Pump(services.log, ItemDoor(sessions, settings.ingress_owner)),
+        Pump(services.log, RequestDoor(services.listeners, settings.ingress_owner)),
+    )
     addresses = MediaAddresses(
         settings.media_prefix, settings.media_signed_hours, services.access_keys
     )
@@ -94,7 +98,8 @@ def gateway(services: Services) -> FastAPI:
         await addresses.open()
         async with (
             follower.running(),
-            pump.running(),
+            pumps[0].running(),
+            pumps[1].running(),
             open_sessions.running(),
             devices.running(),
         ):
@@ -123,7 +128,7 @@ def gateway(services: Services) -> FastAPI:
     app.state.routes = [route for router in routers for route in router.routes]
     _add_page(app)
 
-    beside = (follower, pump, open_sessions, devices)
+    beside = (follower, *pumps, open_sessions, devices)
     _add_health(app, services, [one.background for one in beside])
     return app
 

@@ -13,7 +13,8 @@ from ...codecs.encoding import MalformedError
 from ...codecs.hls.names import MEDIA_NAME
 from ...codecs.records import Answered
 from ...codecs.records import Request as Asking
-from ...codecs.records.requests import MAX_REQUEST_CHARS
+from ...codecs.records.requests import MAX_REQUEST_CHARS, MOST_OBJECTS
+from ...storage.objects.names import MOST_SOURCE_NAME_BYTES
 from ..listeners import Listeners
 from .answers import api_router, refused
 from .api import refusal
@@ -30,9 +31,15 @@ Names = Annotated[
 
 
 class Asked(Body):
-    """A request in words."""
+    """A request in words, or for titles by their files."""
 
-    text: Annotated[str, Field(min_length=1, max_length=MAX_REQUEST_CHARS)]
+    text: Annotated[str, Field(max_length=MAX_REQUEST_CHARS)] = ""
+    objects: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=MOST_SOURCE_NAME_BYTES)]],
+        Field(max_length=MOST_OBJECTS, default_factory=list),
+    ]
+    """Titles of the catalogue, such as ``music/English/song.mp3``, to be played in this order; then
+    without a text."""
     lang: Annotated[str, Field(max_length=40)] = ""
     """BCP 47; empty for the listener's own."""
     wait_s: Annotated[float, Field(ge=0.0, le=MOST_WAIT_S)] = 5.0
@@ -117,8 +124,12 @@ class ListenersApi:
     async def ask(self, name: str, body: Asked, request: Request) -> Response:
         """Take a request of a listener; it is durable before the answer."""
         owner = caller_of(request).owner
+        if body.objects and body.text:
+            return refused(400, "send a text or objects: both together are two requests")
         try:
-            asked = await self.listeners.ask(name, body.text, language=body.lang, owner=owner)
+            asked = await self.listeners.ask(
+                name, body.text, objects=body.objects, language=body.lang, owner=owner
+            )
         except ValueError as error:
             return refusal(error)
         answered = await self.listeners.answer(

@@ -48,7 +48,7 @@ async def everything(
     async with ForkServer() as fork_server, log_server(settings) as (reachable, _):
         services = Services(reachable)
         try:
-            _ = services.voice  # its names are judged when it is built
+            _ = services.voice, services.chooser  # their settings are judged when they are built
             await services.prepare()
         finally:
             await services.close()

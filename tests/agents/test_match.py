@@ -206,6 +206,43 @@ async def test_hostile_requests_are_answered_like_others(system: InMemorySystem,
     assert isinstance(follows.answer, Play)
 
 
+async def test_a_playlist_is_played_in_its_order_as_far_as_it_is_there(
+    system: InMemorySystem,
+) -> None:
+    wanted = [f"music/English/{name}.mp3" for name in ("star", "nothing", "sheep", "star")]
+    answered = await ask_for(system, *wanted)
+    assert isinstance(answered.answer, Play)
+    assert [track.object for track in answered.tracks] == [wanted[0], wanted[2], wanted[3]]
+    assert answered.said == ""
+
+
+async def test_a_playlist_of_nothing_is_said_to_be_one(system: InMemorySystem) -> None:
+    answered = await ask_for(system, "music/English/nothing.mp3")
+    assert isinstance(answered.answer, NotFound)
+    assert "no such files" in answered.answer.reason
+    assert answered.said
+
+
+async def test_a_playlist_leaves_out_what_the_listener_may_not_hear(
+    system: InMemorySystem,
+) -> None:
+    await system.append([Allowance(session=LISTENER, seq=0, limits=Limits(never=("music",)))])
+    both = await ask_for(system, "music/English/star.mp3", "stories/Fantasy/mountain.mp3")
+    assert [track.object for track in both.tracks] == ["stories/Fantasy/mountain.mp3"]
+    none = await ask_for(system, "music/English/star.mp3")
+    assert isinstance(none.answer, NotFound)
+    assert "not allowed" in none.answer.reason
+
+
+async def ask_for(system: InMemorySystem, *objects: str) -> Answered:
+    """Ask for titles by their files."""
+    seq = (await system.journal.of(Request).state(LISTENER)).next
+    request = Request(session=LISTENER, seq=seq, text="", objects=objects)
+    await system.append([request])
+    await system.hand(REQUESTS.stages[-1].agent(system), LISTENER, [request])
+    return (await system.records(Answered, LISTENER))[-1]
+
+
 async def test_a_request_that_is_given_up_is_answered_with_the_reason(
     system: InMemorySystem,
 ) -> None:

@@ -103,6 +103,11 @@ ONE_OF_EACH: tuple[tuple[Record, bytes], ...] = (
         b"\x84\xa4type\xa9request/1\xa7session\xa1l\xa3seq\x00\xa4text\xa4next",
     ),
     (
+        Request(session="l", seq=1, text="", objects=("a.mp3",), source="topic", entry="1-0"),
+        b"\x87\xa4type\xa9request/1\xa7session\xa1l\xa3seq\x01\xa4text\xa0\xa7objects\x91\xa5a.mp3"
+        b"\xa6source\xa5topic\xa5entry\xa31-0",
+    ),
+    (
         Heard(session="l", seq=1, first=0, packets=(b"\1",), until="silence", ended=True),
         b"\x87\xa4type\xa7heard/1\xa7session\xa1l\xa3seq\x01\xa5first\x00\xa7packets\x91\xc4\x01\x01\xa5until\xa7silence\xa5ended\xc3",
     ),

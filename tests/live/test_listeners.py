@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+import redis
 from sample_audio import sample_file
 from system import Running, running
 
@@ -58,6 +59,30 @@ def test_the_song_that_was_asked_for_is_heard_and_the_log_tells_why(
     assert again == told
 
 
+def test_a_playlist_is_heard_by_http_and_by_the_ingress_key(
+    client: httpx.Client, singing: Running
+) -> None:
+    objects = [f"music/English/{name}" for name in reversed(SONGS.values())]
+    told = client.post(
+        "/v1/listeners/lists/requests", json={"objects": objects, "wait_s": 20}
+    ).json()
+    assert told["outcome"] == "play"
+    assert [track["object"] for track in told["tracks"]] == objects
+    for track in told["tracks"]:
+        assert singing.wait_finished(track["session_id"], 60.0)["state"] == "SUCCESS"
+    socket = singing.state / "valkey" / "valkey.sock"
+    with redis.Redis(unix_socket_path=str(socket)) as valkey:
+        for wanted in ({"text": "Play Baa Baa Black Sheep"}, {"objects": "\n".join(objects)}):
+            valkey.xadd("rhapsode:in:request", {"listener": "lists", **wanted})
+    for seq, expected in ((1, objects[1:]), (2, objects)):
+        end_s = time.monotonic() + 30
+        while (answer := client.get(f"/v1/listeners/lists/requests/{seq}")).status_code == 404:
+            assert time.monotonic() < end_s, singing.logs()
+            time.sleep(0.05)
+        told = client.get(f"/v1/listeners/lists/requests/{seq}?wait_s=20").json()
+        assert [track["object"] for track in told["tracks"]] == expected, answer.text
+
+
 def test_a_song_that_is_not_there_is_answered_in_words_that_sound(
     client: httpx.Client, singing: Running
 ) -> None:
@@ -83,6 +108,10 @@ def test_listeners_have_histories_of_their_own(client: httpx.Client) -> None:
         ("child", {"text": "play", "lang": "no language"}, "language"),
         ("-child", {"text": "play"}, "no listener's name"),
         ("child", {"text": "play", "wait_s": 1e9}, "wait_s"),
+        ("child", {}, "at least one word"),
+        ("child", {"text": "play", "objects": ["a.mp3"]}, "two requests"),
+        ("child", {"objects": ["../../etc/passwd"]}, "no file name"),
+        ("child", {"objects": ["a.mp3"] * 101}, "objects"),
     ],
 )
 def test_what_is_no_request_is_refused_in_one_sentence(

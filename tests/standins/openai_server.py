@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import BodyPartReader, web
 
-from .faults import Faults, cut_short, serving
+from .faults import Fault, Faults, cut_short, serving
 from .speech import encoded, speech
 
 MAX_CHARS = 4096
@@ -31,7 +31,7 @@ class OpenAIStandin:
     heard: list[dict[str, Any]] = field(default_factory=list)
     """Fields of requests for words, the file as bytes."""
     words: str = "Play a song."
-    """What it always hears."""
+    """What it always hears, and says in a chat that is not streamed."""
     events: list[str] = field(default_factory=list)
     """What the next chats stream, line by line, blank lines added."""
     faults: Faults = field(default_factory=Faults)
@@ -101,6 +101,8 @@ class OpenAIStandin:
             return instead
         if fault == "broken":
             return web.Response(text="<html>login</html>", content_type="text/html")
+        if not body.get("stream"):
+            return await self._whole(request, fault)
         lines = [] if fault == "empty" else self.events
         stream = "".join(f"{line}\n\n" for line in lines).encode()
         if fault == "truncated":
@@ -110,6 +112,14 @@ class OpenAIStandin:
         for start in range(0, len(stream), self.write_bytes):
             await response.write(stream[start : start + self.write_bytes])
         return response
+
+    async def _whole(self, request: web.Request, fault: Fault) -> web.StreamResponse:
+        message = {"role": "assistant", "content": self.words}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        answer = json.dumps({"object": "chat.completion", "choices": [choice]}).encode()
+        if fault == "truncated":
+            return await cut_short(request, answer, "application/json")
+        return web.Response(body=b"" if fault == "empty" else answer)
 
 
 def _event(delta: dict[str, Any], reason: str | None = None) -> str:
