@@ -31,6 +31,7 @@ from .opus import DEVICE, DeviceFormat
 from .xiaozhi import (
     Abort,
     AudioParams,
+    Encoding,
     Goodbye,
     Hello,
     ListenDetect,
@@ -109,6 +110,11 @@ class Conversation:
         self._utterances = Allowance(REQUESTS_A_SECOND, REQUEST_BURST)
         self._frames = Allowance(FRAMES_A_SECOND, FRAME_BURST)
         self._alerts = Allowance(ALERTS_A_SECOND, ALERT_BURST)
+
+    @property
+    def encoding(self) -> Encoding:
+        """How the device gets its audio: as it sends its own, which raw samples are a wish for."""
+        return self._audio.encoding
 
     @property
     def state(self) -> State:
@@ -196,7 +202,9 @@ class Conversation:
                 self.version = message.version
         self._greeted = True
         self._audio = message.audio or self._audio
-        answer = self.messages.hello(self._form, transport=message.transport)
+        answer = self.messages.hello(
+            self._form, transport=message.transport, encoding=self.encoding
+        )
         tools: list[Effect] = []
         if "mcp" in message.features:
             tools = [Say(self.messages.mcp(self.mcp.start()))]

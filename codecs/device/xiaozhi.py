@@ -18,6 +18,8 @@ MAX_FEATURES = 32
 
 ListenMode = Literal["auto", "manual", "realtime"]
 
+Encoding = Literal["opus", "pcm"]
+"""Opus packets, or 16-bit samples, little-endian."""
 _RATES_HZ = (8_000, 48_000)
 _FRAMES_MS = (5, 120)
 
@@ -30,7 +32,7 @@ class MessageError(ValueError):
 class AudioParams:
     """How one side codes the audio that it sends."""
 
-    encoding: Literal["opus", "pcm"] = "opus"
+    encoding: Encoding = "opus"
     sample_rate_hz: int = 16_000
     channels: int = 1
     frame_ms: int = 60
@@ -128,13 +130,19 @@ class ServerMessages:
     session_id: str
     """Of the connection; the SDK requires one that is not empty."""
 
-    def hello(self, form: DeviceFormat = DEVICE, *, transport: str = "websocket") -> str:
+    def hello(
+        self,
+        form: DeviceFormat = DEVICE,
+        *,
+        transport: str = "websocket",
+        encoding: Encoding = "opus",
+    ) -> str:
         """Answer a hello: how the audio is coded that the device will get.
 
         Firmware crashes where ``transport`` is missing, so it never is.
         """
         audio = {
-            "format": "opus",
+            "format": encoding,
             "sample_rate": form.sample_rate_hz,
             "channels": 1,
             "frame_duration": form.frame_ms,

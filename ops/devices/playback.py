@@ -83,6 +83,7 @@ class Playback:
             wire,
             conversation.version,
             lead,
+            encoding=conversation.encoding,
             on_ending=self._ended,
             on_source_end=self._source_ended,
             sentence=lambda text: text_message(messages.tts_sentence_start(text)),

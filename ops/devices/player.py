@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Protocol
 
 from ...codecs.device.pacing import Pacer
+from ...codecs.device.xiaozhi import Encoding
 from ..metrics import DEVICE_FRAMES
 from .wheel import SLOT_S, Wheel
 from .window import OutsideError, Window
@@ -79,6 +80,7 @@ class Player:
         wire: To the device.
         version: Of the binary protocol.
         lead: Frames that the device is sent ahead.
+        encoding: Of the frames.
         on_ending: Called once a sound is over; ``Ending.PLAYED`` at the end of play-out.
         on_source_end: Called when the last frame is sent: what is played now follows without a
             pause.
@@ -92,6 +94,7 @@ class Player:
         version: int,
         lead: int,
         *,
+        encoding: Encoding = "opus",
         on_ending: Callable[[Sound, Ending], None],
         on_source_end: Callable[[Sound], None],
         sentence: Callable[[str], bytes],
@@ -103,6 +106,7 @@ class Player:
         self._wheel = wheel
         self._wire = wire
         self._version = version
+        self._encoding: Encoding = encoding
         self._lead = lead
         self._pacer = Pacer(lead)
         self._sent = 0
@@ -182,7 +186,7 @@ class Player:
     def _send(self, sound: Sound, now_s: float) -> None:
         window, number = sound.window, self.cursor
         try:
-            message = window.message(number, self._version)
+            message = window.message(number, self._version, self._encoding)
         except OutsideError:
             self.cut()
             self._on_ending(sound, Ending.OUTSIDE)

@@ -7,9 +7,11 @@ that falls too far behind has to find another.
 
 from typing import Protocol
 
+from ...codecs.device.decoded import Decoded
 from ...codecs.device.framing import Frame, encode_frame
 from ...codecs.device.opus import DEVICE
 from ...codecs.device.websocket_frames import binary_message
+from ...codecs.device.xiaozhi import Encoding
 from ...codecs.records import DeviceFrames
 
 AHEAD_FRAMES = 100
@@ -36,11 +38,13 @@ class OutsideError(LookupError):
 
 
 class _Shared:
-    __slots__ = ("messages", "packet")
+    __slots__ = ("messages", "packet", "samples")
 
     def __init__(self, packet: bytes) -> None:
         self.packet = packet
-        self.messages: list[bytes | None] = [None, None, None]
+        self.samples = b""
+        """Decoded, once somebody wants that."""
+        self.messages: dict[tuple[int, Encoding], bytes] = {}
 
 
 class Window:
@@ -57,6 +61,7 @@ class Window:
         self._waiting: set[Listener] = set()
         self._shared: dict[int, _Shared] = {}
         self._sentences: dict[int, str] = {}
+        self._decoded: Decoded | None = None
 
     @property
     def furthest(self) -> int:
@@ -72,7 +77,7 @@ class Window:
         """Tell whether a device can play here from this frame on."""
         return self.first <= number <= self.end
 
-    def message(self, number: int, version: int) -> bytes | None:
+    def message(self, number: int, version: int, encoding: Encoding = "opus") -> bytes | None:
         """Return a frame as the WebSocket message of a protocol version; None if not there yet.
 
         Raises:
@@ -83,12 +88,24 @@ class Window:
             if number < self.first:
                 raise OutsideError(f"frame {number} is before {self.first}")
             return None
-        made = shared.messages[version - 1]
+        made = shared.messages.get((version, encoding))
         if made is None:
-            frame = Frame(shared.packet, timestamp_ms=number * DEVICE.frame_ms & 0xFFFFFFFF)
+            sound = shared.packet if encoding == "opus" else self._samples(number, shared)
+            frame = Frame(sound, timestamp_ms=number * DEVICE.frame_ms & 0xFFFFFFFF)
             made = binary_message(encode_frame(version, frame))
-            shared.messages[version - 1] = made
+            shared.messages[version, encoding] = made
         return made
+
+    def _samples(self, number: int, shared: _Shared) -> bytes:
+        if self._decoded is None:
+            self._decoded = Decoded(self._packet)
+        if not shared.samples:
+            shared.samples = self._decoded.frame(number)
+        return shared.samples
+
+    def _packet(self, number: int) -> bytes | None:
+        shared = self._shared.get(number)
+        return None if shared is None else shared.packet
 
     def sentence(self, number: int) -> str | None:
         """Return the text that begins to sound with a frame, None where none does."""

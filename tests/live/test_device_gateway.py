@@ -15,6 +15,8 @@ import websockets
 from standins.device_emulator import Emulator
 from system import Running, running
 
+from rhapsode.codecs.audio.pcm import to_bytes
+from rhapsode.codecs.device.opus import Decoder
 from rhapsode.ops.devices.client import listen
 from rhapsode.topologies.registry import STAGE_NAMES
 
@@ -31,16 +33,23 @@ def at(live: Running, query: str = "") -> str:
 
 @asynccontextmanager
 async def device(
-    live: Running, query: str = "", *, version: int = 1, headers: dict[str, str] | None = None
+    live: Running,
+    query: str = "",
+    *,
+    version: int = 1,
+    headers: dict[str, str] | None = None,
+    encoding: str = "opus",
 ) -> AsyncGenerator[websockets.ClientConnection]:
     """Connect and say hello."""
     sent = {"Protocol-Version": str(version)} | (headers or {})
+    said = {"type": "hello", "version": version, "audio_params": {"format": encoding}}
     async with websockets.connect(
         at(live, query), additional_headers=sent, compression=None, proxy=None
     ) as connection:
-        await connection.send(json.dumps({"type": "hello", "version": version}))
+        await connection.send(json.dumps(said))
         hello = json.loads(await asyncio.wait_for(connection.recv(), 10))
         assert (hello["type"], hello["transport"]) == ("hello", "websocket")
+        assert hello["audio_params"]["format"] == encoding
         yield connection
 
 
@@ -94,6 +103,23 @@ async def test_strict_devices_of_every_version_hear_the_same_frames(
         assert len(emulator.heard) > 50
         assert (emulator.unexpected, emulator.overflown, emulator.cleared) == ([], [], [])
         assert " ".join(text for _, text in emulator.sentences) == TEXT
+
+
+async def test_a_device_without_a_decoder_hears_the_samples_of_the_same_frames(
+    live: Running, story: str
+) -> None:
+    async def one(encoding: str, version: int) -> Emulator:
+        async with device(
+            live, f"?session={story}", version=version, encoding=encoding
+        ) as connection:
+            return await plays(connection, Emulator(version=version))
+
+    opus, *raw = await asyncio.gather(one("opus", 1), one("pcm", 1), one("pcm", 2), one("pcm", 3))
+    decoder = Decoder()
+    expected = [to_bytes(decoder.decode(packet)) for packet in opus.heard]
+    for emulator in raw:
+        assert emulator.heard == expected
+        assert (emulator.unexpected, emulator.overflown, emulator.cleared) == ([], [], [])
 
 
 async def test_a_device_that_comes_back_goes_on_where_it_was(live: Running, story: str) -> None:
