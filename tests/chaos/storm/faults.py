@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+import psutil
 from broker import Broker
 
 from .proxy import Proxy
@@ -21,6 +22,7 @@ FREEZES_S = 13.0
 """Longer than a lease: who wakes up is a zombie."""
 PAUSES_S = 3.0
 STARVES_S = 6.0
+DIES_S = 30.0
 BUSY_LOOPS = 4
 """Beside everything, on as many processors as there are."""
 OUT_OF_MEMORY_S = 4.0
@@ -51,11 +53,21 @@ def killed(workers: Workers) -> Fault:
     """``kill -9``; the successor comes at once, or after a while."""
 
     def strike(choice: random.Random) -> None:
-        os.kill(choice.choice(workers.running()), signal.SIGKILL)
+        _kill(choice.choice(workers.running()))
         time.sleep(choice.choice((0.0, 0.5, 2.0)))
         workers.restart()
 
     return strike
+
+
+def _kill(pid: int) -> None:
+    """Kill a process, and wait until it is dead: what runs still has no successor."""
+    process = psutil.Process(pid)
+    process.kill()
+    end_s = time.monotonic() + DIES_S
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < end_s, f"{pid} outlives SIGKILL for {DIES_S:.0f} s"
+        time.sleep(0.01)
 
 
 def stopped_for(workers: Workers, seconds: float) -> Fault:
@@ -149,7 +161,7 @@ def killed_starved(workers: Workers) -> Fault:
 
     def strike(choice: random.Random) -> None:
         threading.Thread(target=_starve, name="starving").start()
-        os.kill(choice.choice(workers.running()), signal.SIGKILL)
+        _kill(choice.choice(workers.running()))
         workers.restart()
 
     return strike
