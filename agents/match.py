@@ -152,7 +152,7 @@ class Match:
             found = [await self._of_title(listener, request, title) for title in answer.titles]
             planned = [one for one in found if one is not None]
             if planned:
-                return answer, planned, ""
+                return self._explained(listener, request, answer, planned)
             named = answer.titles[0]
             why = f"the file of {named.title!r} ({named.object}) cannot be read"
             answer = NotFound(slots=answer.slots, reason=why, wanted=named.title)
@@ -163,6 +163,15 @@ class Match:
         if answer.reason == NO_CATALOGUE:
             said, language = request.text.strip(), wanted
         return answer, [_spoken(listener, request, said, language)] if said else [], said
+
+    def _explained(
+        self, listener: Description, request: Request, answer: Play, planned: list[_Planned]
+    ) -> tuple[Answer, list[_Planned], str]:
+        """Return titles that play, behind words that say why, if there are any to say."""
+        said, language = reply_to(answer, request.language or listener.record.voice.language)
+        if not said or planned[0].track.object != answer.titles[0].object:
+            return answer, planned, ""
+        return answer, [_spoken(listener, request, said, language), *planned], said
 
     async def _of_title(
         self, listener: Description, request: Request, title: Title

@@ -12,6 +12,7 @@ from ..storage.objects.s3 import S3Objects, S3Settings
 from ..storage.objects.s3_source import S3Source
 from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import Objects
+from ..storage.objects.uploads import FolderUploads, S3Uploads, Uploads
 from ..storage.objects.web_source import WebSource
 from .setting_kinds import bucket_of, listed
 from .settings import Settings
@@ -38,6 +39,13 @@ def open_objects(settings: Settings) -> ObjectSource:
     if settings.objects_bucket:
         return _cached(EitherSource(_mirrored(settings), web), settings)
     return EitherSource(FolderSource(settings.objects_folder), _cached(web, settings))
+
+
+def open_uploads(settings: Settings) -> Uploads:
+    """Return how files are brought to where audio objects are read from."""
+    if settings.objects_bucket:
+        return S3Uploads(_s3(settings, settings.objects_bucket))
+    return FolderUploads(settings.objects_folder)
 
 
 def _mirrored(settings: Settings) -> ObjectSource:

@@ -32,6 +32,8 @@ class Play(_Answer, frozen=True, kw_only=True, tag="play"):
     titles: tuple[Title, ...]
     score: float = 0.0
     """0 to 100; 100 for a request that names no title and is met in full."""
+    because: str = ""
+    """Where it is recommended: the sort of title that was heard most."""
 
 
 class Ask(_Answer, frozen=True, kw_only=True, tag="ask"):

@@ -18,6 +18,7 @@ from .numerals import numbers_of
 from .ranking import Hit, Ranking
 from .request import Grammar, Request, Slots, titled, with_last_as_number
 from .shelves import Allow, Pool, Shelves
+from .taste import Taste
 from .titles import Title
 
 PLAY_STRENGTH = 67.0
@@ -121,7 +122,12 @@ class Catalogue:
         seed = " ".join(request.sounds)
         if slots.number:
             pool = self._numbered(pool, slots)
-        titles = self._shelves.choose(pool, slots.count, heard, allow, seed)
+        taste = Taste(self.of_objects(heard)) if request.is_for_advice else Taste(())
+        liked = taste.narrowed(pool, self.titles, heard, allow)
+        titles = self._shelves.choose(liked, slots.count, heard, allow, seed)
+        because = taste.reason(titles[0]) if titles else ""
+        if because:
+            remark = f"it is of {because}, which was heard most, and was not heard yet"
         wanted = " ".join(request.words)
         if not titles:
             reason = (
@@ -135,6 +141,7 @@ class Catalogue:
             slots=slots,
             titles=titles,
             score=100.0,
+            because=because,
             reason=f"{reason}; {remark}" if remark else reason,
             candidates=tuple(Candidate(title.object, 100.0) for title in titles[:MAX_CANDIDATES]),
         )

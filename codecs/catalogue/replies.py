@@ -1,6 +1,6 @@
 """What a listener is told where a request cannot simply be met, in the listener's language."""
 
-from .answers import Answer, Ask, NotFound
+from .answers import Answer, Ask, NotFound, Play
 
 _NOT_FOUND = {
     "en": "I did not find {}.",
@@ -42,12 +42,22 @@ _DID_YOU_MEAN = {
     "bn": ("আপনি কি {} বলতে চেয়েছেন?", " না "),
     "mr": ("तुम्हाला {} म्हणायचे होते का?", " किंवा "),
 }
+_BECAUSE = {
+    "en": "Because you like {}: {}.",
+    "hi": "क्योंकि आपको {} पसंद है: {}।",
+    "te": "మీకు {} ఇష్టం కాబట్టి: {}.",
+    "kn": "ನಿಮಗೆ {} ಇಷ್ಟ, ಆದ್ದರಿಂದ: {}.",
+    "ta": "உங்களுக்கு {} பிடிக்கும் என்பதால்: {}.",
+    "ml": "നിങ്ങൾക്ക് {} ഇഷ്ടമായതിനാൽ: {}.",
+    "bn": "কারণ তোমার {} ভালো লাগে: {}।",
+    "mr": "कारण तुम्हाला {} आवडते: {}.",
+}
 LANGUAGES = tuple(_NOT_FOUND)
 """Those that there are replies in."""
 
 
 def reply_to(answer: Answer, language: str) -> tuple[str, str]:
-    """Return what the listener is told and in which language; empty where something plays.
+    """Return what the listener is told and in which language; empty where something just plays.
 
     A language without replies is answered in English.
     """
@@ -61,4 +71,6 @@ def reply_to(answer: Answer, language: str) -> tuple[str, str]:
         if answer.until:
             return _NOT_NOW[known].format(answer.until), known
         return (_NOT_FOUND[known].format(wanted) if wanted else _NOTHING_FOUND[known]), known
+    if isinstance(answer, Play) and answer.because:
+        return _BECAUSE[known].format(answer.because, answer.titles[0].title), known
     return "", known

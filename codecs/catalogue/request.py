@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import takewhile
 
 from .controls import command_of
-from .folding import is_native, plain_words, sound, sounds_of, spoken_words, stem
+from .folding import is_native, plain_words, sound, spoken_words, stem
 from .numerals import weak_number
-from .titles import Kind
 from .vocabulary_numbers import NEUTRAL_UNIT, ORDINALS, UNITS
-from .vocabulary_themes import CATEGORIES, MOODS
-from .vocabulary_words import ANYTHING, CARRIERS, KINDS, LANGUAGES, MUSIC_VERBS, STORY_VERBS
+from .words import ADVICE, SPELLINGS, Word, meaning_of
 
 MAX_COUNT = 20
 _FEW_WORDS = 4
@@ -57,47 +54,12 @@ class Request:
     def has_core(self) -> bool:
         return self.core[0] < self.core[1]
 
-
-@dataclass(frozen=True, slots=True)
-class _Word:
-    """What a word may mean at the ends of a request."""
-
-    is_carrier: bool = False
-    is_anything: bool = False
-    kind: Kind | None = None
-    verb_kind: Kind | None = None
-    language: str = ""
-    category: str = ""
-    mood: str = ""
-
-    def is_any(self) -> bool:
-        return bool(self.is_carrier or self.kind or self.language or self.category or self.mood)
+    @property
+    def is_for_advice(self) -> bool:
+        """True where it asks for what the listener may like."""
+        return not ADVICE.isdisjoint(self.sounds)
 
 
-_CARRIERS = frozenset[str]().union(*(sounds_of(words) for words in CARRIERS.values()))
-_ANYTHING = sounds_of(ANYTHING)
-_KINDS: tuple[tuple[Kind, frozenset[str]], ...] = (
-    ("music", sounds_of(KINDS["music"])),
-    ("story", sounds_of(KINDS["story"])),
-)
-_VERB_KINDS: tuple[tuple[Kind, frozenset[str]], ...] = (
-    ("music", sounds_of(MUSIC_VERBS)),
-    ("story", sounds_of(STORY_VERBS)),
-)
-_LANGUAGES = {key: code for code, words in LANGUAGES.items() for key in sounds_of(words)}
-_MOODS = {key: mood for mood, words in MOODS.items() for key in sounds_of(words)}
-THEMES = {
-    theme: frozenset(stem(key) for key in sounds_of(words)) for theme, words in CATEGORIES.items()
-}
-"""Categories by their canonical names -> stems of the words that say them."""
-_CATEGORIES = {key: theme for theme, stems in THEMES.items() for key in stems}
-_SPELLINGS = frozenset(
-    spelled
-    for table in (CARRIERS, KINDS, LANGUAGES, MOODS, CATEGORIES)
-    for listed in (*table.values(), ANYTHING)
-    for word in listed.split()
-    for spelled in plain_words(word)
-)
 _SHORT_SOUND = 3
 """Words that sound so short have to be spelled as listed: "car" is not Hindi's "kar"."""
 _ORDINALS = frozenset(ORDINALS.split())
@@ -188,40 +150,23 @@ class Grammar:
         spans = [span for span in spans if span[1] - span[0] > 2 or any(telling[slice(*span)])]
         return sorted(spans, key=lambda span: (span[0] - span[1], span))
 
-    def _meanings(self, sounds: tuple[str, ...], words: Sequence[str] = ()) -> list[_Word]:
-        meanings = [_meaning(each) for each in sounds]
+    def _meanings(self, sounds: tuple[str, ...], words: Sequence[str] = ()) -> list[Word]:
+        meanings = [meaning_of(each) for each in sounds]
         for index, word in enumerate(words):
-            if len(sounds[index]) <= _SHORT_SOUND and word not in _SPELLINGS:
-                meanings[index] = _Word()
+            if len(sounds[index]) <= _SHORT_SOUND and word not in SPELLINGS:
+                meanings[index] = Word()
         stems = [stem(each) for each in sounds]
         for start, first in enumerate(stems):
             for phrase, category in self._phrases.get(first, ()):
                 if tuple(stems[start : start + len(phrase)]) == phrase:
                     for index in range(start, start + len(phrase)):
                         kind = meanings[index].kind
-                        meanings[index] = _Word(kind=kind, category=category)
+                        meanings[index] = Word(kind=kind, category=category)
                     break
         return meanings
 
 
-@lru_cache(maxsize=20_000)
-def _meaning(sounded: str) -> _Word:
-    kinds: list[Kind] = [kind for kind, words in _KINDS if sounded in words]
-    verb_kinds: list[Kind] = [kind for kind, words in _VERB_KINDS if sounded in words]
-    return _Word(
-        is_carrier=sounded in _CARRIERS or sounded in _ANYTHING,
-        is_anything=sounded in _ANYTHING,
-        kind=kinds[0] if kinds else None,
-        verb_kind=verb_kinds[0] if verb_kinds else None,
-        language=_LANGUAGES.get(sounded, ""),
-        category=_CATEGORIES.get(stem(sounded), ""),
-        mood=_MOODS.get(sounded, ""),
-    )
-
-
-def _core(
-    words: tuple[str, ...], sounds: tuple[str, ...], meanings: list[_Word]
-) -> tuple[int, int]:
+def _core(words: tuple[str, ...], sounds: tuple[str, ...], meanings: list[Word]) -> tuple[int, int]:
     """Return where the title's words are: what is left when both ends are peeled."""
     if _is_generic(words, meanings):
         return 0, 0
@@ -235,7 +180,7 @@ def _core(
     return start, end
 
 
-def _is_generic(words: tuple[str, ...], meanings: list[_Word]) -> bool:
+def _is_generic(words: tuple[str, ...], meanings: list[Word]) -> bool:
     """Return whether no word can name a title: all say what sort of thing is wanted."""
     carried = all(
         meaning.is_any() or weak_number(word) or word == NEUTRAL_UNIT
@@ -251,9 +196,7 @@ def _is_generic(words: tuple[str, ...], meanings: list[_Word]) -> bool:
     return carried and not has_unit and not said_twice and (says_sort or sung_or_told)
 
 
-def _slots(
-    text: str, words: tuple[str, ...], meanings: list[_Word], core: tuple[int, int]
-) -> Slots:
+def _slots(text: str, words: tuple[str, ...], meanings: list[Word], core: tuple[int, int]) -> Slots:
     start, end = core
     around = [meaning for index, meaning in enumerate(meanings) if not start <= index < end]
     kinds = [each.kind for each in around if each.kind]
@@ -272,7 +215,7 @@ def _slots(
 
 
 def _count_and_number(
-    text: str, words: tuple[str, ...], meanings: list[_Word], *, is_generic: bool
+    text: str, words: tuple[str, ...], meanings: list[Word], *, is_generic: bool
 ) -> tuple[int, str]:
     """Return how many are wanted, and which one: "three songs", "the third song", "song 3"."""
     numbers = [index for index, word in enumerate(words) if word.isdigit()]
@@ -293,5 +236,5 @@ def _count_and_number(
     return 1, ""
 
 
-def _kind_follows(meanings: list[_Word], index: int) -> bool:
+def _kind_follows(meanings: list[Word], index: int) -> bool:
     return index + 1 < len(meanings) and meanings[index + 1].kind is not None

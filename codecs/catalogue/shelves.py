@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .folding import plain_words, sound, sounds_of, stem
-from .request import THEMES, Slots
+from .request import Slots
 from .titles import Title
 from .vocabulary_themes import MOOD_SIGNS
+from .words import THEMES
 
 Allow = Callable[[Title], bool]
 Pool = npt.NDArray[np.int64]

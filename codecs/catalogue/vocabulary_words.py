@@ -91,6 +91,13 @@ ANYTHING = (
 )
 """Words that leave open what is wanted."""
 
+RECOMMENDING = (
+    "recommend recommends recommendation recommendations suggest suggests suggestion suggestions "
+    "sujhao sujhav sujhaav sujhaiye suchao suchana soochinchu sujestu parindhurai "
+    "सुझाओ सुझाव सुझाइए సూచించు సూచన ಸೂಚಿಸು ಸಲಹೆ பரிந்துரை നിർദ്ദേശിക്കൂ সুপারিশ सुचव सुचवा"
+)
+"""Words that leave open what is wanted, and ask for what the listener likes."""
+
 KINDS = {
     "music": (
         "song songs music tune tunes rhyme rhymes melody melodies jingle track tracks sing "

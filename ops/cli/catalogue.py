@@ -1,5 +1,7 @@
 """``rhapsode catalogue``: what listeners may ask for, and what would be played."""
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -11,11 +13,12 @@ from ...codecs.catalogue.matching import Catalogue
 from ...storage.objects.source import ObjectSource
 from ...storage.objects.store import ObjectsRefusedError
 from ..settings import Settings
-from ..stores import open_objects
+from ..stores import open_objects, open_uploads
 from ..tools.sample_catalogue import make_sample
+from ..tools.sync_catalogue import sync_catalogue
 from ..voices import voice_from
 from .options import Json, State
-from .running import UsageError, run, settings_of, show, show_json
+from .running import UsageError, fail, run, settings_of, show, show_json
 
 app = typer.Typer(help="The songs and stories that listeners may ask for.")
 MOST_SHOWN = 20
@@ -106,6 +109,42 @@ async def _sample(settings: Settings) -> int:
     show(f"{made.files} titles in {settings.objects_folder}: ask for one, such as")
     show("  rhapsode catalogue search 'Play Baa Baa Black Sheep'")
     return 0
+
+
+@app.command()
+def sync(
+    folder: Annotated[
+        Path, typer.Argument(help="That has music/<language> and stories/<category>.")
+    ],
+    state: State = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would come.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring a folder's catalogue to the bucket, or folder, that listeners are played from."""
+    settings = settings_of(state=state)
+    if not settings.objects_bucket and settings.objects_folder.resolve() == folder.resolve():
+        fail("this folder is played from already: name another one, or set a bucket", 2)
+    run(lambda: _sync(settings, folder, dry_run=dry_run, as_json=as_json))
+
+
+async def _sync(settings: Settings, folder: Path, *, dry_run: bool, as_json: bool) -> int:
+    uploads = open_uploads(settings)
+    try:
+        synced = await sync_catalogue(folder, uploads, dry_run=dry_run)
+    finally:
+        await uploads.close()
+    faulty = bool(synced.missing or synced.problems)
+    if as_json:
+        show_json(asdict(synced))
+        return int(faulty)
+    for name in synced.brought[:MOST_SHOWN]:
+        show(f"{'would bring' if dry_run else 'brought'} {name}")
+    if len(synced.brought) > MOST_SHOWN:
+        show(f"and {len(synced.brought) - MOST_SHOWN} more")
+    for problem in (*synced.problems, *(f"there is no file {name}" for name in synced.missing)):
+        show(problem)
+    show(f"{len(synced.brought)} files brought, {synced.same} there already")
+    return int(faulty)
 
 
 async def _read(objects: ObjectSource) -> tuple[CatalogueReader, Catalogue]:

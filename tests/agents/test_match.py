@@ -206,6 +206,19 @@ async def test_hostile_requests_are_answered_like_others(system: InMemorySystem,
     assert isinstance(follows.answer, Play)
 
 
+async def test_a_recommendation_says_why_and_then_plays(system: InMemorySystem) -> None:
+    await ask(system, "Play Twinkle Twinkle Little Star")
+    answered = (await ask(system, "recommend a song"))[-1]
+    assert isinstance(answered.answer, Play)
+    assert answered.answer.because == "English"
+    words, title = answered.tracks
+    assert (words.object, words.title) == ("", answered.said)
+    assert answered.said == f"Because you like English: {title.title}."
+    assert title.object != "music/English/star.mp3"
+    (item,) = await system.records(Item, words.session)
+    assert item.text == answered.said
+
+
 async def test_a_playlist_is_played_in_its_order_as_far_as_it_is_there(
     system: InMemorySystem,
 ) -> None:

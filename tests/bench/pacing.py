@@ -184,7 +184,7 @@ async def _serve(
     devices: int,
     found: Rounds,
 ) -> None:
-    before_bytes = gateway.memory_info().rss
+    before_bytes = gateway.memory_full_info().uss
     port = running.services.settings.port
     async with child("pacing.py", "sink", port=port, devices=devices, sessions=sessions) as process:
         await process.heard()
@@ -192,13 +192,13 @@ async def _serve(
         before, cpu_s = await _counted(running), cpu_of(gateway.pid)
         await asyncio.sleep(MEASURED_S)
         after, used_s = await _counted(running), cpu_of(gateway.pid) - cpu_s
-        playing_bytes = gateway.memory_info().rss
+        playing_bytes = gateway.memory_full_info().uss
         await process.heard()
     late, in_time = after[0] - before[0], after[1] - before[1]
     found.add(late, late + in_time, used_s)
     found.kb_a_device.append((playing_bytes - before_bytes) / devices / 1000)
     await asyncio.sleep(SETTLED_S)
-    found.kb_kept.append((gateway.memory_info().rss - before_bytes) / devices / 1000)
+    found.kb_kept.append((gateway.memory_full_info().uss - before_bytes) / devices / 1000)
 
 
 async def _turn(devices: int, found: Rounds) -> None:

@@ -20,6 +20,7 @@ from rhapsode.codecs.audio.pcm import from_bytes
 from rhapsode.codecs.device.frames import device_frame, device_window
 from rhapsode.codecs.device.opus import RUN_FRAMES, RunEncoder
 from rhapsode.codecs.records import AudioFrame, DeviceFrames
+from rhapsode.ops.devices.packets import request_packets
 from rhapsode.ops.metrics import PrometheusObserver
 from rhapsode.ops.services import Services
 from rhapsode.ops.settings import Settings
@@ -46,6 +47,8 @@ async def measure(*, quick: bool) -> Measured:
         await services.voice.prepare()
         async with running(STAGES, services, PrometheusObserver()):
             spoken = await say(services, story("lighthouse"))
+            # to verify is to make them again, and none are made that nobody asks for
+            await request_packets(services.journal, spoken.session_id)
             packets = services.journal.of(DeviceFrames)
             async with asyncio.timeout(60):
                 while not (await packets.state(spoken.session_id)).closed:
@@ -131,6 +134,8 @@ async def _say_again(journal: Journal, session: str) -> None:
     """Append the session's audio frames to the sequence of a fresh session."""
     frames = journal.of(AudioFrame)
     copy = f"copy-{next(_copies)}"
+    described = (await journal.describe(session)).record
+    await journal.append(msgspec.structs.replace(described, session=copy))
     at, last = 0, False
     while not last:
         records = await frames.records(session, at, limit=ENTRIES_AT_ONCE)

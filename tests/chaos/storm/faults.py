@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 import psutil
@@ -65,9 +66,10 @@ def _kill(pid: int) -> None:
     process = psutil.Process(pid)
     process.kill()
     end_s = time.monotonic() + DIES_S
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < end_s, f"{pid} outlives SIGKILL for {DIES_S:.0f} s"
-        time.sleep(0.01)
+    with suppress(psutil.NoSuchProcess):
+        while process.status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < end_s, f"{pid} outlives SIGKILL for {DIES_S:.0f} s"
+            time.sleep(0.01)
 
 
 def stopped_for(workers: Workers, seconds: float) -> Fault:
