@@ -1,10 +1,21 @@
 """A session in production, as the one who admits sees it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from time import monotonic
 
 from ..codecs.hls.grid import AAC_FRAME_SAMPLES, Grid
 from .pace import Pacer
 
+AT_ONCE_IDLE = 4
+"""Sessions that may start at once where nothing is in production and nobody waits."""
+IDLE_TICK_S = 1.0
+TICK_S = 0.25
+BUSY_TICK_S = 0.1
+"""While sessions wait."""
+STARTING_TICK_S = 0.04
+"""While few sessions are at work, and one of them has its head start yet to make: whoever comes
+next waits until that is seen."""
 ASLEEP_S = 10.0
 """An open session that gets nothing and makes nothing for so long needs no place."""
 LOST_S = 900.0
@@ -49,3 +60,18 @@ class Admitted:
         """Tell whether somebody who listens from its admission on could soon run dry."""
         ahead_s = self.packed_s - (now_s - self.since_s)
         return self.steady and -GIVEN_UP_S < ahead_s < HEAD_START_S
+
+
+def starting(admitted: Collection[Admitted]) -> int:
+    """Return how many sessions have their head start yet to make."""
+    now_s = monotonic()
+    return sum(one.needs_more(now_s) for one in admitted)
+
+
+def pause_before_next_look(admitted: Collection[Admitted], at_work: int, waiting: int) -> float:
+    """Return after how many seconds it is looked again how far the sessions are."""
+    if not admitted and not waiting:
+        return IDLE_TICK_S
+    if max(at_work, waiting) <= AT_ONCE_IDLE and starting(admitted):
+        return STARTING_TICK_S
+    return BUSY_TICK_S if waiting else TICK_S

@@ -14,7 +14,7 @@ from ..storage.admissions import Admissions, Places
 from ..storage.log import LogError, TruncatedError
 from ..storage.session_index import SessionIndex
 from .admission import Speed
-from .admitted import Admitted
+from .admitted import AT_ONCE_IDLE, Admitted, pause_before_next_look, starting
 from .journal import STEP_ENTRIES, Description, Journal, UnknownSessionError
 from .pace import Pacer
 from .turns import grid_of
@@ -22,15 +22,9 @@ from .turns import grid_of
 GROUP = "admission"
 """Offsets are committed under this name, so that the next leader need not begin at the first."""
 LEASE_S = 3.0
-TICK_S = 0.25
-BUSY_TICK_S = 0.1
-"""While sessions wait."""
 STARTING_SHARE = 1 / 32
 """Of the sessions in production, those that are not well ahead of their listeners, but one at
 least: more would only wait for each other, and who is in line can be told so."""
-AT_ONCE_IDLE = 4
-"""Sessions that may start at once where nothing is in production and nobody waits."""
-IDLE_TICK_S = 1.0
 COMMIT_S = 5.0
 TRY_AGAIN_S = 1.0
 FIRST_LIMIT = 8
@@ -160,8 +154,7 @@ class Admitter:
         comes_first = bool(published.waiting or published.afresh) and not waiting
         self._waiting = published.waiting
         await self._commit()
-        pause_s = BUSY_TICK_S if self._waiting else TICK_S
-        pause_s = pause_s if self._admitted or self._waiting else IDLE_TICK_S
+        pause_s = pause_before_next_look(self._admitted.values(), at_work, self._waiting)
         await self._learn(0.0 if comes_first else pause_s)
         return True
 
@@ -169,9 +162,7 @@ class Admitter:
         """Return how many more sessions may begin to be made."""
         if not at_work and not waiting:
             return AT_ONCE_IDLE
-        now_s = monotonic()
-        not_ahead = sum(one.needs_more(now_s) for one in self._admitted.values())
-        return max(1, int(STARTING_SHARE * self._speed.limit)) - not_ahead
+        return max(1, int(STARTING_SHARE * self._speed.limit)) - starting(self._admitted.values())
 
     async def _learn(self, timeout_s: float) -> bool:
         """Read who was admitted; wait for that, at most until the next tick."""
