@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from time import monotonic
 
 from ..codecs.hls.grid import AAC_FRAME_SAMPLES, Grid
 from .pace import Pacer
@@ -62,16 +61,17 @@ class Admitted:
         return self.steady and -GIVEN_UP_S < ahead_s < HEAD_START_S
 
 
-def starting(admitted: Collection[Admitted]) -> int:
+def starting(admitted: Collection[Admitted], now_s: float) -> int:
     """Return how many sessions have their head start yet to make."""
-    now_s = monotonic()
     return sum(one.needs_more(now_s) for one in admitted)
 
 
-def pause_before_next_look(admitted: Collection[Admitted], at_work: int, waiting: int) -> float:
+def pause_before_next_look(
+    admitted: Collection[Admitted], now_s: float, at_work: int, waiting: int
+) -> float:
     """Return after how many seconds it is looked again how far the sessions are."""
     if not admitted and not waiting:
         return IDLE_TICK_S
-    if max(at_work, waiting) <= AT_ONCE_IDLE and starting(admitted):
+    if max(at_work, waiting) <= AT_ONCE_IDLE and starting(admitted, now_s):
         return STARTING_TICK_S
     return BUSY_TICK_S if waiting else TICK_S

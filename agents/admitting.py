@@ -154,7 +154,9 @@ class Admitter:
         comes_first = bool(published.waiting or published.afresh) and not waiting
         self._waiting = published.waiting
         await self._commit()
-        pause_s = pause_before_next_look(self._admitted.values(), at_work, self._waiting)
+        pause_s = pause_before_next_look(
+            self._admitted.values(), monotonic(), at_work, self._waiting
+        )
         await self._learn(0.0 if comes_first else pause_s)
         return True
 
@@ -162,7 +164,9 @@ class Admitter:
         """Return how many more sessions may begin to be made."""
         if not at_work and not waiting:
             return AT_ONCE_IDLE
-        return max(1, int(STARTING_SHARE * self._speed.limit)) - starting(self._admitted.values())
+        return max(1, int(STARTING_SHARE * self._speed.limit)) - starting(
+            self._admitted.values(), monotonic()
+        )
 
     async def _learn(self, timeout_s: float) -> bool:
         """Read who was admitted; wait for that, at most until the next tick."""

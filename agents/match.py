@@ -33,6 +33,8 @@ NO_CATALOGUE = "there is no catalogue: the words themselves are said"
 NOTHING_ASKED = "nothing was asked"
 SILENT = frozenset(("stop", "pause", "mute", "sleep", "volume", "volume_down", "shuffle"))
 """Controls that let nothing be heard: they may be said at any hour."""
+MOST_PICKS = 10
+"""Titles without a file that are passed over where any title would do."""
 HISTORY = 50
 """Answers that a choice without a title looks back on."""
 
@@ -95,12 +97,14 @@ class Match:
         answer = NotFound(slots=empty.slots, reason=reason)
         return (Answered(session=listener.session, seq=record.seq, answer=answer),)
 
-    async def _answer(self, listener: Description, request: Request) -> Answer:
+    async def _answer(
+        self, listener: Description, request: Request, without: frozenset[str] = frozenset()
+    ) -> Answer:
         if not request.text.strip() and not request.objects:
             slots = Catalogue(()).answer("").slots
             return NotFound(slots=slots, reason=request.trouble or NOTHING_ASKED)
         limits = await self._limits(listener)
-        answer = await self._found(listener, request, limits)
+        answer = await self._found(listener, request, limits, without)
         if isinstance(answer, Control) and answer.action in SILENT:
             return answer
         return await self._in_hours(listener, request, limits, answer)
@@ -121,7 +125,9 @@ class Match:
         reason = f"nothing may be heard between {limits.ends} and {limits.begins}"
         return NotFound(slots=answer.slots, reason=reason, until=limits.begins)
 
-    async def _found(self, listener: Description, request: Request, limits: Limits) -> Answer:
+    async def _found(
+        self, listener: Description, request: Request, limits: Limits, without: frozenset[str]
+    ) -> Answer:
         catalogue = await self.catalogue.current()
         if request.objects:
             return _named(catalogue, request.objects, limits)
@@ -136,7 +142,11 @@ class Match:
                 reason = "it is not allowed to this listener"
                 return NotFound(slots=chosen.slots, reason=reason, wanted=chosen.titles[0].title)
         heard = [track.object for answered in before for track in answered.tracks if track.object]
-        answer = catalogue.answer(request.text, language=language, heard=heard, allow=limits.allows)
+
+        def allow(title: Title) -> bool:
+            return limits.allows(title) and title.object not in without
+
+        answer = catalogue.answer(request.text, language=language, heard=heard, allow=allow)
         if not len(catalogue) and not isinstance(answer, Control):
             return NotFound(slots=answer.slots, reason=NO_CATALOGUE, wanted=request.text)
         if self.chooser is None:
@@ -144,15 +154,28 @@ class Match:
         return await choose(self.chooser, catalogue, answer, request.text, limits)
 
     async def _planned(
-        self, listener: Description, request: Request, answer: Answer
+        self,
+        listener: Description,
+        request: Request,
+        answer: Answer,
+        without: frozenset[str] = frozenset(),
     ) -> tuple[Answer, list[_Planned], str]:
-        """Return the answer that can be given, what is heard for it, and what is said."""
+        """Return the answer that can be given, what is heard for it, and what is said.
+
+        Where any title would do, and the file of the one that was picked is not there, another one
+        is picked; ``without`` those that were tried.
+        """
         planned: list[_Planned] = []
         if isinstance(answer, Play):
             found = [await self._of_title(listener, request, title) for title in answer.titles]
             planned = [one for one in found if one is not None]
             if planned:
                 return self._explained(listener, request, answer, planned)
+            without |= {title.object for title in answer.titles}
+            if answer.slots.intent == "pick" and len(without) < MOST_PICKS:
+                another = await self._answer(listener, request, without)
+                if isinstance(another, Play):
+                    return await self._planned(listener, request, another, without)
             named = answer.titles[0]
             why = f"the file of {named.title!r} ({named.object}) cannot be read"
             answer = NotFound(slots=answer.slots, reason=why, wanted=named.title)

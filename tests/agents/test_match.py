@@ -206,6 +206,18 @@ async def test_hostile_requests_are_answered_like_others(system: InMemorySystem,
     assert isinstance(follows.answer, Play)
 
 
+async def test_where_any_title_would_do_one_whose_file_is_missing_is_passed_over(
+    system: InMemorySystem,
+) -> None:
+    heard: list[str] = []
+    for _ in range(6):
+        answered = (await ask(system, "play an English song"))[-1]
+        assert isinstance(answered.answer, Play), answered.answer.reason
+        heard.append(answered.tracks[0].object)
+    assert "music/English/not-there.mp3" not in heard
+    assert len(set(heard[:3])) == 3
+
+
 async def test_a_recommendation_says_why_and_then_plays(system: InMemorySystem) -> None:
     await ask(system, "Play Twinkle Twinkle Little Star")
     answered = (await ask(system, "recommend a song"))[-1]
