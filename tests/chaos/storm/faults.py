@@ -72,6 +72,15 @@ def _kill(pid: int) -> None:
             time.sleep(0.01)
 
 
+def fork_server_killed(find: Callable[[], int]) -> Fault:
+    """``kill -9`` of what has forked all workers and the gateway, which end with it."""
+
+    def strike(_: random.Random) -> None:
+        _kill(find())
+
+    return strike
+
+
 def stopped_for(workers: Workers, seconds: float) -> Fault:
     """SIGSTOP, and SIGCONT after so long."""
 

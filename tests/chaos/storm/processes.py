@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 from system import Running
 
+from rhapsode.ops.run.forking import PROGRAM
 from rhapsode.topologies.registry import STAGE_NAMES
 
 FOREIGN = Path(__file__).with_name("foreign.py")
@@ -140,6 +142,18 @@ class ProductWorkers:
         """Start the one more."""
         self._log.unlink(missing_ok=True)
         self._system.spawn("second", "worker", *STAGE_NAMES)
+
+    def fork_server(self) -> int:
+        """Return the process id of what forks the others for ``up``, once it is there."""
+        up = psutil.Process(self._system.processes["up"].pid)
+        end_s = time.monotonic() + STARTS_S
+        while True:
+            for child in up.children():
+                with suppress(psutil.NoSuchProcess):
+                    if PROGRAM in child.cmdline():
+                        return child.pid
+            assert time.monotonic() < end_s, "there is no fork server"
+            time.sleep(0.05)
 
     def running(self) -> list[int]:
         """Return the process ids of workers that run."""

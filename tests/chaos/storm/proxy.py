@@ -94,6 +94,8 @@ class Proxy:
         self._writers |= both
         try:
             await asyncio.gather(self._pump(reader, far[1]), self._pump(far[0], writer))
+        except asyncio.CancelledError:
+            return  # at the end of all: asyncio's streams trip over a cancelled callback
         finally:
             self._writers -= both
             for one in both:

@@ -125,6 +125,7 @@ class Storm:
             "worker frozen": faults.stopped_for(product, faults.FREEZES_S),
             "worker paused": faults.stopped_for(product, faults.PAUSES_S),
             "worker left": faults.left(product),
+            "all workers at once": faults.fork_server_killed(product.fork_server),
             "server killed": faults.server_killed(self._broker),
             "server's end cut off": faults.server_cut(self._broker),
             "server out of memory": faults.out_of_memory(self._broker),
