@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from broker import server_binary
 
 from rhapsode.storage.log import NewEntry, SequenceBatch, UnreachableError
 from rhapsode.storage.redis.connection import RedisConnection, RedisSettings
@@ -166,8 +167,9 @@ async def test_it_does_not_outlive_its_starter(
     program = f"""
         import sys, threading, time
         from pathlib import Path
-        from rhapsode.storage.redis.embedded import EmbeddedValkey
-        server = EmbeddedValkey(Path({str(tmp_path)!r}))
+        from rhapsode.storage.redis import embedded
+        embedded.find_server = lambda: Path({str(server_binary())!r})  # as this process has it
+        server = embedded.EmbeddedValkey(Path({str(tmp_path)!r}))
         starter = threading.Thread(target=server.start)  # its end is not the end of the process
         starter.start()
         starter.join()
