@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+FEW = 20
+"""Of what is lost that is told one by one."""
+
 
 @dataclass(slots=True)
 class Passage:
@@ -40,6 +43,8 @@ class Verdict:
     lost: int
     doubled: int
     reordered: int
+    first_lost: tuple[str, ...] = field(default=(), compare=False)
+    """The first few of those, as source partition and id."""
 
     @property
     def held(self) -> bool:
@@ -57,9 +62,15 @@ def judged(sent: dict[int, int], came: Iterable[tuple[int, int]]) -> Verdict:
     passages = {partition: Passage() for partition in sent}
     for partition, number in came:
         passages[partition].take(number)
+    lost = [
+        f"{partition}/{number}"
+        for partition, passage in passages.items()
+        for number in passage.lost(sent[partition])
+    ]
     return Verdict(
         sum(sent.values()),
-        sum(len(passage.lost(sent[partition])) for partition, passage in passages.items()),
+        len(lost),
         sum(passage.doubled for passage in passages.values()),
         sum(passage.reordered for passage in passages.values()),
+        tuple(lost[:FEW]),
     )

@@ -75,6 +75,7 @@ class Outcome:
             f"sessions: {self.sessions}, unfinished {len(self.unfinished)}, differing "
             f"{len(self.differing)}, lost whole with the log's end {len(self.cut_off)}; refused "
             f"while the log was away {self.refused}",
+            *([f"lost: {', '.join(foreign.first_lost)}"] if foreign.lost else []),
             *self.troubles,
             f"seed {self.seed}: {'held' if self.held else 'BROKEN'}",
         ]
