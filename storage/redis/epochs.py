@@ -51,9 +51,13 @@ class Epochs:
 
     def run_of(self, partition: int) -> str:
         """Return the run in which a partition's entries were seen; empty where it is secret."""
+        return self.met_first(partition).run
+
+    def met_first(self, partition: int) -> Met:
+        """Return the run in which a partition's entries were seen, or are going to be."""
         if partition not in self._runs:
             self._runs[partition] = self.met(partition)
-        return self._runs[partition].run
+        return self._runs[partition]
 
     def met(self, partition: int) -> Met:
         """Return the run that has a partition now, as far as is known."""
@@ -101,6 +105,33 @@ class Epochs:
         if run == self.run_of(place[1]) and following > self._seen.get(place, 0):
             self._seen[place] = following
 
+    async def stands(self, ends: Mapping[TopicPartition, int], met: Met) -> bool:
+        """Take note of what was written in a run; return whether it is still there.
+
+        An answer may come just before the server is killed, and lie unread in a process that gets
+        no processor, while another connection of it meets the next run and looks what was lost: at
+        that time nobody knows of what was written.
+
+        Args:
+            ends: the offset after the last entry that was written, by partition.
+            met: the run.
+        """
+        for place, end in ends.items():
+            self.saw(place, end, met.run)
+        known = self.number
+        await self.enter()
+        if all(self.met(number).run == met.run for _, number in ends):
+            return True
+        losses = await losses_since(self._connection, dict.fromkeys(ends, met))
+        lost = {
+            place: loss.start
+            for place, loss in zip(ends, losses, strict=True)
+            if 0 <= loss.start < ends[place]
+        }
+        if lost and self.number == known:
+            self._note(lost, ends)
+        return not lost
+
     async def enter(self) -> None:
         """Look what was lost, where another run of a server answers."""
         if self._connection.changes == self._settled:
@@ -138,17 +169,18 @@ class Epochs:
             for place, loss in losses.items()
             if 0 <= loss.start < self._seen[place]
         }
-        if not lost:
-            return
-        count = sum(self._seen[place] - at for place, at in lost.items())
-        where = self._connection.settings.safe_url
+        if lost:
+            self._note(lost, self._seen)
+            self._seen.update(lost)
+
+    def _note(self, lost: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]) -> None:
+        """Tell of losses, from an offset to an end each; a new epoch begins."""
         log.error(
             "the server lost its last writes",
-            server=where,
-            entries=count,
-            lost=_ranges((place, at, self._seen[place]) for place, at in sorted(lost.items())),
+            server=self._connection.settings.safe_url,
+            entries=sum(ends[place] - at for place, at in lost.items()),
+            lost=_ranges((place, at, ends[place]) for place, at in sorted(lost.items())),
         )
-        self._seen.update(lost)
         self._truncations.note(lost)
 
 

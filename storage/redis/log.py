@@ -111,15 +111,13 @@ class RedisLog(RedisSequences, RedisIngress):
         fence: Fence | None = None,
         compaction: Compaction | None = None,
     ) -> int:
-        run, first = await self._written(
+        first = await self._written(
             partition,
             fence,
             lambda run: self._scripts.append(topic, partition, entries, fence, compaction, run),
+            lambda first: {} if first is None else {(topic, partition): first + len(entries)},
         )
-        if first is None:
-            return (await self.span(topic, partition)).next
-        self._epochs.saw((topic, partition), first + len(entries), run)
-        return first
+        return (await self.span(topic, partition)).next if first is None else first
 
     async def append_at(
         self,
@@ -130,26 +128,35 @@ class RedisLog(RedisSequences, RedisIngress):
         together: bool = False,
     ) -> list[bool]:
         append_at = partial(self._scripts.append_at, partition, batches, fence, together=together)
-        run, written = await self._written(partition, fence, append_at)
-        for batch, following in zip(batches, written, strict=True):
-            self._epochs.saw((batch.topic, partition), following, run)
-        return [bool(following) for following in written]
+        places = [(batch.topic, partition) for batch in batches]
+        # of several batches of a topic the last one has the highest offset
+        ends = await self._written(
+            partition, fence, append_at, lambda ends: dict(sorted(zip(places, ends, strict=True)))
+        )
+        return [bool(end) for end in ends]
 
     async def _written(
-        self, partition: int, fence: Fence | None, write: Callable[[str], Awaitable[T]]
-    ) -> tuple[str, T]:
-        """Write as long as the fence's epoch lasts; return the server's run, and the reply."""
+        self,
+        partition: int,
+        fence: Fence | None,
+        write: Callable[[str], Awaitable[T]],
+        ends: Callable[[T], Mapping[TopicPartition, int]],
+    ) -> T:
+        """Write, in one run of the server, as long as the fence's epoch lasts; return the reply.
+
+        ``ends`` tells by it the offset after the last entry written of each topic, which has to be
+        there when this returns.
+        """
         for _ in range(MOST_RUNS):
             await self._epochs.enter()
             self._epochs.allow(fence)
-            before = self._epochs.met(partition).run
-            known = self._epochs.run_of(partition)
+            met = self._epochs.met_first(partition)
             try:
-                reply = await write(known if fence and fence.epoch is not None else "")
+                reply = await write(met.run)
             except RestartedError:
                 continue
-            await self._epochs.enter()
-            return before, reply
+            if await self._epochs.stands(ends(reply), met):
+                return reply
         raise self._epochs.restless()
 
     async def trim(self, topic: str, partition: int, before: int) -> int:
@@ -263,10 +270,10 @@ class RedisLog(RedisSequences, RedisIngress):
 
         async def store(run: str) -> None:
             self._epochs.check(positions, epoch)
-            known = run if epoch is None else self._epochs.run_of(partition)
-            await self._scripts.commit(group, partition, offsets, fence, known)
+            await self._scripts.commit(group, partition, offsets, fence, run)
 
-        await self._written(partition, fence, store)
+        # a commit that is lost again is done again
+        await self._written(partition, fence, store, lambda _: {})
 
     async def committed(self, group: str, topic: str, partition: int) -> int | None:
         async def stored() -> int | None:

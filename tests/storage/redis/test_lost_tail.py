@@ -12,6 +12,7 @@ import redis
 
 from rhapsode.storage.log import (
     Fence,
+    FencedError,
     GroupTimings,
     NewEntry,
     SequenceBatch,
@@ -226,3 +227,57 @@ async def test_without_the_right_to_ask_nothing_is_noticed_and_all_else_works(se
     await log.commit("g", 0, {"t": 2}, fence=Fence("g", 1), epoch=epoch)
     assert await log.committed("g", "t", 0) == 2
     admin.close()
+
+
+@pytest.mark.parametrize("others_look", [False, True])
+@pytest.mark.parametrize("fenced", [False, True])
+async def test_an_answer_that_lay_unread_while_the_server_lost_the_write_counts_for_nothing(
+    server: Server, monkeypatch: pytest.MonkeyPatch, *, fenced: bool, others_look: bool
+):
+    log = server.log()
+    await append(log, b"0")
+    size = server.size
+    fence = Fence("g", 1, log.epoch) if fenced else None
+    answered = log._scripts.append
+    answers = 0
+
+    async def unread(*arguments: Any) -> int | None:
+        nonlocal answers
+        answer = await answered(*arguments)
+        answers += 1
+        if answers == 1:  # the process gets no processor, and wakes up later
+            await server.come_back(size)
+            await log._connection.command("PING")  # another connection meets the next run
+            if others_look:
+                await log._epochs.enter()
+        return answer
+
+    monkeypatch.setattr(log._scripts, "append", unread)
+    new = [NewEntry(b"k", b"1"), NewEntry(b"k", b"2")]
+    if fenced:
+        with pytest.raises(FencedError, match="lost its last writes"):
+            await log.append("t", 0, new, fence=fence)
+        assert log.epoch == 1
+    else:
+        assert await log.append("t", 0, new) == 1
+        assert await read(log, 0, log.epoch) == [b"0", b"1", b"2"]
+
+
+async def test_an_answer_that_lay_unread_while_the_server_came_back_whole_counts(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+):
+    log = server.log()
+    fence = Fence("g", 1, log.epoch)
+    answered = log._scripts.append_at
+
+    async def unread(*arguments: Any, **options: Any) -> list[int]:
+        answer = await answered(*arguments, **options)
+        await server.come_back()
+        await log._connection.command("PING")
+        return answer
+
+    monkeypatch.setattr(log._scripts, "append_at", unread)
+    batch = SequenceBatch("s", "a", 0, 2, b"k", (b"0", b"1"))
+    assert await log.append_at(3, [batch], fence=fence) == [True]
+    assert (await log.span("s", 3)).next == 2
+    assert log.epoch == 0
