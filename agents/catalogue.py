@@ -107,10 +107,14 @@ class CatalogueReader:
     async def _folder(self, name: str) -> FolderRead | None:
         """Return what a folder holds, None where it has no metadata."""
         path = f"{name}/{METADATA}"
-        info = await self.objects.stat(path)
+        known = self.folders.get(name)
+        try:
+            info = await self.objects.stat(path)
+        except ObjectsRefusedError as error:  # of this one, such as a link out of the folder
+            kept = known.titles if known is not None else ()
+            return FolderRead("", kept, (str(error),))
         if info is None:
             return None
-        known = self.folders.get(name)
         if known is not None and known.etag == info.etag:
             return known
         try:

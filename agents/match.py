@@ -31,7 +31,7 @@ from .recognise import NOTHING_HEARD
 
 NO_CATALOGUE = "there is no catalogue: the words themselves are said"
 NOTHING_ASKED = "nothing was asked"
-SILENT = frozenset(("stop", "pause", "mute", "sleep", "volume", "volume_down", "shuffle"))
+SILENT = frozenset(("stop", "pause", "mute", "sleep", "volume_down", "shuffle"))
 """Controls that let nothing be heard: they may be said at any hour."""
 MOST_PICKS = 10
 """Titles without a file that are passed over where any title would do."""

@@ -7,10 +7,9 @@ survive a fork (fork(2)), and does nothing but what its one client asks.
 Over a ``SOCK_SEQPACKET`` socket, in JSON, ``{"arguments": [...], "environment": {...}}`` together
 with a descriptor has it fork a process that runs ``rhapsode`` with these arguments, in this
 environment and with that descriptor as its output. The answer, in the order of the requests, is
-``{"forked": PID}`` or ``{"error": REASON}``. ``{"pid": PID, "signal": NUMBER}`` has it send a
-signal to a process of its own; of each that ends it tells ``{"ended": PID, "status": STATUS}``,
-the status as in ``subprocess.Popen.returncode``. It ends, and its processes with it, when its
-client closes the socket.
+``{"forked": PID}`` or ``{"error": REASON}``. Of each process that ends it tells
+``{"ended": PID, "status": STATUS}``, the status as in ``subprocess.Popen.returncode``. It ends, and
+its processes with it, when its client closes the socket.
 """
 
 import contextlib
@@ -38,7 +37,6 @@ class Server:
     def __init__(self, client: socket.socket) -> None:
         self._client = client
         self._ended_here, self._ends = os.pipe()
-        self._running: set[int] = set()
 
     def serve(self) -> list[str] | None:
         """Fork as asked; return the arguments in a process that was forked, None at the end."""
@@ -57,9 +55,7 @@ class Server:
                 if not message:
                     return None
                 asked = json.loads(message)
-                if "signal" in asked:
-                    self._signal(asked["pid"], asked["signal"])
-                elif self._fork(asked, descriptors[0]):
+                if self._fork(asked, descriptors[0]):
                     return asked["arguments"]
 
     def _fork(self, asked: dict[str, Any], output: int) -> bool:
@@ -72,7 +68,6 @@ class Server:
             os.close(output)
             return False
         if forked:
-            self._running.add(forked)
             os.close(output)
             self._tell({"forked": forked})
             return False
@@ -99,17 +94,12 @@ class Server:
             " ".join((sys.executable, "-m", __package__ or "", *asked["arguments"]))
         )
 
-    def _signal(self, pid: int, number: int) -> None:
-        if pid in self._running:  # or it was told of, and the number may be another's
-            os.kill(pid, number)
-
     def _tell_who_ended(self) -> None:
         with contextlib.suppress(ChildProcessError):
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if not pid:
                     return
-                self._running.discard(pid)
                 self._tell({"ended": pid, "status": os.waitstatus_to_exitcode(status)})
 
     def _tell(self, message: dict[str, Any]) -> None:

@@ -18,6 +18,9 @@ TASK = (
     "is meant, or with 0 if none of them is. Titles of one series, and those that differ in a word "
     "that matters, are different titles. Answer with the number alone."
 )
+_NUMBER_ALONE = re.compile(
+    r"[^\w-]*(?:(?:number|title|answer|option)\b[^\w-]*)?(\d{1,3})[^\w-]*", re.IGNORECASE
+)
 SILENT_S = 4.0
 CONNECT_S = 2.0
 MAX_ANSWER_BYTES = 100_000
@@ -93,7 +96,7 @@ def _line(title: Title) -> str:
 
 
 def _number(said: str) -> int | None:
+    """Return the number that is all that is said; what is said in a sentence may mean anything."""
     thoughts = Thoughts()
-    words = thoughts.spoken(said) + thoughts.rest()
-    found = re.search(r"\d{1,3}", words)
-    return int(found.group()) if found else None
+    found = _NUMBER_ALONE.fullmatch(thoughts.spoken(said) + thoughts.rest())
+    return int(found.group(1)) if found else None

@@ -125,7 +125,8 @@ class Catalogue:
         taste = Taste(self.of_objects(heard)) if request.is_for_advice else Taste(())
         liked = taste.narrowed(pool, self.titles, heard, allow)
         titles = self._shelves.choose(liked, slots.count, heard, allow, seed)
-        because = taste.reason(titles[0]) if titles else ""
+        # where all that is liked was heard already, nothing is picked for being liked
+        because = taste.reason(titles[0]) if titles and liked is not pool else ""
         if because:
             remark = f"it is of {because}, which was heard most, and was not heard yet"
         wanted = " ".join(request.words)

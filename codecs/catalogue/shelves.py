@@ -68,9 +68,12 @@ class Shelves:
             else:
                 remark = f"no title shows that it is {slots.mood}, so any may come"
         if language and not slots.language:
-            own = self._language_of == self._languages.get(language.partition("-")[0], -1)
-            if (fits & own).any():
-                fits &= own
+            # the listener's own, else titles of no language that is known, before foreign ones
+            for code in (language.partition("-")[0], ""):
+                own = self._language_of == self._languages.get(code, -1)
+                if (fits & own).any():
+                    fits &= own
+                    break
         return np.flatnonzero(fits), remark
 
     def _in_category(self, category: str) -> npt.NDArray[np.bool_]:

@@ -1,6 +1,7 @@
 """The command line, assembled: every command by its name."""
 
 import logging
+import os
 import sys
 from typing import Annotated
 
@@ -73,7 +74,20 @@ def _log_to_stderr() -> None:
     )
 
 
+def _open_standard_descriptors() -> None:
+    """Have descriptors 0 to 2 lead nowhere where they were closed, or sockets of ours take them."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest one that is free
+    # Python has none where it found none
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+
+
 def main() -> None:
     """Run the command line."""
+    _open_standard_descriptors()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     app()

@@ -96,10 +96,11 @@ def gateway(
 
 async def _gateway(settings: Settings) -> int:
     check_port(settings)
-    stop_signal()  # uvicorn raises again the signal that ended it: to be told to end is no failure
+    # uvicorn raises again the signal that ended it: to be told to end is no failure
+    stopping = stop_signal()
     services = Services(with_log_url(settings))
     try:
-        return await http.serve(services)
+        return await http.serve(services, stopping)
     finally:
         await services.close()
 

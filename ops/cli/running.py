@@ -1,6 +1,7 @@
 """How a command runs: its settings, its services, its exit status, its errors in one sentence."""
 
 import asyncio
+import errno
 import json
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -28,6 +29,7 @@ from ..tools.replay import ReplayError
 from ..tools.say import SpeakingFailedError
 
 T = TypeVar("T")
+OF_THE_MACHINE = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN))
 INTERRUPTED = 130
 """Exit status of a command that Ctrl-C ended, by the shells' custom: 128 and the signal."""
 
@@ -66,8 +68,11 @@ def tell(message: str) -> None:
 
 def show(line: str) -> None:
     """Print a line of the command's result."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except OSError as error:
+        raise UsageError(f"the result cannot be written: {error.strerror}") from None
 
 
 def show_json(value: object) -> None:
@@ -100,6 +105,8 @@ def run(make: Callable[[], Coroutine[Any, Any, int | None]]) -> NoReturn:
     except USERS_MISTAKES as error:
         fail(str(error))
     except OSError as error:
+        if error.errno in OF_THE_MACHINE:
+            fail(f"{error.strerror}: this machine, or 'ulimit', gives too little to run")
         if error.filename is None:
             raise
         fail(f"cannot use {error.filename}: {error.strerror}; choose another path")

@@ -255,8 +255,10 @@ def _measure(progress: Progress, event: Event) -> None:
         SECONDS_AHEAD.labels(progress.session).set(progress.seconds_ahead)
 
 
-async def serve(services: Services) -> int:
+async def serve(services: Services, stopping: asyncio.Event) -> int:
     """Serve until SIGTERM or SIGINT; return the exit status, 1 where the log was emptied.
+
+    ``stopping`` is set by a signal that comes before the server has handlers of its own.
 
     Raises:
         UnreachableError, ObjectsUnreachableError: the log or the store does not answer.
@@ -280,7 +282,10 @@ async def serve(services: Services) -> int:
     server = HttpServer(config)
     emptied = asyncio.create_task(until_emptied(services.log, identity))
     emptied.add_done_callback(lambda _: server.stop())
+    early = asyncio.create_task(stopping.wait())
+    early.add_done_callback(lambda _: server.stop())
     await server.serve()
     begins_anew = emptied.done()
     emptied.cancel()
+    early.cancel()
     return int(begins_anew)

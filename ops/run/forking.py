@@ -1,6 +1,7 @@
 """The client of the fork server: processes that run ``rhapsode``, started at once."""
 
 import asyncio
+import contextlib
 import ctypes
 import json
 import os
@@ -11,10 +12,17 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Self
 
+import structlog
+
 PROGRAM = "rhapsode.ops.fork_server"
 MAX_MESSAGE_BYTES = 1_000_000
+FORKS_WITHIN_S = 15.0
+"""After its start, which loads; a server that takes longer is frozen, and is replaced."""
+TOLD_WITHIN_S = 1.0
+ENDS_WITHIN_S = 5.0
 PR_SET_PDEATHSIG = 1
 """prctl(2)."""
+log = structlog.get_logger()
 
 # resolved before any fork: a child may not take the loader's lock
 _prctl: Any = ctypes.CDLL(None).prctl
@@ -26,29 +34,61 @@ def die_with_parent() -> None:
 
 
 class Forked:
-    """A process that the fork server has forked."""
+    """A process that the fork server has forked.
 
-    def __init__(self, pid: int, server: "ForkServer") -> None:
+    Its end is seen, and signals reach it, by a descriptor of it (pidfd_open(2)) rather than by the
+    server, which may be frozen, or gone.
+    """
+
+    def __init__(self, pid: int) -> None:
         self.pid = pid
         self.returncode: int | None = None
         """As that of ``subprocess.Popen``; None while it runs."""
-        self._server = server
-        self._ended = asyncio.Event()
+        self._over = asyncio.Event()
+        self._told_within_s = TOLD_WITHIN_S
+        self._loop = asyncio.get_running_loop()
+        try:
+            self._descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:  # it has ended already, as it will be told
+            self._descriptor = -1
+        else:
+            self._loop.add_reader(self._descriptor, self._ended)
 
     async def wait(self) -> int:
         """Wait for its end; return its status."""
-        await self._ended.wait()
+        await self._over.wait()
         assert self.returncode is not None
         return self.returncode
 
     def send_signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""
-        self._server.signal(self.pid, number)
+        if self._descriptor >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._descriptor, number)
 
-    def has_ended(self, status: int) -> None:
+    def end_with(self, status: int) -> None:
         """Take note of its end."""
-        self.returncode = status
-        self._ended.set()
+        self._close()
+        if self.returncode is None:
+            self.returncode = status
+            self._over.set()
+
+    def is_orphaned(self) -> None:
+        """End it, in bounds: the server that it was forked by is gone, and tells nothing of it."""
+        self._told_within_s = 0.0
+        self.send_signal(signal.SIGTERM)
+        self._loop.call_later(ENDS_WITHIN_S, self.send_signal, signal.SIGKILL)
+
+    def _ended(self) -> None:
+        self._close()
+        # the server tells how, unless it cannot
+        self._loop.call_later(self._told_within_s, self.end_with, -signal.SIGTERM)
+
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            self._loop.remove_reader(self._descriptor)
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
 class ForkServer:
@@ -72,7 +112,13 @@ class ForkServer:
     async def __aexit__(self, *_: object) -> None:
         if self._socket is not None:
             self._lost()
-        if self._process is not None:
+        if self._process is None:
+            return
+        try:
+            async with asyncio.timeout(TOLD_WITHIN_S):  # it has nothing to finish
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
             await self._process.wait()
 
     async def fork(
@@ -93,20 +139,14 @@ class ForkServer:
         socket.send_fds(connection, [request.encode()], [output])
         answer: asyncio.Future[Forked] = asyncio.get_running_loop().create_future()
         self._asked.append(answer)
-        return await answer
-
-    def signal(self, pid: int, number: int) -> None:
-        """Send a signal to a process that was forked, if it still runs."""
-        if pid not in self._running:
-            return
         try:
-            if self._socket is None:
-                os.kill(pid, number)
-            else:
-                # by the server, which knows that the number is not another's by now
-                self._socket.send(json.dumps({"pid": pid, "signal": number}).encode())
-        except OSError:
-            return  # the server has just ended, and its processes with it
+            async with asyncio.timeout(FORKS_WITHIN_S):
+                return await answer
+        except TimeoutError:
+            if self._process is not None and self._socket is connection:
+                log.warning("the fork server does not answer, ending it", pid=self._process.pid)
+                self._process.kill()
+            raise OSError("the fork server does not answer") from None
 
     async def _connected(self) -> socket.socket:
         async with self._starting:
@@ -148,48 +188,29 @@ class ForkServer:
             return
         told = json.loads(message)
         if "ended" in told:
-            self._running.pop(told["ended"]).has_ended(told["status"])
+            self._running.pop(told["ended"]).end_with(told["status"])
             return
         answer = self._asked.popleft()
         if "error" in told:
             _fail(answer, told["error"])
             return
-        forked = self._running[told["forked"]] = Forked(told["forked"], self)
+        forked = self._running[told["forked"]] = Forked(told["forked"])
         if answer.done():
             forked.send_signal(signal.SIGTERM)  # who asked no longer waits
         else:
             answer.set_result(forked)
 
     def _lost(self) -> None:
-        """Let go of a server that is gone; its processes are being ended, and are watched."""
+        """Let go of a server that is gone; its processes end with it, in bounds."""
         assert self._socket is not None
         asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
         self._socket = None
         while self._asked:
             _fail(self._asked.popleft(), "the fork server has ended")
-        for pid in tuple(self._running):
-            self._watch(pid)
-
-    def _watch(self, pid: int) -> None:
-        """Wait for the end of a process that is no longer anybody's whom we know."""
-        loop = asyncio.get_running_loop()
-
-        def ended() -> None:
-            self._running.pop(pid).has_ended(-signal.SIGTERM)
-
-        try:
-            descriptor = os.pidfd_open(pid)
-        except OSError:  # it is gone
-            ended()
-            return
-
-        def over() -> None:
-            loop.remove_reader(descriptor)
-            os.close(descriptor)
-            ended()
-
-        loop.add_reader(descriptor, over)
+        for forked in self._running.values():
+            forked.is_orphaned()
+        self._running.clear()
 
 
 def _fail(answer: asyncio.Future[Forked], reason: str) -> None:

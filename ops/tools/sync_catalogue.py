@@ -31,6 +31,7 @@ async def sync_catalogue(folder: Path, uploads: Uploads, *, dry_run: bool = Fals
     """Bring what has changed; nothing is removed.
 
     A folder's metadata comes behind its files: nobody is offered a title whose file is on its way.
+    Metadata that cannot be read stays where it is.
 
     Args:
         folder: That has ``music/<language>`` and ``stories/<category>``.
@@ -46,8 +47,10 @@ async def sync_catalogue(folder: Path, uploads: Uploads, *, dry_run: bool = Fals
     synced = Synced()
     for name, read in reader.folders.items():
         synced.problems += [f"{name}: {problem}" for problem in read.problems]
+        if read.problems and not read.titles:
+            continue  # what is there is better than what cannot be read
         wanted = sorted({title.object for title in read.titles})
-        there = [one for one in wanted if await source.stat(one) is not None]
+        there = [one for one in wanted if await _is_there(source, one)]
         synced.missing += sorted(set(wanted) - set(there))
         turns = asyncio.Semaphore(AT_ONCE)
 
@@ -62,6 +65,13 @@ async def sync_catalogue(folder: Path, uploads: Uploads, *, dry_run: bool = Fals
             f"{folder} has no catalogue: put music/<language>/{METADATA} into it"
         )
     return synced
+
+
+async def _is_there(source: FolderSource, name: str) -> bool:
+    try:
+        return await source.stat(name) is not None
+    except ObjectsRefusedError:  # a link that leads out of the folder
+        return False
 
 
 async def _bring(folder: Path, name: str, uploads: Uploads, into: Synced, *, dry_run: bool) -> None:

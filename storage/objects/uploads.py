@@ -6,6 +6,8 @@ import hashlib
 import os
 import secrets
 import shutil
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +19,8 @@ from .store import ObjectsRefusedError
 
 MOST_FILE_BYTES = 5_000_000_000
 """Of one request (Amazon S3, PutObject): a song has some millions."""
+LEFT_FOR_S = 600.0
+"""A file that is still being copied was written to since."""
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 
 
@@ -56,6 +60,10 @@ class FolderUploads:
     def _copy(self, there: Path, file: Path) -> None:
         try:
             there.parent.mkdir(parents=True, exist_ok=True)
+            for left in there.parent.glob(".*.new"):  # by one that was killed
+                with suppress(FileNotFoundError):  # another one is here, too
+                    if left.stat().st_mtime < time.time() - LEFT_FOR_S:
+                        left.unlink()
             new = there.with_name(f".{secrets.token_hex(8)}.new")
             try:
                 shutil.copyfile(file, new)

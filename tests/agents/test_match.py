@@ -163,8 +163,9 @@ async def test_outside_the_hours_it_is_said_when_to_ask_again(system: InMemorySy
     hour = datetime.now(UTC).hour
     begins, ends = f"{(hour + 2) % 24:02}:00", f"{(hour + 4) % 24:02}:00"
     await allow(system, begins=begins, ends=ends)
-    *_, late = await ask(system, "stop", "resume", "Play Baa Baa Black Sheep")
-    stop, resume, late = await ask(system)
+    await ask(system, "volume 100", "stop", "resume", "Play Baa Baa Black Sheep")
+    loud, stop, resume, late = await ask(system)
+    assert isinstance(loud.answer, NotFound), "only what makes it quieter is done"
     assert isinstance(stop.answer, Control), "silence may be asked for at any hour"
     assert isinstance(resume.answer, NotFound)
     assert isinstance(late.answer, NotFound)

@@ -96,6 +96,20 @@ def test_who_has_heard_all_of_it_hears_what_was_longest_ago() -> None:
     heard = [title.object for title in CATALOGUE.titles]
     answer = recommended("recommend a story", *heard)
     assert answer.titles[0].object == next(name for name in heard if name.startswith("stories"))
+    assert answer.because == ""
+    assert "not heard" not in answer.reason
+
+
+def test_titles_of_no_known_language_come_before_those_of_a_foreign_one() -> None:
+    stories = [story("Fantasy", 1), story("Fantasy", 2)]
+    foreign = [Title("stories/Telugu/1.mp3", "Kundelu", kind="story", language="te")]
+    catalogue = Catalogue(stories + foreign)
+    heard: list[str] = []
+    for _ in range(4):
+        answer = catalogue.answer("tell me a story", language="en", heard=heard)
+        assert isinstance(answer, Play)
+        heard.append(answer.titles[0].object)
+    assert "stories/Telugu/1.mp3" not in heard
 
 
 def test_several_are_recommended_at_once() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from rhapsode.ops.run import forking
 from rhapsode.ops.run.forking import PROGRAM, Forked, ForkServer
 from rhapsode.ops.run.log_server import log_server
 from rhapsode.ops.settings_reading import read_settings
@@ -129,6 +130,40 @@ async def test_to_fork_while_the_server_dies_is_an_error_and_not_a_wait_for_ever
     async with asyncio.timeout(DEADLINE_S):
         with pytest.raises(OSError, match="fork server has ended"):
             await asking
+
+
+async def test_a_frozen_server_hinders_no_signal_and_no_end_and_is_replaced(
+    server: ForkServer, tmp_path: Path, log_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        process = await a_worker(server, tmp_path, log_url)
+        frozen = server_process()
+        frozen.send_signal(signal.SIGSTOP)
+        process.send_signal(signal.SIGKILL)
+        assert await process.wait() < 0
+        monkeypatch.setattr(forking, "FORKS_WITHIN_S", 0.5)
+        with pytest.raises(OSError, match="does not answer"):
+            await forked(server, tmp_path / "log", "--version")
+        monkeypatch.setattr(forking, "FORKS_WITHIN_S", DEADLINE_S)
+        while frozen.is_running() and frozen.status() != psutil.STATUS_ZOMBIE:
+            await asyncio.sleep(0.01)
+        try:
+            again = await forked(server, tmp_path / "again", "--version")
+        except OSError:  # it was asked before its end was seen
+            again = await forked(server, tmp_path / "again", "--version")
+        assert await again.wait() == 0
+
+
+async def test_a_process_that_heeds_no_end_of_its_server_is_killed(
+    server: ForkServer, tmp_path: Path, log_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forking, "ENDS_WITHIN_S", 0.5)
+    async with asyncio.timeout(DEADLINE_S):
+        process = await a_worker(server, tmp_path, log_url)
+        process.send_signal(signal.SIGSTOP)
+        server_process().kill()
+        assert await process.wait() < 0
+    assert is_gone(process.pid)
 
 
 async def test_who_no_longer_waits_leaves_no_process_behind(

@@ -1,6 +1,7 @@
 """A catalogue is brought to where it is played from: what has changed, and metadata last."""
 
 import json
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -86,6 +87,45 @@ async def test_it_is_brought_once_and_what_changed_again(
     catalogue = await CatalogueReader(source, refresh_s=0.0).current()
     assert {title.title for title in catalogue.titles} == set(SONGS)
     assert await source.stat("music/English/notes.txt") is None
+
+
+async def test_metadata_that_cannot_be_read_does_not_replace_what_is_there(
+    folder: Path, target: tuple[Uploads, ObjectSource]
+) -> None:
+    uploads, source = target
+    await sync_catalogue(folder, uploads)
+    (folder / "music" / "English" / "metadata.json").write_text('{"A":{"filen')
+    synced = await sync_catalogue(folder, uploads)
+    assert synced.brought == []
+    assert "JSON" in synced.problems[0]
+    assert len(await CatalogueReader(source, refresh_s=0.0).current()) == len(SONGS)
+
+
+async def test_a_link_out_of_the_folder_is_told_and_the_rest_is_brought(
+    folder: Path, target: tuple[Uploads, ObjectSource]
+) -> None:
+    uploads, _ = target
+    music = folder / "music" / "English"
+    (music / "gone.mp3").symlink_to("/etc/passwd")
+    (folder / "stories" / "Odd").mkdir(parents=True)
+    (folder / "stories" / "Odd" / "metadata.json").symlink_to("/dev/zero")
+    synced = await sync_catalogue(folder, uploads)
+    assert synced.missing == ["music/English/gone.mp3"]
+    assert any("leads out of the folder" in problem for problem in synced.problems)
+    assert not any("gone" in name or "Odd" in name for name in synced.brought)
+
+
+async def test_what_a_sync_that_was_killed_left_behind_is_removed(
+    folder: Path, tmp_path: Path
+) -> None:
+    there = tmp_path / "there" / "music" / "English"
+    there.mkdir(parents=True)
+    old, new = there / ".0123456789abcdef.new", there / ".fedcba9876543210.new"
+    for left in (old, new):
+        left.write_bytes(b"half a song")
+    os.utime(old, (0, 0))
+    await sync_catalogue(folder, FolderUploads(tmp_path / "there"))
+    assert (old.exists(), new.exists()) == (False, True)  # another one may be at work
 
 
 async def test_a_folder_without_a_catalogue_is_said_to_have_none(tmp_path: Path) -> None:
