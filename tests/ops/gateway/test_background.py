@@ -98,4 +98,7 @@ async def test_health_tells_what_a_bug_has_interrupted(
         answer = await client.get("/healthz")
     assert answer.status_code == 503
     assert answer.json()["status"] == "failing"
-    assert "taking entries from the ingress key in:text: ZeroDivisionError('a bug')" in answer.json()["error"]
+    assert (
+        "taking entries from the ingress key in:text: ZeroDivisionError('a bug')"
+        in answer.json()["error"]
+    )
