@@ -75,5 +75,4 @@ async def choose(
 def _leaves_open(answer: Answer) -> bool:
     if isinstance(answer, Ask):
         return True
-    named = isinstance(answer, NotFound) and bool(answer.wanted)
-    return named and "not allowed" not in answer.reason
+    return isinstance(answer, NotFound) and bool(answer.wanted) and not answer.forbidden

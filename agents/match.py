@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import msgspec
 
-from ..codecs.catalogue.answers import Answer, Ask, Control, NotFound, Play
+from ..codecs.catalogue.answers import Answer, Ask, Control, NotFound, Play, not_allowed
 from ..codecs.catalogue.limits import Limits
 from ..codecs.catalogue.matching import Catalogue
 from ..codecs.catalogue.replies import reply_to
@@ -139,8 +139,7 @@ class Match:
             if chosen is not None and all(map(limits.allows, chosen.titles)):
                 return chosen
             if chosen is not None:
-                reason = "it is not allowed to this listener"
-                return NotFound(slots=chosen.slots, reason=reason, wanted=chosen.titles[0].title)
+                return not_allowed(chosen.slots, chosen.titles[0].title)
         heard = [track.object for answered in before for track in answered.tracks if track.object]
 
         def allow(title: Title) -> bool:
@@ -223,8 +222,7 @@ def _named(catalogue: Catalogue, objects: tuple[str, ...], limits: Limits) -> An
     if allowed:
         return Play(slots=slots, reason="named by their files", titles=allowed, score=100.0)
     if titles:
-        reason = "it is not allowed to this listener"
-        return NotFound(slots=slots, reason=reason, wanted=titles[0].title)
+        return not_allowed(slots, titles[0].title)
     reason = "the catalogue has no such files"
     return NotFound(slots=slots, reason=reason, wanted=objects[0].rpartition("/")[2])
 

@@ -1,6 +1,7 @@
 """Kinds of settings, and what is allowed in each."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -13,6 +14,13 @@ def checked_namespace(namespace: str) -> str:
     """Return a namespace that keys may begin with."""
     check_namespace(namespace)
     return namespace
+
+
+def printable_path(path: Path) -> Path:
+    """Return a path that lines of a configuration can hold."""
+    if not str(path).isprintable():
+        raise ValueError("a path of printable characters is needed")
+    return path
 
 
 def url_path(path: str) -> str:

@@ -17,6 +17,7 @@ from .setting_kinds import (
     checked_namespace,
     host_names,
     object_host_names,
+    printable_path,
     server_url,
     socket_url,
     url_path,
@@ -63,7 +64,7 @@ class Settings(BaseSettings):
     fsync: Fsync = "everysec"
     """Embedded Valkey: ``everysec`` may lose a second at a power cut, ``always`` loses nothing and
     costs latency, ``no`` leaves it to the kernel."""
-    state: Path = Field(default_factory=_state_folder)
+    state: Annotated[Path, AfterValidator(printable_path)] = Field(default_factory=_state_folder)
     """Folder for what must last on this machine: the embedded log, and media without S3."""
     media: Path | None = None
     """Folder for segments and playlists; empty is ``media`` below the state folder."""

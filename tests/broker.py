@@ -1,8 +1,11 @@
 """A log server of a test's own: Valkey with a password on a loopback port, to be killed."""
 
 import os
+import signal
 import subprocess
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -96,6 +99,16 @@ class Broker:
         assert self._process is None, "kill the server first"
         (newest,) = (self._folder / "appendonlydir").glob("*.incr.aof")
         os.truncate(newest, max(0, newest.stat().st_size - size_bytes))
+
+    @contextmanager
+    def frozen(self) -> Generator[None]:
+        """Have the server stand still, with every connection open."""
+        assert self._process is not None, "start the server first"
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End the server by SIGKILL."""

@@ -51,6 +51,8 @@ class NotFound(_Answer, frozen=True, kw_only=True, tag="not-found"):
     best_score: float = 0.0
     until: str = ""
     """Where nothing may be heard now: the local time from which something may."""
+    forbidden: bool = False
+    """It is there, but this listener may not hear it."""
 
 
 class Control(_Answer, frozen=True, kw_only=True, tag="control"):
@@ -61,3 +63,9 @@ class Control(_Answer, frozen=True, kw_only=True, tag="control"):
 
 
 Answer = Play | Ask | NotFound | Control
+
+
+def not_allowed(slots: Slots, wanted: str) -> NotFound:
+    """Return the answer that what was asked for is there, but not for this listener."""
+    reason = "it is not allowed to this listener"
+    return NotFound(slots=slots, reason=reason, wanted=wanted, forbidden=True)

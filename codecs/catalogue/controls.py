@@ -1,5 +1,6 @@
 """Controls in words: next, louder, stop in ten minutes."""
 
+import re
 from dataclasses import dataclass
 
 from .folding import latin_words, sound, spoken_words
@@ -13,6 +14,7 @@ _FEW_WORDS = 6
 MAX_TIME_S = 24 * 3600.0
 _DEFAULT_SEEK_S = 15.0
 _NUMBER, _TIME = "#", "T"
+_BELOW_ZERO = re.compile(r"(?:^|\s)[-\u2212]\s*\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def command_of(text: str) -> Command | None:
         if action is None and len(words) <= _FEW_WORDS:
             action = _CORES.get(_core(phrase))
         if action is not None:
-            return _command(action, value)
+            return _command(action, 0.0 if _BELOW_ZERO.search(text) else value)
     return None
 
 

@@ -11,7 +11,16 @@ from itertools import islice
 
 import numpy as np
 
-from .answers import MAX_CANDIDATES, Answer, Ask, Candidate, Control, NotFound, Play
+from .answers import (
+    MAX_CANDIDATES,
+    Answer,
+    Ask,
+    Candidate,
+    Control,
+    NotFound,
+    Play,
+    not_allowed,
+)
 from .folding import plain_words, sound
 from .names import Names
 from .numerals import numbers_of
@@ -131,12 +140,9 @@ class Catalogue:
             remark = f"it is of {because}, which was heard most, and was not heard yet"
         wanted = " ".join(request.words)
         if not titles:
-            reason = (
-                "what fits is not allowed to this listener"
-                if len(pool)
-                else "nothing fits all of it"
-            )
-            return NotFound(slots=slots, reason=reason, wanted=wanted)
+            if len(pool):
+                return not_allowed(slots, wanted)
+            return NotFound(slots=slots, reason="nothing fits all of it", wanted=wanted)
         reason = f"it names no title: one of the {len(pool)} that fit, by what was heard before"
         return Play(
             slots=slots,
@@ -173,7 +179,7 @@ class Catalogue:
         allowed = [hit for hit in hits if allow is None or allow(self.titles[hit.number])]
         best = allowed[0].score if allowed else 0.0
         if hits and hits[0].score >= max(ASK_STRENGTH, best + MARGIN):
-            return self._not_found(request, "it is not allowed to this listener", allowed)
+            return not_allowed(request.slots, request.slots.title)
         if not allowed:
             return self._not_found(request, "no title is like it", allowed)
         sort = self._sort_of_title(allowed[0], allowed)

@@ -32,6 +32,16 @@ _NOT_NOW = {
     "bn": "এখন নয়। {} টায় আবার বলো।",
     "mr": "आता नाही. {} वाजता पुन्हा विचारा.",
 }
+_FORBIDDEN = {
+    "en": "I may not play that.",
+    "hi": "मैं यह नहीं बजा सकता।",
+    "te": "నేను దాన్ని ప్లే చేయకూడదు.",
+    "kn": "ನಾನು ಅದನ್ನು ಹಾಕುವಂತಿಲ್ಲ.",
+    "ta": "நான் அதைப் போடக்கூடாது.",
+    "ml": "എനിക്ക് അത് വെക്കാൻ അനുവാദമില്ല.",
+    "bn": "আমি ওটা চালাতে পারি না।",
+    "mr": "मला ते लावता येत नाही.",
+}
 _DID_YOU_MEAN = {
     "en": ("Did you mean {}?", " or "),
     "hi": ("क्या आपका मतलब {} था?", " या "),
@@ -70,6 +80,8 @@ def reply_to(answer: Answer, language: str) -> tuple[str, str]:
         wanted = answer.wanted
         if answer.until:
             return _NOT_NOW[known].format(answer.until), known
+        if answer.forbidden:
+            return _FORBIDDEN[known], known
         return (_NOT_FOUND[known].format(wanted) if wanted else _NOTHING_FOUND[known]), known
     if isinstance(answer, Play) and answer.because:
         return _BECAUSE[known].format(answer.because, answer.titles[0].title), known

@@ -1,5 +1,6 @@
 """``rhapsode catalogue``: what listeners may ask for, and what would be played."""
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -93,10 +94,10 @@ async def _search(settings: Settings, text: str, language: str, *, as_json: bool
 def sample(state: State = None) -> None:
     """Put a few public-domain tunes and short tales, in six languages, among the audio files."""
     settings = settings_of(state=state)
-    run(lambda: _sample(settings))
+    run(lambda: _sample(settings, state))
 
 
-async def _sample(settings: Settings) -> int:
+async def _sample(settings: Settings, state: Path | None) -> int:
     if settings.objects_bucket:
         raise UsageError("the sample is made in a folder: leave RHAPSODE_OBJECTS_BUCKET empty")
     voice = voice_from(settings)
@@ -107,7 +108,8 @@ async def _sample(settings: Settings) -> int:
     for reason in made.left_out:
         show(f"left out: {reason}")
     show(f"{made.files} titles in {settings.objects_folder}: ask for one, such as")
-    show("  rhapsode catalogue search 'Play Baa Baa Black Sheep'")
+    where = "" if state is None else f" --state {shlex.quote(str(state))}"
+    show(f"  rhapsode catalogue search 'Play Baa Baa Black Sheep'{where}")
     return 0
 
 

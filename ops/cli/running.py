@@ -12,6 +12,7 @@ import typer
 import uvloop
 from rich.console import Console
 
+from ...agents.voices.voice import VoiceFailedError
 from ...codecs.archive import DamagedPieceError
 from ...codecs.encoding import MalformedError
 from ...codecs.records import check_session
@@ -110,6 +111,10 @@ def run(make: Callable[[], Coroutine[Any, Any, int | None]]) -> NoReturn:
         if error.filename is None:
             raise
         fail(f"cannot use {error.filename}: {error.strerror}; choose another path")
+    except VoiceFailedError as error:
+        fail(f"the voice cannot be loaded: {error}; choose another one with RHAPSODE_VOICES")
+    except MemoryError:
+        fail("out of memory: this machine, or 'ulimit', gives too little to run")
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     raise typer.Exit(status or 0)

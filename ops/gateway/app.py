@@ -63,6 +63,8 @@ from .tokens import Tokens
 MAX_BODY_BYTES = 1_000_000
 """More than the largest text in any encoding."""
 METHOD_NOT_ALLOWED = 405
+HEALTH_PATIENCE_S = 3.0
+"""Who asks for health wants to know soon; load balancers wait for some seconds."""
 PAGE = Path(__file__).parent / "page"
 
 
@@ -167,7 +169,11 @@ def _add_health(app: FastAPI, services: Services, beside: Sequence[Background]) 
     async def healthz() -> Response:
         """Say whether log and gateway work, and which stages have no worker yet."""
         try:
-            waiting = await stages_waiting(services.groups, services.settings.namespace)
+            async with asyncio.timeout(HEALTH_PATIENCE_S):
+                waiting = await stages_waiting(services.groups, services.settings.namespace)
+        except TimeoutError:
+            slow = f"it does not answer within {HEALTH_PATIENCE_S:g} s"
+            return JSONResponse({"status": "log out of reach", "error": slow}, 503)
         except UnreachableError as error:
             return JSONResponse({"status": "log out of reach", "error": str(error)}, 503)
         if error := "; ".join(filter(None, (one.failure for one in beside))):

@@ -141,8 +141,10 @@ async def test_what_parents_do_not_want_is_neither_played_nor_picked(
     await allow(system, never=("story",))
     (missed,) = await ask(system, "Play the glass mountain")
     assert isinstance(missed.answer, NotFound)
-    assert "not allowed" in missed.answer.reason
-    for answered in (await ask(system, *["put on something"] * 4))[1:]:
+    assert (missed.answer.forbidden, missed.said) == (True, "I may not play that.")
+    (none,) = (await ask(system, "tell me a story"))[1:]
+    assert none.said == "I may not play that."
+    for answered in (await ask(system, *["put on something"] * 4))[2:]:
         assert all("stories/" not in track.object for track in answered.tracks)
     await allow(system)
     *_, found = await ask(system, "Play the glass mountain")

@@ -189,6 +189,14 @@ def test_every_process_rides_out_a_log_that_is_killed_and_comes_back(
     assert children(system) == before
 
 
+def test_health_is_told_soon_where_the_log_stands_still(broker: Broker, system: Running) -> None:
+    with broker.frozen():
+        health = httpx.get(f"{system.url}/healthz", timeout=30, trust_env=False)
+    assert health.status_code == 503
+    assert "does not answer within" in health.json()["error"]
+    system.wait_ready()
+
+
 # -- a worker that is thought dead, and is not
 
 

@@ -41,6 +41,7 @@ def test_a_control_is_understood_in_each_language(said: str, action: str) -> Non
         ("volume 40", "volume", 40.0),
         ("set the volume to fifty percent", "volume", 50.0),
         ("volume 900", "volume", 100.0),
+        ("set volume to -5", "volume", 0.0),
         ("stop in ten minutes", "sleep", 600.0),
         ("sleep timer half an hour", "sleep", 1800.0),
         ("stop in an hour", "sleep", 3600.0),
