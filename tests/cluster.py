@@ -140,21 +140,27 @@ class Cluster:
 
     def stop_replication(self, number: int) -> None:
         """Have a replica fall behind: what its master acknowledges now is lost with it."""
-        replica = self.replicas[number]
+        self.unlink(self.masters[number], self.replicas[number])
+
+    def unlink(self, master: Server, replica: Server) -> None:
+        """Have a replica follow no more."""
         self.ask(replica, "CONFIG", "SET", "masterauth", "wrong")
-        self.ask(self.masters[number], "CLIENT", "KILL", "TYPE", "REPLICA")
+        self.ask(master, "CLIENT", "KILL", "TYPE", "REPLICA")
         wait_until(lambda: not self._follows(replica), "still linked")
 
     def move(self, key: str, target: int) -> None:
         """Move the slot of a key to another master, one key after another, as operators do."""
-        slot, source = key_slot(key.encode()), self.master_of(key)
-        there, here = self.masters[target], self.masters[source]
+        here, there = self.masters[self.master_of(key)], self.masters[target]
+        self.move_slot(key_slot(key.encode()), here, there, self.masters)
+
+    def move_slot(self, slot: int, here: Server, there: Server, masters: list[Server]) -> None:
+        """Move a slot between two masters, and tell all of them."""
         self.ask(there, "CLUSTER", "SETSLOT", slot, "IMPORTING", self._id_of(here))
         self.ask(here, "CLUSTER", "SETSLOT", slot, "MIGRATING", self._id_of(there))
         while keys := self.ask(here, "CLUSTER", "GETKEYSINSLOT", slot, 100):
             where = ("127.0.0.1", there.port, "", 0, 5000, "REPLACE", "AUTH", self._password)
             self.ask(here, "MIGRATE", *where, "KEYS", *keys)
-        for node in (there, here, *self.masters):
+        for node in (there, here, *masters):
             self.ask(node, "CLUSTER", "SETSLOT", slot, "NODE", self._id_of(there))
 
     def stop(self) -> None:

@@ -3,7 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from broker import server_binary
@@ -17,7 +17,21 @@ class Server:
     """One of the processes."""
 
     port: int
-    process: "subprocess.Popen[bytes]"
+    command: list[str]
+    log: Path
+    process: "subprocess.Popen[bytes]" = field(init=False)
+
+    def start(self) -> None:
+        """Start it with the files that it has."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was not killed."""
+        return self.process.poll() is None
 
     def kill(self) -> None:
         """End it at once."""
@@ -31,14 +45,9 @@ def run_server(folder: Path, lines: list[str], *arguments: str) -> Server:
     folder.mkdir(parents=True)
     config = folder / "valkey.conf"
     config.write_text("\n".join(["bind 127.0.0.1", f"port {port}", f"dir {folder}", *lines]))
-    with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(
-            [str(server_binary()), str(config), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
-    return Server(port, process)
+    server = Server(port, [str(server_binary()), str(config), *arguments], folder / "log")
+    server.start()
+    return server
 
 
 def wait_until(condition: Callable[[], object], trouble: str) -> None:

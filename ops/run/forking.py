@@ -104,6 +104,7 @@ class ForkServer:
         self._asked: deque[asyncio.Future[Forked]] = deque()
         self._running: dict[int, Forked] = {}
         self._starting = asyncio.Lock()
+        self._watching: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self._connected()
@@ -120,6 +121,8 @@ class ForkServer:
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
+        if self._watching is not None:
+            await self._watching
 
     async def fork(
         self, arguments: tuple[str, ...], environment: Mapping[str, str], output: int
@@ -173,20 +176,36 @@ class ForkServer:
                 raise
         self._socket = ours
         asyncio.get_running_loop().add_reader(ours, self._read)
+        self._watching = asyncio.create_task(self._watch(self._process, ours))
         return ours
 
-    def _read(self) -> None:
+    async def _watch(self, process: asyncio.subprocess.Process, connection: socket.socket) -> None:
+        """Let go of a server that is gone, though a process that has just been forked holds on.
+
+        It has the server's end of the socket until it has become what was asked for, and it may be
+        frozen until then.
+        """
+        await process.wait()
+        while self._socket is connection:
+            if not self._read():
+                self._lost()
+
+    def _read(self) -> bool:
+        """Take note of what the server tells; return whether it told something."""
         assert self._socket is not None
         try:
             message = self._socket.recv(MAX_MESSAGE_BYTES)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             message = b""
-        if not message:
+        if message:
+            self._note(json.loads(message))
+        else:
             self._lost()
-            return
-        told = json.loads(message)
+        return True
+
+    def _note(self, told: dict[str, Any]) -> None:
         if "ended" in told:
             self._running.pop(told["ended"]).end_with(told["status"])
             return

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from chaos.storm.servers import OneServer
 from chaos.storm.storm import Storm
 
 QUICK = (
@@ -17,7 +18,7 @@ QUICK = (
 
 @pytest.mark.timeout(300)
 def test_through_faults_a_foreign_app_loses_nothing_and_sessions_are_whole(tmp_path: Path) -> None:
-    outcome = Storm(tmp_path, seed=11).run(len(QUICK), QUICK)
+    outcome = Storm(tmp_path, 11, OneServer(tmp_path)).run(len(QUICK), QUICK)
     assert outcome.foreign.sent > 100
     assert outcome.sessions > 0
     assert outcome.held, outcome.table()

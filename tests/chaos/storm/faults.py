@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Protocol
 
 import psutil
+import redis
 from broker import Broker
 
 from .proxy import Proxy
@@ -123,11 +124,11 @@ def server_cut(broker: Broker) -> Fault:
     return strike
 
 
-def out_of_memory(broker: Broker) -> Fault:
+def out_of_memory(connect: "Callable[[], redis.Redis]") -> Fault:
     """The server has no room for another record."""
 
     def strike(_: random.Random) -> None:
-        client = broker.client()
+        client = connect()
         client.config_set("maxmemory", "1mb")
         time.sleep(OUT_OF_MEMORY_S)
         client.config_set("maxmemory", "0")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import httpx
 import msgspec
-from broker import Broker
 from system import Running, free_port, rhapsode
 
+from rhapsode.storage.log import Log, UnreachableError
 from rhapsode.storage.opening import open_log
 
 from . import faults
@@ -21,9 +21,8 @@ from .faults import Fault
 from .feeding import Feeder, Storyteller
 from .foreign import PARTITIONS, SINK, SOURCE
 from .processes import ForeignWorkers, ProductWorkers
-from .proxy import Proxy
+from .servers import Servers
 
-PASSWORD = "storm-password-4417"
 RECOVERS_S = 60.0
 ENDS_S = 180.0
 GROUP = "foreign"
@@ -35,6 +34,8 @@ class Outcome:
     """What a storm did."""
 
     seed: int
+    destroying: frozenset[str] = frozenset()
+    """Names of faults that destroy what was acknowledged."""
     struck: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
     """By fault, the seconds after each in which the foreign app had caught up."""
     foreign: Verdict = field(default_factory=lambda: Verdict(0, 0, 0, 0))
@@ -56,7 +57,7 @@ class Outcome:
     def held(self) -> bool:
         """Whether every promise was kept."""
         broken = self.unfinished or self.differing or self.troubles
-        if self.cut_off and not any("cut off" in name for name in self.struck):
+        if self.cut_off and not self.destroying & self.struck.keys():
             return False
         return self.foreign.held and not (broken or self.crashed or self.tables_wrong)
 
@@ -86,14 +87,19 @@ class Storm:
     """Everything that runs in a storm, and what is done to it."""
 
     def __init__(
-        self, folder: Path, seed: int, told: Callable[[str], object] = lambda _: None
+        self,
+        folder: Path,
+        seed: int,
+        servers: Servers,
+        told: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._told = told
         self.choice = random.Random(seed)
-        self.outcome = Outcome(seed)
-        self._broker = Broker(folder / "broker", PASSWORD)
-        self._proxy = Proxy(self._broker.port)
+        self.outcome = Outcome(seed, servers.destroying)
+        self._servers = servers
         self._folder = folder
+        self._runner = asyncio.Runner()
+        self._log: Log
         self._foreign: ForeignWorkers
         self._product: ProductWorkers
         self._feeder: Feeder
@@ -127,11 +133,7 @@ class Storm:
             "worker paused": faults.stopped_for(product, faults.PAUSES_S),
             "worker left": faults.left(product),
             "all workers at once": faults.fork_server_killed(product.fork_server),
-            "server killed": faults.server_killed(self._broker),
-            "server's end cut off": faults.server_cut(self._broker),
-            "server out of memory": faults.out_of_memory(self._broker),
-            "connections cut": faults.cut(self._proxy),
-            "connections stalled": faults.stalled(self._proxy),
+            **self._servers.faults(),
             "processor starved": faults.starved(),
             "foreign killed, starved": faults.killed_starved(foreign),
             "worker killed, starved": faults.killed_starved(product),
@@ -139,24 +141,24 @@ class Storm:
 
     @contextmanager
     def _everything(self) -> Generator[None]:
-        self._broker.start()
-        self._proxy.start()
-        url = self._broker.url.replace(f":{self._broker.port}", f":{self._proxy.port}")
+        self._servers.start()
+        url = self._servers.product_url
+        self._log, _ = open_log(self._servers.url, "rhapsode")
         state = self._folder / "state"
         self._system = Running(
             state,
             port := free_port(),
             {"state": str(state), "port": str(port), "voices": "espeak", "redis_url": url},
         )
-        self._feeder = Feeder(self._broker.url)
+        self._feeder = Feeder(self._servers.url)
         self._stories = Storyteller(self._system.url)
-        self._foreign = ForeignWorkers(self._folder, url)
+        self._foreign = ForeignWorkers(self._folder, self._servers.broker_url)
         self._product = ProductWorkers(self._system)
         try:
             self._system.spawn("up", "up")
             self._system.wait_ready()
             self._product.start()
-            asyncio.run(self._declare())
+            self._runner.run(self._declare())
             self._foreign.start()
             self._feeder.start()
             self._stories.start()
@@ -166,14 +168,13 @@ class Storm:
         finally:
             self._foreign.kill()
             self._system.stop()
-            self._proxy.stop()
-            self._broker.kill()
+            self._runner.run(self._log.close())
+            self._runner.close()
+            self._servers.stop()
 
     async def _declare(self) -> None:
-        log, _ = open_log(self._broker.url, "rhapsode")
         for topic in (SOURCE, SINK):
-            await log.declare(topic, PARTITIONS)
-        await log.close()
+            await self._log.declare(topic, PARTITIONS)
 
     def _strike(self, name: str, fault: Fault) -> None:
         try:
@@ -192,8 +193,9 @@ class Storm:
         begun_s, wanted = time.monotonic(), dict(self._feeder.sent)
         while time.monotonic() < begun_s + RECOVERS_S:
             # what was sent may be lost with the log's end, and is sent again
+            committed = self._runner.run(self._committed())
             if all(
-                self._committed(number) >= min(end, self._feeder.sent[number])
+                committed[number] >= min(end, self._feeder.sent[number])
                 for number, end in wanted.items()
             ):
                 return time.monotonic() - begun_s
@@ -202,13 +204,12 @@ class Storm:
         self.outcome.troubles.append(f"{name}: the foreign app stood still for {RECOVERS_S:.0f} s")
         return RECOVERS_S
 
-    def _committed(self, partition: int) -> int:
-        client = self._broker.client()
+    async def _committed(self) -> list[int]:
         try:
-            raw = client.hget(f"{{rhapsode:{partition}}}:offsets:{GROUP}", SOURCE)
-        finally:
-            client.close()
-        return int(raw or 0)  # pyright: ignore[reportArgumentType] - redis-py's types are of both kinds
+            found = [await self._log.committed(GROUP, SOURCE, n) for n in range(PARTITIONS)]
+        except UnreachableError:
+            return [0] * PARTITIONS
+        return [position or 0 for position in found]
 
     # -- what came of it
 
@@ -220,8 +221,8 @@ class Storm:
             self._foreign.stop()
         except AssertionError as trouble:
             self.outcome.troubles.append(f"the end: {trouble}")
-        self.outcome.foreign = judged(self._feeder.sent, asyncio.run(self._came()))
-        tables = asyncio.run(self._tables())
+        self.outcome.foreign = judged(self._feeder.sent, self._runner.run(self._came()))
+        tables = self._runner.run(self._tables())
         self.outcome.tables_wrong = sum(
             tables.get(f"p{number}") != sent for number, sent in self._feeder.sent.items()
         )
@@ -258,14 +259,12 @@ class Storm:
         return {str(decode(key)): int(str(decode(value))) for key, value in entries}
 
     async def _entries(self, topic: str) -> list[tuple[bytes, bytes]]:
-        log, _ = open_log(self._broker.url, "rhapsode")
         found: list[tuple[bytes, bytes]] = []
         for number in range(PARTITIONS):
             position = 0
-            while entries := (await log.read({(topic, number): position}, limit=1_000)).get(
+            while entries := (await self._log.read({(topic, number): position}, limit=1_000)).get(
                 (topic, number)
             ):
                 found += [(entry.key or b"", entry.value or b"") for entry in entries]
                 position = entries[-1].offset + 1
-        await log.close()
         return found

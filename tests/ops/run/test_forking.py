@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -164,6 +165,29 @@ async def test_a_process_that_heeds_no_end_of_its_server_is_killed(
         server_process().kill()
         assert await process.wait() < 0
     assert is_gone(process.pid)
+
+
+async def test_a_server_is_gone_though_what_it_has_just_forked_still_holds_its_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[socket.socket] = []
+    make_pair = socket.socketpair
+
+    def pair(*kind: int) -> tuple[socket.socket, socket.socket]:
+        ours, theirs = make_pair(*kind)
+        held.append(theirs.dup())
+        return ours, theirs
+
+    monkeypatch.setattr(socket, "socketpair", pair)
+    async with asyncio.timeout(DEADLINE_S), ForkServer() as server:
+        server_process().send_signal(signal.SIGSTOP)
+        asking = asyncio.create_task(forked(server, tmp_path / "log", "--version"))
+        await asyncio.sleep(0)
+        server_process().kill()
+        with pytest.raises(OSError, match="fork server has ended"):
+            await asking
+    for each in held:
+        each.close()
 
 
 async def test_who_no_longer_waits_leaves_no_process_behind(
