@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import redis
-from system import free_port
+from ports import free_port
 
 from rhapsode.storage.redis.embedded import find_server
 

@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import quote
 
 import redis
+from ports import free_port
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from server_processes import Server, run_server, wait_until
-from system import free_port
 
 MASTERS = 3
 NODE_TIMEOUT_MS = 1000

@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import pytest
 from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from ports import free_port
 
 READY_S = 40.0
 LEAST_BUCKET = "ready"
@@ -52,7 +52,7 @@ class S3Server:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._ports = _free_ports(2 * len(PARTS))
+        self._ports = [free_port() for _ in range(2 * len(PARTS))]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -168,13 +168,3 @@ def _stores(client: Any) -> bool:
     except (BotoCoreError, ClientError):
         return False
     return True
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports

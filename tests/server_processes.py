@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from broker import server_binary
-from system import free_port
+from ports import free_port
 
 READY_S = 30.0
 

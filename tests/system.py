@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,18 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+from ports import free_port
 
 from rhapsode.storage.redis.embedded import EmbeddedValkey
 
 READY_S = 60.0
 COMMAND_S = 120.0
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def rhapsode(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":

@@ -11,7 +11,8 @@ import uvicorn
 import uvloop
 from children import child, subject_from, tell
 from figures import Measured, percentile
-from servers import free_port, system
+from ports import free_port
+from servers import system
 
 from rhapsode.ops.settings import Fsync
 

@@ -1,7 +1,6 @@
 """What benchmarks run on: a log server of their own, or the whole system as a user starts it."""
 
 import asyncio
-import socket
 import tempfile
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from ports import free_port
 
 from rhapsode.ops.run.supervisor import Supervisor
 from rhapsode.ops.run.up import everything
@@ -34,13 +34,6 @@ def log_server(fsync: str = "everysec") -> Generator[tuple[EmbeddedValkey, Path]
         EmbeddedValkey(Path(folder) / "valkey", fsync=fsync) as server,
     ):
         yield server, Path(folder)
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from system import Running, free_port
+from ports import free_port
+from system import Running
 
 from rhapsode.ops.tools.stories import story
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import redis
 from broker import Broker
+from ports import free_port
 from redis.exceptions import NoPermissionError
-from system import Running, free_port, rhapsode
+from system import Running, rhapsode
 
 DOCS = Path(__file__).parents[2] / "docs" / "log.md"
 PASSWORD = "rights-4821"

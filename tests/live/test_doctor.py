@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from broker import Broker
 from command_line import command_line
-from system import Running, free_port
+from ports import free_port
+from system import Running
 
 PASSWORD = "broker-password-3307"
 

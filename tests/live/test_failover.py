@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from cluster import Cluster
+from ports import free_port
 from sentinels import Deployment
 from standins.waiting import until
-from system import Running, free_port, rhapsode
+from system import Running, rhapsode
 
 from rhapsode.storage.log import Log, NewEntry, UnreachableError
 from rhapsode.storage.opening import open_log

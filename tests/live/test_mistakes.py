@@ -9,8 +9,9 @@ import httpx
 import pytest
 from broker import Broker
 from command_line import command_line, one_sentence
+from ports import free_port
 from standins.old_redis import no_redis, old_redis
-from system import Running, free_port, rhapsode
+from system import Running, rhapsode
 
 PASSWORD = "broker-password-4411"
 WRONG_PASSWORD = "wrong-password-9920"

@@ -10,9 +10,10 @@ from typing import Any
 import httpx
 import pytest
 from command_line import command_line, one_sentence
+from ports import free_port
 from s3_server import S3Server
 from sample_audio import encoded, sweep
-from system import Running, free_port, rhapsode, running
+from system import Running, rhapsode, running
 
 from rhapsode.codecs.hls.check import check
 from rhapsode.codecs.hls.m3u8 import parse

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import httpx
 import msgspec
-from system import Running, free_port, rhapsode
+from ports import free_port
+from system import Running, rhapsode
 
 from rhapsode.storage.log import Log, UnreachableError
 from rhapsode.storage.opening import open_log

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from system import free_port
+from ports import free_port
 
 from rhapsode.ops.run.forking import ForkServer
 from rhapsode.ops.run.log_server import log_server

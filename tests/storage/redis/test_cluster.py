@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 import pytest
 from broker import Broker
 from cluster import Cluster
-from system import free_port
+from ports import free_port
 
 from rhapsode.storage.log import (
     GroupTimings,
