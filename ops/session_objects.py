@@ -4,7 +4,7 @@ from ..codecs.encoding import MalformedError
 from ..storage.objects.names import is_web_name, shown_name
 from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import ObjectsRefusedError
-from ..storage.objects.web_source import check_url
+from ..storage.objects.web_client import check_url
 
 
 async def version_of(objects: ObjectSource | None, name: str, *, waits: bool = True) -> str:

@@ -12,8 +12,9 @@ from rhapsode.storage.objects.s3 import S3Settings
 from rhapsode.storage.objects.s3_client import S3Client
 from rhapsode.storage.objects.source import ObjectChangedError
 from rhapsode.storage.objects.store import ObjectsRefusedError
+from rhapsode.storage.objects.web_client import MOST_URL_CHARS
 from rhapsode.storage.objects.web_network import is_public
-from rhapsode.storage.objects.web_source import MOST_URL_CHARS, WebSource
+from rhapsode.storage.objects.web_source import WebSource
 
 SONG = bytes(range(256)) * 400
 ETAG = '"one"'
