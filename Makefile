@@ -54,9 +54,10 @@ bench: $(VENV)/ready-dev ## measure, each figure beside a reference in the same 
 	@$(PIP) --group bench
 	@$(BIN)/python tests/bench/run.py
 
-chaos: $(VENV)/ready-dev ## kill each worker in the middle of a story, fill the disk, then 200 faults of all kinds; verify every byte
+chaos: $(VENV)/ready-dev ## kill each worker in the middle of a story, fill the disk, then 200 faults of all kinds, and 100 on a Cluster; verify every byte
 	@$(BIN)/python -m pytest tests/chaos
 	@cd tests && ../$(BIN)/python -m chaos.storm --rounds $(or $(ROUNDS),200) --seed $(or $(SEED),1)
+	@cd tests && ../$(BIN)/python -m chaos.storm --cluster --rounds $(or $(ROUNDS),100) --seed $(or $(SEED),1)
 
 soak: $(VENV)/ready-dev ## feed a Faust app for half an hour while its workers go; memory must not grow, nothing be lost
 	@cd tests && ../$(BIN)/python -m chaos.soak --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1)

@@ -10,7 +10,8 @@ import structlog
 from ..codecs.audio.files import AudioFormatError
 from ..codecs.records import Chunk, Control, ObjectAudio, SequenceRecord
 from ..codecs.session import LIMITS
-from ..storage.objects.names import is_web_name, shown_name
+from ..storage.objects.live_source import LIVE
+from ..storage.objects.names import is_live_name, is_web_name, shown_name
 from ..storage.objects.source import ObjectChangedError, ObjectInfo, ObjectSource
 from ..storage.objects.store import ObjectsRefusedError
 from .backlog import Backlog
@@ -18,6 +19,7 @@ from .decoders.isolated import AT_ONCE, DecoderDiedError, Decoders
 from .decoders.messages import Open
 from .journal import Description, Sequences
 from .kept_loudness import KeptLoudness
+from .live_streams import LiveStreams
 from .speak import is_cancelled
 
 PIECE_SAMPLES = 24_000
@@ -69,6 +71,7 @@ class Fetch:
     decoders: Decoders
     backlog: Backlog
     loudness: KeptLoudness
+    live: LiveStreams
     web_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WEB_AT_ONCE))
 
     async def __call__(
@@ -87,11 +90,9 @@ class Fetch:
                 cursor = await self._resume(chunk)
             if chunk.index <= cursor.index:
                 continue
+            decode = self._running if is_live_name(chunk.object) else self._decoded
             try:
-                async with (
-                    self._slot(chunk),
-                    aclosing(self._decoded(session, chunk, cursor)) as outputs,
-                ):
+                async with self._slot(chunk), aclosing(decode(session, chunk, cursor)) as outputs:
                     async for output in outputs:
                         yield output
             except (*ENDS_AN_OBJECT, ValueError) as error:
@@ -175,6 +176,20 @@ class Fetch:
                     raise AudioFormatError(some.error)
                 if await is_cancelled(self.control, chunk.session):
                     return
+
+    async def _running(
+        self, session: Description, chunk: Chunk, cursor: _Cursor
+    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
+        """Yield the pieces of a stream; who was started again goes on with what comes now."""
+        cursor.etag, rate_hz = LIVE, session.form.sample_rate_hz
+        left_s = LIMITS.object_s - cursor.samples / rate_hz
+        async with aclosing(self.live.pieces(chunk.object, rate_hz, left_s)) as pieces:
+            async for pcm in pieces:
+                yield (_advanced(chunk, cursor, pcm),)
+                await self.backlog.piece(chunk.session, chunk.chapter, cursor.piece)
+                if await is_cancelled(self.control, chunk.session):
+                    return
+        yield (_advanced(chunk, cursor, b"", end=True),)
 
 
 def _advanced(chunk: Chunk, cursor: _Cursor, pcm: bytes, *, end: bool = False) -> ObjectAudio:

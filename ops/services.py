@@ -9,6 +9,7 @@ from ..agents.catalogue import CatalogueReader
 from ..agents.choose import Chooser
 from ..agents.decoders.isolated import Decoders
 from ..agents.journal import Journal
+from ..agents.live_streams import LiveStreams
 from ..agents.models.model import Model
 from ..agents.piece_encoder import PieceEncoder
 from ..agents.recognisers.ears import Ears
@@ -40,9 +41,10 @@ from .listeners import Listeners
 from .models import chooser_from, model_from
 from .quotas import Quotas
 from .recognisers import recogniser_from
+from .retention import retention_from
 from .sessions import Sessions
 from .settings import Settings
-from .stores import open_archive_store, open_objects, open_store
+from .stores import open_archive_store, open_live, open_objects, open_store
 from .voices import voice_from
 
 T = TypeVar("T")
@@ -54,6 +56,7 @@ CLOSED = (
     "ears",
     "voice",
     "decoders",
+    "live",
     "model",
     "store",
     "objects",
@@ -139,16 +142,7 @@ class Services:
     @property
     def retention(self) -> Retention:
         """How much of what is kept, and how long."""
-        settings = self.settings
-        return Retention(
-            log_bytes=settings.keep_log_mb * 1_000_000,
-            log_age_s=settings.keep_log_hours * 3600,
-            media_bytes=settings.keep_media_mb * 1_000_000,
-            media_age_s=settings.keep_media_days * 86_400,
-            archive_bytes=settings.keep_archive_mb * 1_000_000,
-            archive_age_s=settings.keep_archive_days * 86_400,
-            sessions=settings.keep_sessions,
-        )
+        return retention_from(self.settings)
 
     @property
     def readers(self) -> Mapping[str, Sequence[str]]:
@@ -219,6 +213,11 @@ class Services:
     def decoders(self) -> Decoders:
         """The processes that decode foreign audio files."""
         return self._once("decoders", Decoders)
+
+    @property
+    def live(self) -> LiveStreams:
+        """Streams that go on as long as their servers like."""
+        return self._once("live", lambda: LiveStreams(open_live(self.settings)))
 
     @property
     def voice(self) -> Chain:

@@ -1,10 +1,29 @@
 """Audio objects that somebody names: looked up before their session takes them."""
 
 from ..codecs.encoding import MalformedError
-from ..storage.objects.names import is_web_name, shown_name
+from ..storage.objects.live_source import LIVE
+from ..storage.objects.names import (
+    LIVE_PREFIX,
+    is_live_name,
+    is_web_name,
+    live_url,
+    shown_name,
+)
 from ..storage.objects.source import ObjectSource
 from ..storage.objects.store import ObjectsRefusedError
 from ..storage.objects.web_client import check_url
+
+
+def stream_at(url: str) -> str:
+    """Return the name of the stream that a URL is of.
+
+    Raises:
+        MalformedError: it is no URL.
+    """
+    try:
+        return LIVE_PREFIX + check_url(url)
+    except ValueError as error:
+        raise MalformedError(str(error)) from None
 
 
 async def version_of(objects: ObjectSource | None, name: str, *, waits: bool = True) -> str:
@@ -12,7 +31,7 @@ async def version_of(objects: ObjectSource | None, name: str, *, waits: bool = T
 
     Args:
         objects: Where it is looked up; None: there is no such place.
-        name: A relative path, or a URL.
+        name: A relative path, a URL, or ``live+`` and the URL of a stream.
         waits: False asks nobody on the web: its hosts may be slow, and others wait in line.
 
     Raises:
@@ -22,6 +41,9 @@ async def version_of(objects: ObjectSource | None, name: str, *, waits: bool = T
     if objects is None:
         raise MalformedError("there is no object source here: set RHAPSODE_OBJECTS to a folder")
     try:
+        if is_live_name(name) and not waits:
+            check_url(live_url(name))
+            return LIVE
         if is_web_name(name) and not waits:
             check_url(name)
             return ""

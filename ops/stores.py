@@ -7,6 +7,7 @@ from ..storage.objects.cached_source import CachedSource
 from ..storage.objects.either_source import EitherSource
 from ..storage.objects.folder import FolderObjects
 from ..storage.objects.folder_source import FolderSource
+from ..storage.objects.live_source import LiveSource, WebLiveSource
 from ..storage.objects.mirrored_source import MirroredSource
 from ..storage.objects.s3 import S3Objects, S3Settings
 from ..storage.objects.s3_source import S3Source
@@ -36,9 +37,16 @@ def open_archive_store(settings: Settings) -> Objects:
 def open_objects(settings: Settings) -> ObjectSource:
     """Return where audio objects, and the catalogue, are read from."""
     web: ObjectSource = WebSource(listed(settings.object_hosts))
+    live = WebLiveSource(listed(settings.object_hosts))
     if settings.objects_bucket:
-        return _cached(EitherSource(_mirrored(settings), web), settings)
-    return EitherSource(FolderSource(settings.objects_folder), _cached(web, settings))
+        own = _cached(_mirrored(settings), settings)
+        return EitherSource(own, _cached(web, settings), live)
+    return EitherSource(FolderSource(settings.objects_folder), _cached(web, settings), live)
+
+
+def open_live(settings: Settings) -> LiveSource:
+    """Return where streams are listened to."""
+    return WebLiveSource(listed(settings.object_hosts))
 
 
 def open_uploads(settings: Settings) -> Uploads:

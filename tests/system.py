@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,6 +82,13 @@ class Running:
                 pass  # not listening yet
             time.sleep(0.05)
         raise AssertionError(f"not ready after {READY_S} s, it said {said}\n{self.logs()}")
+
+    def wait_until(self, holds: Callable[[], object], deadline_s: float = 60.0) -> None:
+        """Wait for a condition."""
+        end = time.monotonic() + deadline_s
+        while not holds():
+            assert time.monotonic() < end, f"not so in time\n{self.logs()}"
+            time.sleep(0.05)
 
     def logs(self) -> str:
         """Return the end of every process's output."""

@@ -74,7 +74,8 @@ def _fetch(resources: Resources, journal: Journal) -> Fetch:
     audio, control = journal.of(ObjectAudio), journal.of(Control)
     backlog = Backlog(journal.of(Event), journal.of(AudioFrame))
     loudness = KeptLoudness(resources.store)
-    return Fetch(resources.objects, audio, control, resources.decoders, backlog, loudness)
+    decoders, live = resources.decoders, resources.live
+    return Fetch(resources.objects, audio, control, decoders, backlog, loudness, live)
 
 
 async def _prepare_decoders(resources: Resources) -> None:

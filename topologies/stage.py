@@ -18,6 +18,7 @@ from ..agents.catalogue import CatalogueReader
 from ..agents.choose import Chooser
 from ..agents.decoders.isolated import Decoders
 from ..agents.journal import Description, Journal
+from ..agents.live_streams import LiveStreams
 from ..agents.models.model import Model
 from ..agents.recognisers.ears import Ears
 from ..agents.recognisers.recogniser import Recogniser
@@ -140,6 +141,11 @@ class Resources(Protocol):
     @property
     def decoders(self) -> Decoders:
         """The processes that decode foreign audio files."""
+        ...
+
+    @property
+    def live(self) -> LiveStreams:
+        """Streams that go on as long as their servers like."""
         ...
 
     @property

@@ -20,6 +20,7 @@ from ..agents.choose import Chooser
 from ..agents.decoders.in_process import in_process_decoders
 from ..agents.decoders.isolated import Decoders
 from ..agents.journal import Journal, R
+from ..agents.live_streams import LiveStreams
 from ..agents.models.model import Model
 from ..agents.models.reciter import Reciter
 from ..agents.recognisers.ears import Ears
@@ -42,7 +43,7 @@ from ..storage.log import Log, partition_of
 from ..storage.memory.admissions import MemoryAdmissions
 from ..storage.memory.log import MemoryLog
 from ..storage.memory.session_index import MemorySessionIndex
-from ..storage.objects.memory import MemoryObjects, MemorySource
+from ..storage.objects.memory import MemoryLiveSource, MemoryObjects, MemorySource
 from ..storage.objects.source import ObjectSource
 from ..storage.session_index import SessionIndex
 from .in_memory import declare_topics, running
@@ -72,6 +73,10 @@ class Counts:
         self.troubles.append((stage, kind))
 
 
+def _live(streams: dict[str, bytes]) -> LiveStreams:
+    return LiveStreams(MemoryLiveSource(streams), in_process_decoders())
+
+
 @dataclass
 class InMemorySystem:
     """Everything that stages need, in memory; `topologies.stage.Resources` for them."""
@@ -86,6 +91,7 @@ class InMemorySystem:
     recogniser: Recogniser | None = None
     ears: Ears = field(default_factory=Ears)
     decoders: Decoders = field(default_factory=in_process_decoders)
+    live: LiveStreams = field(default_factory=lambda: _live({}))
     form: Form = field(default_factory=lambda: Form(segment_s=1.0))
     """Of the sessions that `narrate` begins."""
     for_devices: bool = True
@@ -118,6 +124,7 @@ class InMemorySystem:
                     failed.result()
         finally:
             await self.decoders.close()
+            await self.live.close()
             await self.ears.close()
 
     async def describe(self, session: str = "s", **fields: Any) -> Session:

@@ -1,4 +1,4 @@
-"""An object as a file, seekable, whose bytes are asked for: for a decoder in a thread."""
+"""An object as a file whose bytes are asked for: for a decoder in a thread."""
 
 import io
 from collections.abc import Callable
@@ -57,3 +57,37 @@ class AskedFile(io.RawIOBase):
         self._block = self._ask(self._position, end)
         self._block_start = self._position
         return self._block
+
+
+class RunningFile(io.RawIOBase):
+    """Reads what comes, once and in order.
+
+    Args:
+        ask: Returns what comes next, nothing at the end; called in the thread that reads.
+    """
+
+    def __init__(self, ask: Callable[[int, int], bytes]) -> None:
+        super().__init__()
+        self._ask = ask
+        self._position = 0
+        self._at_hand = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what is at hand, or wait for more."""
+        target = memoryview(buffer).cast("B")
+        if not self._at_hand:
+            self._at_hand = self._ask(self._position, self._position + len(target))
+        data = self._at_hand[: len(target)]
+        self._at_hand = self._at_hand[len(data) :]
+        target[: len(data)] = data
+        self._position += len(data)
+        return len(data)

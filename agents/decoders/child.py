@@ -14,8 +14,8 @@ from ...codecs.audio.decoding import PieceDecoder
 from ...codecs.audio.files import AudioFormatError
 from ...codecs.audio.pcm import Samples
 from ..children import serve
-from .asked_file import AskedFile
-from .messages import Broken, Data, More, Need, Open, Pieces, Reply, decode_request, encode
+from .asked_file import AskedFile, RunningFile
+from .messages import RUNNING, Broken, Data, More, Need, Open, Pieces, Reply, decode_request, encode
 
 
 class Server:
@@ -77,7 +77,8 @@ class Server:
                 raise OSError("closed")
             return data
 
-        file = AskedFile(request.size_bytes, ask)
+        runs = request.size_bytes == RUNNING
+        file = RunningFile(ask) if runs else AskedFile(request.size_bytes, ask)
         self._decoder = PieceDecoder(file, request.rate_hz, max_seconds=request.max_seconds)
         self._pieces = self._decoder.pieces(
             request.piece_samples, skip_samples=request.skip_samples

@@ -9,7 +9,7 @@ import structlog
 
 from ...storage.objects.names import shown_name
 from ..children import Child, ChildDiedError, Limits
-from .messages import Broken, Data, More, Need, Open, Pieces, Request, decode_reply, encode
+from .messages import RUNNING, Broken, Data, More, Need, Open, Pieces, Request, decode_reply, encode
 
 PROGRAM = "rhapsode.agents.decoders.child"
 MEMORY_BYTES = 400_000_000
@@ -87,7 +87,8 @@ class Decoders:
     ) -> AsyncGenerator[Pieces]:
         """Yield an object's sound from ``wanted.skip_samples`` on, to its end.
 
-        A child that dies over it is replaced once, and goes on where it was.
+        A child that dies over it is replaced once, and goes on where it was; where it is running,
+        with what comes.
 
         Args:
             name: Of the object, for the log.
@@ -104,7 +105,7 @@ class Decoders:
                 wanted.rate_hz,
                 wanted.max_seconds,
                 wanted.piece_samples,
-                given,
+                0 if wanted.size_bytes == RUNNING else given,
             )
             try:
                 async with (
@@ -153,7 +154,7 @@ async def _conversation(
         if pieces.end:
             return
         pieces = await _answer(child, More(count), read, work_s)
-        work_s, count = WORK_S, PIECES_AT_ONCE
+        work_s, count = WORK_S, 1 if wanted.size_bytes == RUNNING else PIECES_AT_ONCE
 
 
 async def _answer(

@@ -2,6 +2,9 @@
 
 import msgspec
 
+RUNNING = -1
+"""Size of what has none: its bytes come as they come, each once."""
+
 
 class Open(msgspec.Struct, tag="open", frozen=True):
     """Decode this object from now on; answered as `More` is."""
@@ -27,7 +30,10 @@ class Data(msgspec.Struct, tag="data", frozen=True):
 
 
 class Need(msgspec.Struct, tag="need", frozen=True):
-    """Before the answer: give me the object's bytes ``[start, end)``."""
+    """Before the answer: give me the object's bytes ``[start, end)``.
+
+    Of what is running any that come next will do, none at the end.
+    """
 
     start: int
     end: int

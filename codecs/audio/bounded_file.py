@@ -17,7 +17,11 @@ MAX_IDLE_STEPS = 100_000
 
 
 class BinaryFile(Protocol):
-    """What audio is read from: a seekable file, or what looks like one."""
+    """What audio is read from: a file, or what looks like one."""
+
+    def seekable(self) -> bool:
+        """Return whether `seek` is possible."""
+        ...
 
     def read(self, size: int, /) -> bytes:
         """Return up to ``size`` bytes, none only at the end."""
@@ -40,7 +44,12 @@ class BoundedFile:
         self._error: Exception | None = None
         self._idle_bytes = 0
         self._idle_steps = 0
-        self._file.seek(0)
+        if file.seekable():
+            file.seek(0)
+
+    def seekable(self) -> bool:
+        """Return whether the file is."""
+        return self._file.seekable()
 
     def read(self, size: int) -> bytes:
         """Read as the file does.

@@ -47,6 +47,9 @@ _CODECS = (
     "pcm_s16be,pcm_s24be,pcm_s32be"
 )
 _OPTIONS = {**OPEN_OPTIONS, "codec_whitelist": _CODECS}
+_OPTIONS_OF_STREAMS = {"probesize": "32768", "analyzeduration": "500000"}
+"""Bytes and microseconds before the first sound: of what comes at the speed at which it is heard,
+FFmpeg would wait for 5 s to be sure of what it is."""
 
 
 class PieceDecoder:
@@ -88,7 +91,10 @@ class PieceDecoder:
         try:
             # tags in Latin-1 are common, and no reason to refuse the sound
             self._container = av.open(
-                self._source, mode="r", options=_OPTIONS, metadata_errors="replace"
+                self._source,
+                mode="r",
+                options=_OPTIONS if file.seekable() else _OPTIONS | _OPTIONS_OF_STREAMS,
+                metadata_errors="replace",
             )
         except (FFmpegError, ValueError, IndexError) as error:
             self._source.raise_error()

@@ -20,6 +20,7 @@ from ..devices.packets import request_packets
 from ..metrics import STARTED
 from ..progress import Progress, load_listed
 from ..refusals import ConflictError, SessionClosedError
+from ..session_objects import stream_at
 from ..sessions import Sessions
 from ..waiting import in_line
 from .answers import api_router, refused
@@ -35,7 +36,6 @@ LOOK_AGAIN_S = 1.0
 """How often a session in line is told its position."""
 NOT_YET = {
     "upload": "uploads cannot be taken yet: put the file into the object source and name it",
-    "live": "live input cannot be taken yet",
 }
 
 
@@ -121,12 +121,12 @@ class Api:
         return JSONResponse(self.summary(progress), status_code=201)
 
     async def add_item(self, session: str, body: NewItem) -> Response:
-        """Add a text, a silence or an audio object to an open session."""
+        """Add a text, a silence, an audio object or a stream to an open session."""
         given = body.model_dump(
             exclude_none=True, include={"text", "silence_s", "object", "upload", "live"}
         )
         if len(given) != 1:
-            return refused(400, "give exactly one of text, silence_s and object")
+            return refused(400, "give exactly one of text, silence_s, object and live")
         (kind,) = given
         if kind in NOT_YET:
             return refused(400, NOT_YET[kind])
@@ -140,9 +140,8 @@ class Api:
                     session, body.silence_s, last=body.last, seq=body.seq
                 )
             else:
-                at = await self.sessions.add_object(
-                    session, body.object or "", last=body.last, seq=body.seq
-                )
+                name = body.object or stream_at(body.live or "")
+                at = await self.sessions.add_object(session, name, last=body.last, seq=body.seq)
         except (MalformedError, UnknownSessionError, SessionClosedError, ConflictError) as error:
             return refusal(error)
         return JSONResponse({"session_id": session, "seq": at})

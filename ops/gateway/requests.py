@@ -105,7 +105,9 @@ class NewItem(Body):
     silence_s: Annotated[float, Field(gt=0.0, le=LIMITS.silence_s)] | None = None
     object: Annotated[str, Field(min_length=1, max_length=2_048)] | None = None
     upload: str | None = None
-    live: str | None = None
+    live: Annotated[str, Field(min_length=1, max_length=2_048)] | None = None
+    """URL of a stream that goes on, such as a radio station's: heard until it ends, the session is
+    cancelled, or 6 hours have passed."""
     end: bool = False
     """The running text ends here: its last word is not joined to the next text."""
     last: bool = False

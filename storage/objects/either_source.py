@@ -1,15 +1,24 @@
-"""People's files of both kinds: those that are kept here, and those that are named by a URL."""
+"""People's sound of all kinds: files that are kept here, those named by a URL, and streams."""
 
-from .names import is_web_name
+from contextlib import AsyncExitStack
+
+from .names import is_live_name, is_web_name
 from .source import ObjectInfo, ObjectSource
 
 
 class EitherSource:
-    """`storage.objects.source.ObjectSource` of a folder or bucket, and of the web beside it."""
+    """`storage.objects.source.ObjectSource` of a folder or bucket, and of the web beside it.
 
-    def __init__(self, own: ObjectSource, web: ObjectSource) -> None:
+    Args:
+        own: Files that are kept here.
+        web: Files named by URLs.
+        live: Streams, which can be looked up.
+    """
+
+    def __init__(self, own: ObjectSource, web: ObjectSource, live: ObjectSource) -> None:
         self._own = own
         self._web = web
+        self._live = live
 
     async def stat(self, name: str) -> ObjectInfo | None:
         return await self._of(name).stat(name)
@@ -21,10 +30,11 @@ class EitherSource:
         return await self._of(name).read(name, start, end, etag=etag)
 
     async def close(self) -> None:
-        try:
-            await self._own.close()
-        finally:
-            await self._web.close()
+        async with AsyncExitStack() as closing:
+            for source in (self._own, self._web, self._live):
+                closing.push_async_callback(source.close)
 
     def _of(self, name: str) -> ObjectSource:
+        if is_live_name(name):
+            return self._live
         return self._web if is_web_name(name) else self._own

@@ -1,11 +1,22 @@
 """Objects in memory, under the same contracts as those in a folder and in S3."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 
-from .names import check_name, check_prefix, check_source_name, content_type_of
+from .live_source import LiveStream
+from .names import (
+    check_name,
+    check_prefix,
+    check_source_name,
+    content_type_of,
+    live_url,
+    shown_name,
+)
 from .source import ObjectInfo, changed, check_range
-from .store import StoredObject
+from .store import ObjectsRefusedError, StoredObject
+
+LIVE_READ_BYTES = 4_096
 
 
 class MemoryObjects:
@@ -76,3 +87,32 @@ class MemorySource:
 
 def _etag(data: bytes) -> str:
     return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+
+
+class MemoryLiveSource:
+    """`storage.objects.live_source.LiveSource` of streams that give what they have, and end."""
+
+    def __init__(self, streams: Mapping[str, bytes]) -> None:
+        self._streams = streams
+
+    @asynccontextmanager
+    async def listen(self, name: str) -> AsyncGenerator[LiveStream]:
+        live_url(name)
+        if name not in self._streams:
+            raise ObjectsRefusedError(f"there is no stream {shown_name(name)}")
+        yield _MemoryLiveStream(self._streams[name])
+
+    async def close(self) -> None:
+        """Do nothing: there is no connection."""
+
+
+class _MemoryLiveStream:
+    is_station = False
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._position = 0
+
+    async def read(self) -> bytes:
+        start, self._position = self._position, self._position + LIVE_READ_BYTES
+        return self._data[start : self._position]

@@ -74,6 +74,25 @@ def is_web_name(name: str) -> bool:
     return name[:8].lower().startswith(("http://", "https://"))
 
 
+LIVE_PREFIX = "live+"
+
+
+def is_live_name(name: str) -> bool:
+    """Tell whether an object's name is ``live+`` and the URL of a stream that goes on."""
+    return name.startswith(LIVE_PREFIX) and is_web_name(name.removeprefix(LIVE_PREFIX))
+
+
+def live_url(name: str) -> str:
+    """Return the URL of a stream.
+
+    Raises:
+        ValueError: the name is none of a stream.
+    """
+    if not is_live_name(name):
+        raise ValueError(f"{shown_name(name)} is no stream: give 'live+' and its URL")
+    return name.removeprefix(LIVE_PREFIX)
+
+
 _SIGNATURES = {"x-amz-signature", "x-goog-signature", "signature", "sig"}
 
 
@@ -88,7 +107,8 @@ def lasting_name(name: str) -> str:
 
 def shown_name(name: str) -> str:
     """Return a name as logs and errors may have it: what follows a URL's ``?`` may be signed."""
-    plain = name.partition("?")[0] if name[:4].lower() == "http" else name
+    of_web = name.removeprefix(LIVE_PREFIX)[:4].lower() == "http"
+    plain = name.partition("?")[0] if of_web else name
     return repr(plain[:200])
 
 

@@ -44,7 +44,9 @@ def agent(system: System) -> Fetch:
     journal = system.journal
     audio, control = journal.of(ObjectAudio), journal.of(Control)
     loudness = KeptLoudness(system.store)
-    return Fetch(system.objects, audio, control, shared[-1], system.no_backlog, loudness)
+    return Fetch(
+        system.objects, audio, control, shared[-1], system.no_backlog, loudness, system.live
+    )
 
 
 def chunk(index: int, name: str = "song", etag: str = "", **fields: object) -> Chunk:

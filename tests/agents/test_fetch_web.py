@@ -23,7 +23,7 @@ def agent(system: System) -> Fetch:
     journal = system.journal
     audio, control = journal.of(ObjectAudio), journal.of(Control)
     decoders, loudness = in_process_decoders(), KeptLoudness(system.store)
-    return Fetch(system.objects, audio, control, decoders, system.no_backlog, loudness)
+    return Fetch(system.objects, audio, control, decoders, system.no_backlog, loudness, system.live)
 
 
 def chunk(name: str) -> Chunk:

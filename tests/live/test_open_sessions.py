@@ -7,63 +7,19 @@ from itertools import pairwise
 import httpx
 import numpy as np
 import pytest
+from open_session import TONE_HZ, add, opened, sound, tone_seconds, verify
 from sample_audio import encoded, sweep
-from system import Running, rhapsode
+from system import Running
 
-from rhapsode.codecs.audio.files import decode
-from rhapsode.codecs.hls.check import check
 from rhapsode.ops.devices.client import listen
 
 pytestmark = pytest.mark.timeout(120)
-TONE_HZ = 1_000.0
 
 
 @pytest.fixture
 def client(live: Running) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=live.url, timeout=20, trust_env=False) as client:
         yield client
-
-
-def opened(client: httpx.Client, **fields: object) -> str:
-    answer = client.post("/v1/sessions", json={"open": True, **fields})
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["session_id"])
-
-
-def add(client: httpx.Client, session: str, **fields: object) -> int:
-    answer = client.post(f"/v1/sessions/{session}/items", json=fields)
-    assert answer.status_code == 200, answer.text
-    return int(answer.json()["seq"])
-
-
-def sound(live: Running, session: str) -> np.ndarray:
-    """Return a finished session's HLS audio, 48 kHz mono, having checked its rules."""
-    folder = live.state / "media" / session
-    files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert check(files) == []
-    segments = b"".join(files[name] for name in sorted(files) if name.endswith(".m4s"))
-    samples, rate_hz = decode(files["init.mp4"] + segments, max_seconds=600)
-    assert rate_hz == 48_000
-    return samples
-
-
-def verify(live: Running, session: str) -> None:
-    variables = live.variables | {"redis_url": f"unix://{live.state / 'valkey' / 'valkey.sock'}"}
-    verified = rhapsode("replay", session, "--verify", **variables)
-    assert verified.returncode == 0, verified.stdout + verified.stderr
-
-
-def tone_seconds(samples: np.ndarray, rate_hz: int) -> float:
-    """Return for how long a tone of `TONE_HZ` is clearly what sounds."""
-    window = rate_hz // 20
-    heard = 0
-    for start in range(0, len(samples) - window, window):
-        piece = samples[start : start + window].astype(np.float64) * np.hanning(window)
-        spectrum = np.abs(np.fft.rfft(piece)) ** 2
-        at = round(TONE_HZ * window / rate_hz)
-        total = spectrum.sum()
-        heard += total > 1e9 and spectrum[at - 2 : at + 3].sum() > 0.8 * total
-    return heard * window / rate_hz
 
 
 def test_items_are_numbered_and_an_open_session_ends_when_it_is_finished(
@@ -131,7 +87,8 @@ def test_a_numbered_item_can_be_sent_again_and_gaps_and_others_are_conflicts(
         ({"object": "nothing/there.mp3"}, "there is no"),  # object, or folder of objects
         ({"object": "../../etc/passwd"}, "'../../etc/passwd'"),
         ({"upload": "x"}, "uploads"),
-        ({"live": "x"}, "live"),
+        ({"live": "x"}, "'x' is no URL"),
+        ({"live": "http://radio.example/"}, "RHAPSODE_OBJECT_HOSTS"),
         ({"text": "x" * 100_001}, "text"),
         ({"text": "x", "colour": "red"}, "colour"),
         ({"text": "x", "seq": -1}, "seq"),

@@ -136,6 +136,9 @@ class Endless:
     def __init__(self, first: bytes, again: bytes) -> None:
         self.first, self.again, self.at, self.given = first, again, 0, 0
 
+    def seekable(self) -> bool:
+        return True
+
     def read(self, size: int, /) -> bytes:
         size = min(size, 1 << 16)
         if self.at < len(self.first):
