@@ -59,3 +59,17 @@ class IngressEntry:
 
 
 TopicPartition = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The right to write to a partition, obtained by `Groups.claim`."""
+
+    group: str
+    generation: int
+    epoch: int | None = None
+    """`Log.epoch` when the owner took its positions; None for who follows nothing.
+
+    Once something has been lost since, what the owner wrote may be gone, or made of what is gone:
+    it is fenced off, and begins anew from what is committed.
+    """

@@ -18,10 +18,9 @@ where what it has read was lost.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-from .entries import Compaction, Entry, IngressEntry, NewEntry, Span, TopicPartition
+from .entries import Compaction, Entry, Fence, IngressEntry, NewEntry, Span, TopicPartition
 from .errors import (
     ClosedError,
     FencedError,
@@ -73,26 +72,21 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Fence:
-    """The right to write to a partition, obtained by `Groups.claim`."""
-
-    group: str
-    generation: int
-    epoch: int | None = None
-    """`Log.epoch` when the owner took its positions; None for who follows nothing.
-
-    Once something has been lost since, what the owner wrote may be gone, or made of what is gone:
-    it is fenced off, and begins anew from what is committed.
-    """
-
-
 class Log(Protocol):
     """Partitioned, append-only, replayable. All methods may raise `UnreachableError`."""
 
     @property
     def epoch(self) -> int:
         """Grows each time entries that passed through this object turn out to be lost."""
+        ...
+
+    @property
+    def ends_apart(self) -> bool:
+        """Whether one partition may lose its end without what is committed of another."""
+        ...
+
+    def lost_since(self, epoch: int) -> dict[TopicPartition, int]:
+        """Return the first offset that each partition has lost since an epoch."""
         ...
 
     async def declare(self, topic: str, partitions: int) -> int:

@@ -21,6 +21,14 @@ class Truncations:
         """Note the first offset that each partition has lost; a new epoch begins."""
         self._noted.append(dict(starts))
 
+    def since(self, epoch: int) -> dict[TopicPartition, int]:
+        """Return the first offset that each partition has lost since an epoch."""
+        first: dict[TopicPartition, int] = {}
+        for starts in self._noted[epoch:]:
+            for place, start in starts.items():
+                first[place] = min(start, first.get(place, start))
+        return first
+
     def check(self, positions: Mapping[TopicPartition, int], epoch: int | None) -> None:
         """See whether what lies before each position is still what it was in the epoch.
 
@@ -29,11 +37,11 @@ class Truncations:
         """
         if epoch is None or epoch == self.epoch:
             return
-        lost: dict[TopicPartition, int] = {}
-        for starts in self._noted[epoch:]:
-            for place in starts.keys() & positions.keys():
-                start = min(starts[place], lost.get(place, starts[place]))
-                if start < positions[place]:
-                    lost[place] = start
+        first = self.since(epoch)
+        lost = {
+            place: first[place]
+            for place, position in positions.items()
+            if first.get(place, position) < position
+        }
         if lost:
             raise TruncatedError(lost)

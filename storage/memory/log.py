@@ -65,6 +65,13 @@ class MemoryLog(MemoryIngress):
     def epoch(self) -> int:
         return self._truncations.epoch
 
+    @property
+    def ends_apart(self) -> bool:
+        return True
+
+    def lost_since(self, epoch: int) -> dict[TopicPartition, int]:
+        return self._truncations.since(epoch)
+
     def lose(self, topic: str, partition: int, start: int) -> None:
         """Lose what follows an offset, and commits beyond it, as a killed server may."""
         stream = self._stream(topic, partition)

@@ -47,6 +47,11 @@ class RedisConnection:
         self._slots = asyncio.Semaphore(MOST_COMMANDS)
 
     @property
+    def is_cluster(self) -> bool:
+        """Whether partitions are on several servers."""
+        return bool(self.settings.nodes)
+
+    @property
     def changes(self) -> int:
         """How many times another run of a server answered, or a key got another server."""
         return self._servers.changes

@@ -63,6 +63,10 @@ class Epochs:
         """Return the run that has a partition now, as far as is known."""
         return self._connection.met(self._connection.keys.epochs(partition))
 
+    def lost_since(self, epoch: int) -> dict[TopicPartition, int]:
+        """Return the first offset that each partition has lost since an epoch."""
+        return self._truncations.since(epoch)
+
     def check(self, positions: Mapping[TopicPartition, int], epoch: int | None) -> None:
         """Raise `TruncatedError` where entries before a position were lost since the epoch."""
         self._truncations.check(positions, epoch)

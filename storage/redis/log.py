@@ -1,6 +1,5 @@
 """The log on Redis or Valkey: one stream a partition, contiguous ids, server-side scripts."""
 
-import secrets
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -11,13 +10,11 @@ from ..log import (
     Entry,
     Fence,
     NewEntry,
-    PartitionsMismatchError,
     SequenceBatch,
     Span,
     TopicPartition,
     UnusableServerError,
 )
-from ..names import check_partitions, check_topic
 from .calls import info_field
 from .connection import RedisConnection
 from .entries import RawEntry
@@ -27,14 +24,12 @@ from .passed_over import PassedOver
 from .scripts import RestartedError
 from .sequences import RedisSequences
 from .stream_reads import StreamReads
+from .topics import RedisTopics
 
 T = TypeVar("T")
 
-LAYOUT = b"2"
-"""Version of the keys and of what is in them; in the first one each sequence had its own."""
 
-
-class RedisLog(RedisSequences, RedisIngress):
+class RedisLog(RedisTopics, RedisSequences, RedisIngress):
     """`storage.log.Log` on a server, or on those of a Cluster."""
 
     def __init__(self, connection: RedisConnection) -> None:
@@ -42,63 +37,17 @@ class RedisLog(RedisSequences, RedisIngress):
         self._epochs = Epochs(connection)
         self._streams = StreamReads(connection)
         self._passed_over = PassedOver()
-        self._probed = False
 
     @property
     def epoch(self) -> int:
         return self._epochs.number
 
-    # -- topics
+    @property
+    def ends_apart(self) -> bool:
+        return self._connection.is_cluster
 
-    async def declare(self, topic: str, partitions: int) -> int:
-        check_topic(topic)
-        check_partitions(partitions)
-        if not self._probed:
-            await self._scripts.probe()
-            await self._check_layout()
-            self._probed = True
-        registry = self._keys.topics()
-        commands = [
-            # again: somebody may have emptied the server since, and topics need a version
-            ("SET", self._keys.layout(), LAYOUT, "NX"),
-            ("HSETNX", registry, topic, partitions),
-            ("HGET", registry, topic),
-        ]
-        *_, reply = await self._connection.pipeline(commands, atomic=True)
-        stored = int(reply)
-        if stored != partitions:
-            raise PartitionsMismatchError(
-                f"topic {topic} has {stored} partitions, not {partitions}: set "
-                f"RHAPSODE_PARTITIONS={stored}, or use another namespace"
-            )
-        return stored
-
-    async def _check_layout(self) -> None:
-        layout = self._keys.layout()
-        written, version = await self._connection.pipeline(
-            [("EXISTS", self._keys.topics()), ("GET", layout)], atomic=True
-        )
-        if version is None and not written:
-            await self._connection.command("SET", layout, LAYOUT, "NX")
-        elif version != LAYOUT:
-            raise UnusableServerError(
-                f"another version of this program wrote the log of namespace "
-                f"{self._keys.namespace}: choose another with RHAPSODE_NAMESPACE, or, where the "
-                "log is embedded, another folder with RHAPSODE_STATE"
-            )
-
-    async def identity(self) -> str:
-        key, new = self._keys.identity(), secrets.token_hex(16)
-        _, stored = await self._connection.pipeline(
-            [("SET", key, new, "NX"), ("GET", key)], atomic=True
-        )
-        return stored.decode()
-
-    async def topics(self) -> dict[str, int]:
-        words = await self._connection.command("HGETALL", self._keys.topics())
-        return {
-            name.decode(): int(count) for name, count in zip(words[::2], words[1::2], strict=True)
-        }
+    def lost_since(self, epoch: int) -> dict[TopicPartition, int]:
+        return self._epochs.lost_since(epoch)
 
     # -- writing
 

@@ -160,6 +160,7 @@ class Consumer(InFlight):
         Tables hold what was lost, and are built from their changelogs at a start only.
         """
         self.log.error("the server lost its last writes: beginning anew from what is committed")
+        await cast("Producer", self.app.producer).send_again()
         if self.app.client_only:  # who asked in vain asks again
             topics = {tp.topic for tp in self._owned}
             self._owned.clear()

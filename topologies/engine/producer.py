@@ -15,6 +15,7 @@ from mode import Service
 from ...storage.log import Compaction, Fence, FencedError, NewEntry, partition_of
 from .link import Link
 from .patience import Patience
+from .recently_sent import RecentlySent
 from .retention import TopicRetention
 
 REPLY_TO = "Faust-Ag-ReplyTo"
@@ -78,6 +79,7 @@ class Producer(base.Producer):
         self._round_robin = count()
         self.retention = TopicRetention()
         self._patience = Patience(lambda: self.app.should_stop)
+        self._recently_sent = RecentlySent()
 
     @property
     def _link(self) -> Link:
@@ -197,8 +199,28 @@ class Producer(base.Producer):
             for one in group:
                 one.fail(error)
             return
+        self._note(tp, first, [one.entry for one in group])
         for offset, one in enumerate(group, start=first):
             one.settle(offset)
+
+    def _note(self, tp: TP, first: int, entries: list[NewEntry]) -> None:
+        """Remember what was stored, where it may be lost though what led to it is committed.
+
+        Changelogs are on the partitions of what led to them, and are lost with its commits.
+        """
+        log = self._link.log
+        if log.ends_apart and tp.topic not in self.app.tables.changelog_topics:
+            self._recently_sent.note(tp, first, entries, log.epoch)
+
+    async def send_again(self) -> None:
+        """Store again what was lost: on a Cluster, what led to it may be committed elsewhere.
+
+        Without a fence: it had been stored, and nobody else sends it.
+        """
+        for tp, entries in self._recently_sent.take_lost(self._link.log.lost_since):
+            self.log.warning("%d records of %s were lost and are sent again", len(entries), tp)
+            first = await self._patience.ask(self._link.log.append, tp.topic, tp.partition, entries)
+            self._note(tp, first, entries)
 
     async def flush(self) -> None:
         """Wait until all that was sent before this call is stored, or has failed."""

@@ -1,0 +1,114 @@
+"""On a Cluster a master may lose what was sent while another keeps what led to it as committed."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import faust
+from faust.types.tuples import TP
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rhapsode.storage.log import NewEntry
+from rhapsode.storage.memory.groups import MemoryGroups
+from rhapsode.storage.memory.log import MemoryLog
+from rhapsode.topologies.engine import recently_sent
+from rhapsode.topologies.engine.recently_sent import RecentlySent
+
+from .faust_apps import PARTITIONS, app_on, fill, started
+
+COUNT = 40
+
+
+def entry(number: int) -> NewEntry:
+    return NewEntry(key=b"%d" % number, value=b"%d" % number)
+
+
+def forwarding(app: faust.App) -> None:
+    sink = app.topic("out", key_serializer="raw", value_serializer="raw")
+
+    async def forward(stream: Any) -> None:
+        async for event in stream.events():
+            await sink.send(key=event.key, value=event.value)
+
+    app.agent(app.topic("in", key_serializer="raw", value_serializer="raw"))(forward)
+
+
+async def values(log: MemoryLog, topic: str) -> list[int]:
+    found: list[int] = []
+    for number in range(PARTITIONS):
+        for entry in (await log.read({(topic, number): 0})).get((topic, number), []):
+            found.append(int(entry.value or b""))
+    return found
+
+
+async def forwarded(log: MemoryLog, count: int) -> None:
+    async with asyncio.timeout(10):
+        while len(await values(log, "out")) < count or sum((await log.lag("app", "in")).values()):
+            await asyncio.sleep(0.01)
+
+
+async def one_more(log: MemoryLog, number: int) -> None:
+    await log.append("in", 0, [entry(number)])
+
+
+async def test_what_was_sent_and_lost_is_sent_again_though_it_is_committed(tmp_path: Path) -> None:
+    log = MemoryLog()
+    await fill(log, "in", COUNT)
+    await log.declare("out", PARTITIONS)
+    app = app_on(log, MemoryGroups(log), tmp_path / "app")
+    forwarding(app)
+    async with started(app):
+        await forwarded(log, COUNT)
+        log.lose("out", 1, (await log.span("out", 1)).next // 2)
+        await one_more(log, COUNT)  # whoever waits for records learns of a loss with the next one
+        await forwarded(log, COUNT + 1)
+        assert sorted(await values(log, "out")) == list(range(COUNT + 1))
+
+
+async def test_each_loss_is_mended_once(tmp_path: Path) -> None:
+    log = MemoryLog()
+    await fill(log, "in", COUNT)
+    await log.declare("out", PARTITIONS)
+    app = app_on(log, MemoryGroups(log), tmp_path / "app")
+    forwarding(app)
+    async with started(app):
+        for times, number in enumerate((1, 2, 1)):
+            await forwarded(log, COUNT + times)
+            log.lose("out", number, (await log.span("out", number)).next - 3)
+            await one_more(log, COUNT + times)
+        await forwarded(log, COUNT + 3)
+        assert sorted(await values(log, "out")) == list(range(COUNT + 3))
+
+
+@given(
+    sizes=st.lists(st.integers(1, 4), max_size=8),
+    start=st.integers(0, 40),
+)
+def test_exactly_what_lies_behind_the_start_of_a_loss_is_lost(sizes: list[int], start: int) -> None:
+    recent, stored = RecentlySent(), list[NewEntry]()
+    for size in sizes:
+        some = [entry(len(stored) + number) for number in range(size)]
+        recent.note(TP("out", 0), len(stored), some, epoch=0)
+        recent.note(TP("other", 0), len(stored), some, epoch=0)
+        stored += some
+    lost = recent.take_lost(lambda _: {("out", 0): start})
+    assert [one for _, entries in lost for one in entries] == stored[start:]
+    assert {tp for tp, _ in lost} <= {TP("out", 0)}
+    assert recent.take_lost(lambda _: {("out", 0): start}) == []
+
+
+def test_what_was_stored_since_is_not_lost() -> None:
+    recent = RecentlySent()
+    recent.note(TP("out", 0), 3, [entry(3)], epoch=0)
+    recent.note(TP("out", 0), 3, [entry(4)], epoch=1)
+    losses = {0: {("out", 0): 3}, 1: dict[tuple[str, int], int]()}
+    assert recent.take_lost(losses.__getitem__) == [(TP("out", 0), [entry(3)])]
+
+
+def test_what_is_kept_is_bounded() -> None:
+    recent = RecentlySent()
+    big = NewEntry(key=None, value=bytes(recently_sent.KEPT_BYTES // 4))
+    for offset in range(10):
+        recent.note(TP("out", 0), offset, [big], epoch=0)
+    assert len(recent.take_lost(lambda _: {("out", 0): 0})) == 4
