@@ -2,8 +2,6 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# test files at a time: much of a test is waiting
-JOBS   ?= 2
 # setuptools warns of a checkout that is a package itself, which is how this one is laid out
 PIP    := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # commands run as modules: their scripts' first lines cannot hold every folder's name
@@ -40,7 +38,7 @@ page: ## fetch hls.js for the page, if npm is there (else the page takes it from
 test: $(VENV)/ready-dev page ## every check and test (what CI runs)
 	@sh .ci/tools.sh
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 check: $(VENV)/ready-dev ## lint, types, which package may import which
 	@$(BIN)/python -m ruff check .

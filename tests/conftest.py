@@ -18,6 +18,17 @@ WaitUntil = Callable[..., Awaitable[None]]
 _namespaces = count()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give two processes one half of the tests each, where there are two (``--dist loadgroup``).
+
+    Those of the whole system share one that runs; others look at all children of their process.
+    """
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            group = "live" if "live" in item.path.parts else "rest"
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def chosen_server() -> Iterator[None]:
     """Have the tests of this process start the server that ``TEST_LOG_SERVER`` names, if any."""

@@ -88,7 +88,7 @@ def test_a_numbered_item_can_be_sent_again_and_gaps_and_others_are_conflicts(
         ({"object": "../../etc/passwd"}, "'../../etc/passwd'"),
         ({"upload": "x"}, "uploads"),
         ({"live": "x"}, "'x' is no URL"),
-        ({"live": "http://radio.example/"}, "RHAPSODE_OBJECT_HOSTS"),
+        ({"live": "http://127.0.0.1:9/radio"}, "RHAPSODE_OBJECT_HOSTS"),
         ({"text": "x" * 100_001}, "text"),
         ({"text": "x", "colour": "red"}, "colour"),
         ({"text": "x", "seq": -1}, "seq"),
