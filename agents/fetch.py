@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import structlog
 
 from ..codecs.audio.files import AudioFormatError
-from ..codecs.records import Chunk, Control, ObjectAudio, SequenceRecord
+from ..codecs.records import UPLINK, Chunk, Control, ObjectAudio, SequenceRecord
 from ..codecs.session import LIMITS
 from ..storage.objects.live_source import LIVE
-from ..storage.objects.names import is_live_name, is_web_name, shown_name
+from ..storage.objects.names import is_web_name, shown_name
 from ..storage.objects.source import ObjectChangedError, ObjectInfo, ObjectSource
 from ..storage.objects.store import ObjectsRefusedError
 from .backlog import Backlog
@@ -21,6 +21,7 @@ from .journal import Description, Sequences
 from .kept_loudness import KeptLoudness
 from .live_streams import LiveStreams
 from .speak import is_cancelled
+from .uplink_source import UplinkSource
 
 PIECE_SAMPLES = 24_000
 """Half a second at 48 kHz: 48 KB in a record."""
@@ -72,6 +73,7 @@ class Fetch:
     backlog: Backlog
     loudness: KeptLoudness
     live: LiveStreams
+    uplinks: UplinkSource
     web_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WEB_AT_ONCE))
 
     async def __call__(
@@ -90,7 +92,7 @@ class Fetch:
                 cursor = await self._resume(chunk)
             if chunk.index <= cursor.index:
                 continue
-            decode = self._running if is_live_name(chunk.object) else self._decoded
+            decode = self._running if chunk.etag == LIVE else self._decoded
             try:
                 async with self._slot(chunk), aclosing(decode(session, chunk, cursor)) as outputs:
                     async for output in outputs:
@@ -180,10 +182,18 @@ class Fetch:
     async def _running(
         self, session: Description, chunk: Chunk, cursor: _Cursor
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        """Yield the pieces of a stream; who was started again goes on with what comes now."""
+        """Yield the pieces of a stream; who was started again goes on with what comes now.
+
+        What comes over the log is there from its beginning, and none of it is missed.
+        """
         cursor.etag, rate_hz = LIVE, session.form.sample_rate_hz
         left_s = LIMITS.object_s - cursor.samples / rate_hz
-        async with aclosing(self.live.pieces(chunk.object, rate_hz, left_s)) as pieces:
+        if chunk.object == UPLINK:
+            source, name, skip = self.uplinks, f"{chunk.session}/{chunk.item}", cursor.samples
+        else:
+            source, name, skip = None, chunk.object, 0
+        heard = self.live.pieces(name, rate_hz, left_s, source=source, skip_samples=skip)
+        async with aclosing(heard) as pieces:
             async for pcm in pieces:
                 yield (_advanced(chunk, cursor, pcm),)
                 await self.backlog.piece(chunk.session, chunk.chapter, cursor.piece)

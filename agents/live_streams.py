@@ -31,8 +31,10 @@ _BREAKS = (ObjectsUnreachableError, AudioFormatError, DecoderDiedError)
 class _Heard:
     """How far a stream was heard."""
 
+    source: LiveSource
     left: int
     """Samples that are still wanted."""
+    skip_samples: int = 0
     is_station: bool = False
     sounded: bool = False
     fruitless: int = 0
@@ -73,13 +75,23 @@ class LiveStreams:
         self._decoders = decoders or Decoders(AT_ONCE)
         self._slots = asyncio.Semaphore(AT_ONCE)
 
-    async def pieces(self, name: str, rate_hz: int, seconds: float) -> AsyncGenerator[bytes]:
+    async def pieces(
+        self,
+        name: str,
+        rate_hz: int,
+        seconds: float,
+        *,
+        source: LiveSource | None = None,
+        skip_samples: int = 0,
+    ) -> AsyncGenerator[bytes]:
         """Yield a stream's sound as it comes, signed 16-bit little-endian mono, to its end.
 
         Args:
-            name: ``live+`` and a URL.
+            name: ``live+`` and a URL, or what the source calls it.
             rate_hz: Sample rate wanted.
             seconds: After which its end has come at the latest.
+            source: Where it is, if not where streams are by default.
+            skip_samples: What was heard before of a stream that begins anew; it is left out.
 
         Raises:
             ObjectsRefusedError: there is no such stream, or it gives no sound.
@@ -87,7 +99,7 @@ class LiveStreams:
         if self._slots.locked():
             raise ObjectsRefusedError(f"{AT_ONCE} streams are heard here already: try again later")
         async with self._slots:
-            heard = _Heard(int(seconds * rate_hz))
+            heard = _Heard(source or self._source, int(seconds * rate_hz), skip_samples)
             while heard.left:
                 error = None
                 try:
@@ -104,10 +116,10 @@ class LiveStreams:
     async def _connection(self, name: str, rate_hz: int, heard: "_Heard") -> AsyncGenerator[bytes]:
         """Yield what comes by one connection, as far as it is wanted."""
         heard.fruitless += 1
-        async with self._source.listen(name) as stream:
+        async with heard.source.listen(name) as stream:
             heard.is_station = heard.is_station or stream.is_station
-            longest_s = heard.left / rate_hz + 1.0
-            wanted = Open(RUNNING, rate_hz, longest_s, PIECE_SAMPLES, 0)
+            longest_s = (heard.skip_samples + heard.left) / rate_hz + 1.0
+            wanted = Open(RUNNING, rate_hz, longest_s, PIECE_SAMPLES, heard.skip_samples)
 
             async def read(_start: int, _end: int) -> bytes:
                 return await stream.read()

@@ -1,6 +1,7 @@
 """Audio objects that somebody names: looked up before their session takes them."""
 
 from ..codecs.encoding import MalformedError
+from ..codecs.records import UPLINK
 from ..storage.objects.live_source import LIVE
 from ..storage.objects.names import (
     LIVE_PREFIX,
@@ -38,6 +39,8 @@ async def version_of(objects: ObjectSource | None, name: str, *, waits: bool = T
         MalformedError: there is no such object, or the name is not one.
         OSError: its source is out of reach.
     """
+    if name == UPLINK:
+        return LIVE
     if objects is None:
         raise MalformedError("there is no object source here: set RHAPSODE_OBJECTS to a folder")
     try:

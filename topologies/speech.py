@@ -15,6 +15,7 @@ from ..agents.retaining import Retainer
 from ..agents.speak import Speak
 from ..agents.split import Split
 from ..agents.splitting import ALL_IDLE_S, SENTENCE_IDLE_S
+from ..agents.uplink_source import UplinkSource
 from ..codecs.records import (
     TOPICS,
     Admission,
@@ -29,6 +30,7 @@ from ..codecs.records import (
     Passage,
     Segment,
     Speech,
+    Uplink,
 )
 from .stage import Companion, IdleTicks, Resources, Stage, Topology
 
@@ -75,7 +77,8 @@ def _fetch(resources: Resources, journal: Journal) -> Fetch:
     backlog = Backlog(journal.of(Event), journal.of(AudioFrame))
     loudness = KeptLoudness(resources.store)
     decoders, live = resources.decoders, resources.live
-    return Fetch(resources.objects, audio, control, decoders, backlog, loudness, live)
+    uplinks = UplinkSource(journal.of(Uplink))
+    return Fetch(resources.objects, audio, control, decoders, backlog, loudness, live, uplinks)
 
 
 async def _prepare_decoders(resources: Resources) -> None:
@@ -168,7 +171,7 @@ SPEECH = Topology(
             "fetch",
             sources=("chunk",),
             sinks=("object-audio",),
-            reads=("audio-frame", "control", "event"),
+            reads=("audio-frame", "control", "event", "uplink"),
             build=_fetch,
             prepare=_prepare_decoders,
         ),

@@ -105,7 +105,7 @@ class Decoders:
                 wanted.rate_hz,
                 wanted.max_seconds,
                 wanted.piece_samples,
-                0 if wanted.size_bytes == RUNNING else given,
+                given if deaths == 0 or wanted.size_bytes != RUNNING else 0,
             )
             try:
                 async with (

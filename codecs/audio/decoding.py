@@ -47,7 +47,12 @@ _CODECS = (
     "pcm_s16be,pcm_s24be,pcm_s32be"
 )
 _OPTIONS = {**OPEN_OPTIONS, "codec_whitelist": _CODECS}
-_OPTIONS_OF_STREAMS = {"probesize": "32768", "analyzeduration": "500000"}
+_OPTIONS_OF_STREAMS = {
+    # what browsers record is Matroska's
+    "format_whitelist": OPEN_OPTIONS["format_whitelist"] + ",matroska,webm",
+    "probesize": "32768",
+    "analyzeduration": "500000",
+}
 """Bytes and microseconds before the first sound: of what comes at the speed at which it is heard,
 FFmpeg would wait for 5 s to be sure of what it is."""
 

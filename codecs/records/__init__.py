@@ -25,6 +25,8 @@ from .sound import Chunk as Chunk
 from .sound import ObjectAudio as ObjectAudio
 from .sound import Speech as Speech
 from .sound import Word as Word
+from .uplink import UPLINK as UPLINK
+from .uplink import Uplink as Uplink
 
 KINDS: tuple[type[Record], ...] = tuple(
     kind

@@ -19,8 +19,9 @@ from standins.waiting import until
 from rhapsode.agents.decoders.isolated import Decoders
 from rhapsode.agents.fetch import PIECE_SAMPLES, Fetch
 from rhapsode.agents.kept_loudness import KeptLoudness
+from rhapsode.agents.uplink_source import UplinkSource
 from rhapsode.codecs.encoding import MAX_RECORD_BYTES, encode
-from rhapsode.codecs.records import Chunk, Control, ObjectAudio
+from rhapsode.codecs.records import Chunk, Control, ObjectAudio, Uplink
 from rhapsode.storage.objects.folder_source import FolderSource
 from rhapsode.storage.objects.memory import MemorySource
 from rhapsode.storage.objects.store import ObjectsRefusedError, ObjectsUnreachableError
@@ -44,9 +45,9 @@ def agent(system: System) -> Fetch:
     journal = system.journal
     audio, control = journal.of(ObjectAudio), journal.of(Control)
     loudness = KeptLoudness(system.store)
-    return Fetch(
-        system.objects, audio, control, shared[-1], system.no_backlog, loudness, system.live
-    )
+    live, uplinks = system.live, UplinkSource(journal.of(Uplink))
+    backlog = system.no_backlog
+    return Fetch(system.objects, audio, control, shared[-1], backlog, loudness, live, uplinks)
 
 
 def chunk(index: int, name: str = "song", etag: str = "", **fields: object) -> Chunk:

@@ -10,7 +10,8 @@ from rhapsode.agents.decoders.in_process import in_process_decoders
 from rhapsode.agents.decoders.isolated import AT_ONCE
 from rhapsode.agents.fetch import Fetch
 from rhapsode.agents.kept_loudness import KeptLoudness
-from rhapsode.codecs.records import Chunk, Control, ObjectAudio
+from rhapsode.agents.uplink_source import UplinkSource
+from rhapsode.codecs.records import Chunk, Control, ObjectAudio, Uplink
 from rhapsode.storage.objects.memory import MemorySource
 from rhapsode.storage.objects.names import is_web_name
 from rhapsode.storage.objects.source import ObjectInfo
@@ -23,7 +24,9 @@ def agent(system: System) -> Fetch:
     journal = system.journal
     audio, control = journal.of(ObjectAudio), journal.of(Control)
     decoders, loudness = in_process_decoders(), KeptLoudness(system.store)
-    return Fetch(system.objects, audio, control, decoders, system.no_backlog, loudness, system.live)
+    live, uplinks = system.live, UplinkSource(journal.of(Uplink))
+    backlog = system.no_backlog
+    return Fetch(system.objects, audio, control, decoders, backlog, loudness, live, uplinks)
 
 
 def chunk(name: str) -> Chunk:

@@ -17,7 +17,8 @@ from rhapsode.agents.decoders.isolated import Decoders
 from rhapsode.agents.fetch import Fetch
 from rhapsode.agents.kept_loudness import KeptLoudness
 from rhapsode.agents.live_streams import LiveStreams
-from rhapsode.codecs.records import Chunk, Control, ObjectAudio
+from rhapsode.agents.uplink_source import UplinkSource
+from rhapsode.codecs.records import Chunk, Control, ObjectAudio, Uplink
 from rhapsode.storage.objects import live_source
 from rhapsode.storage.objects.live_source import LIVE, WebLiveSource
 from rhapsode.storage.objects.store import ObjectsRefusedError
@@ -163,9 +164,9 @@ async def test_more_streams_than_there_is_room_for_are_refused(
 def agent(system: System, streams: LiveStreams) -> Fetch:
     audio, control = system.journal.of(ObjectAudio), system.journal.of(Control)
     loudness = KeptLoudness(system.store)
-    return Fetch(
-        system.objects, audio, control, system.decoders, system.no_backlog, loudness, streams
-    )
+    uplinks = UplinkSource(system.journal.of(Uplink))
+    objects, decoders, backlog = system.objects, system.decoders, system.no_backlog
+    return Fetch(objects, audio, control, decoders, backlog, loudness, streams, uplinks)
 
 
 def chunk(name: str) -> Chunk:

@@ -34,6 +34,7 @@ from rhapsode.codecs.records import (
     SequenceRecord,
     Session,
     Speech,
+    Uplink,
     Word,
     text_items,
 )
@@ -110,6 +111,10 @@ ONE_OF_EACH: tuple[tuple[Record, bytes], ...] = (
     (
         Heard(session="l", seq=1, first=0, packets=(b"\1",), until="silence", ended=True),
         b"\x87\xa4type\xa7heard/1\xa7session\xa1l\xa3seq\x01\xa5first\x00\xa7packets\x91\xc4\x01\x01\xa5until\xa7silence\xa5ended\xc3",
+    ),
+    (
+        Uplink(session="s", item=2, number=1, data=b"\1\2", last=True),
+        b"\x86\xa4type\xa8uplink/1\xa7session\xa1s\xa4last\xc3\xa4item\x02\xa6number\x01\xa4data\xc4\x02\x01\x02",
     ),
     (
         Allowance(

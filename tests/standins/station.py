@@ -34,14 +34,16 @@ class Station:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             path = head.split(" ")[1].lstrip("/")
             self.connections.append(path)
-            await self._answer(path, writer)
+            await self._answer(path, reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             self.listeners -= 1
             writer.close()
 
-    async def _answer(self, path: str, writer: asyncio.StreamWriter) -> None:
+    async def _answer(
+        self, path: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         if path.isdecimal():
             writer.write(_head(int(path)))
         elif path == "playlist":
@@ -50,7 +52,8 @@ class Station:
             writer.write(_head(200, "Content-Type: text/html") + b"<html>" + b"no sound " * 5_000)
         elif path == "dumb":
             writer.write(_head(200, "icy-name: dumb"))
-            await asyncio.Event().wait()
+            await writer.drain()
+            await reader.read()  # until the listener has gone
         elif path == "broadcast":
             writer.write(_head(200) + self.sound)
         elif path == "breaks" and self.gone:
