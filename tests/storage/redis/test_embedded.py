@@ -126,10 +126,12 @@ def test_a_folder_may_have_a_long_and_odd_name(tmp_path: Path):
         assert home.stat().st_mode & 0o077 == 0
     home.rmdir()
     # one that is short enough for a socket, wherever tests are run
-    with tempfile.TemporaryDirectory(prefix='a "b" 50% #c? d') as odd:
-        with EmbeddedValkey(Path(odd)) as server:
-            assert server.socket.parent == Path(odd)
-            assert server.answers()
+    with (
+        tempfile.TemporaryDirectory(prefix='a "b" 50% #c? d') as odd,
+        EmbeddedValkey(Path(odd)) as server,
+    ):
+        assert server.socket.parent == Path(odd)
+        assert server.answers()
 
 
 def test_a_socket_folder_that_others_could_have_made_is_refused(
