@@ -1,7 +1,7 @@
 """Sound that a client sends while it is heard, over the WebSocket of its session."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 
 from ...agents.journal import Journal
@@ -26,8 +26,9 @@ class SoundInput:
     _item: int = -1
     """``seq`` of the item that is under way, if any."""
     _next: int = 0
-    _sent_bytes: int = 0
-    _since_s: float = 0.0
+    _free_bytes: float = BURST_BYTES
+    """That may come at once: a token bucket."""
+    _at_s: float = field(default_factory=monotonic)
 
     async def begin(self, *, last: bool, seq: int | None) -> int:
         """Add an item whose sound follows; return its position.
@@ -43,7 +44,6 @@ class SoundInput:
         if state.closed:
             raise ConflictError(f"the sound of item {item} has ended")
         self._item, self._next = item, state.next
-        self._sent_bytes, self._since_s = 0, monotonic()
         return item
 
     async def take(self, data: bytes) -> None:
@@ -58,9 +58,7 @@ class SoundInput:
             raise MalformedError("a binary message is sound: send one of the type 'sound' first")
         for start in range(0, len(data), MAX_UPLINK_BYTES):
             await self._append(data[start : start + MAX_UPLINK_BYTES], last=False)
-        self._sent_bytes += len(data)
-        due_s = self._since_s + (self._sent_bytes - BURST_BYTES) / MOST_BYTES_PER_S
-        await asyncio.sleep(max(0.0, due_s - monotonic()))
+        await self._in_its_time(len(data))
 
     async def end(self) -> None:
         """End the item's sound, if any is under way."""
@@ -69,6 +67,13 @@ class SoundInput:
                 await self._append(b"", last=True)
             finally:
                 self._item = -1
+
+    async def _in_its_time(self, size_bytes: int) -> None:
+        """Wait until the client may send on; meanwhile its socket is not read."""
+        now_s = monotonic()
+        free = min(BURST_BYTES, self._free_bytes + MOST_BYTES_PER_S * (now_s - self._at_s))
+        self._free_bytes, self._at_s = free - size_bytes, now_s
+        await asyncio.sleep(max(0.0, -self._free_bytes / MOST_BYTES_PER_S))
 
     @property
     def _journal(self) -> Journal:
