@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import faust
 from faust.types.tuples import TP
@@ -13,9 +13,10 @@ from rhapsode.storage.log import NewEntry
 from rhapsode.storage.memory.groups import MemoryGroups
 from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.topologies.engine import recently_sent
+from rhapsode.topologies.engine.owned_partitions import LostTablesError
 from rhapsode.topologies.engine.recently_sent import RecentlySent
 
-from .faust_apps import PARTITIONS, app_on, fill, started
+from .faust_apps import PARTITIONS, app_on, fill, started, until
 
 COUNT = 40
 
@@ -79,6 +80,45 @@ async def test_each_loss_is_mended_once(tmp_path: Path) -> None:
             await one_more(log, COUNT + times)
         await forwarded(log, COUNT + 3)
         assert sorted(await values(log, "out")) == list(range(COUNT + 3))
+
+
+async def test_a_rebalance_before_the_next_read_hides_no_loss(tmp_path: Path) -> None:
+    log = MemoryLog()
+    await fill(log, "in", COUNT)
+    await log.declare("out", PARTITIONS)
+    app = app_on(log, MemoryGroups(log), tmp_path / "app")
+    forwarding(app)
+    async with started(app):
+        await forwarded(log, COUNT)
+        log.lose("out", 1, 0)
+        cast("Any", app.consumer).membership.rejoin()  # as when another worker joins
+        await forwarded(log, COUNT)
+        assert sorted(await values(log, "out")) == list(range(COUNT))
+
+
+async def test_a_rebalance_before_the_next_read_hides_no_loss_from_tables(tmp_path: Path) -> None:
+    log = MemoryLog()
+    await fill(log, "in", COUNT)
+    app = app_on(log, MemoryGroups(log), tmp_path / "app")
+    table: Any = app.Table("counts", default=int, partitions=PARTITIONS)
+    seen: list[int] = []
+
+    @app.agent(app.topic("in", key_serializer="raw", value_serializer="raw"))
+    async def count(stream: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+        async for value in stream:
+            table[value.decode()] += 1
+            seen.append(int(value))
+
+    await app.start()
+    try:
+        await until(lambda: len(seen) == COUNT)
+        changelog = table.changelog_topic.get_topic_name()
+        log.lose(changelog, 1, 0)
+        cast("Any", app.consumer).membership.rejoin()
+        await until(lambda: app.crashed)
+        assert isinstance(app.crash_reason, LostTablesError)
+    finally:
+        await app.stop()
 
 
 @given(

@@ -155,18 +155,17 @@ class Consumer(InFlight):
         return records
 
     async def _begin_anew(self) -> None:
-        """Take it up from what is committed: what was read or made since may be lost.
-
-        Tables hold what was lost, and are built from their changelogs at a start only.
-        """
+        """Take it up from what is committed: what was read or made since may be lost."""
         self.log.error("the server lost its last writes: beginning anew from what is committed")
-        await cast("Producer", self.app.producer).send_again()
+        try:
+            await self._see_to_loss()
+        except LostTablesError as error:
+            await self.crash(error)
+            return
         if self.app.client_only:  # who asked in vain asks again
             topics = {tp.topic for tp in self._owned}
             self._owned.clear()
             await self._follow(topics)
-        elif self.app.tables.changelog_topics:
-            await self.crash(LostTablesError("the server lost its last writes"))
         else:
             self._positions.revoke()
             self.membership.rejoin()

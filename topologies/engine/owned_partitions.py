@@ -81,8 +81,15 @@ class OwnedPartitions(base.Consumer):
             await link.declare(topic)
 
     async def take(self, assigned: set[TP], generation: int) -> None:
-        """Own the partitions from now on, in this generation; they are read once sought."""
+        """Own the partitions from now on, in this generation; they are read once sought.
+
+        Raises:
+            LostTablesError: the server lost its last writes, of which tables may have been made.
+        """
         epoch = self._link.log.epoch
+        if self._generation and epoch != self._log_epoch:
+            # partitions moved before a read has met the loss: nobody else would see to it
+            await self._see_to_loss()
         follows = generation == self._generation + 1 and epoch == self._log_epoch
         kept = assigned & self._given_up if follows else set[TP]()
         self._owned, self._given_up = set(assigned), set[TP]()
@@ -95,6 +102,16 @@ class OwnedPartitions(base.Consumer):
         for tp in assigned:
             self._highwaters[tp] = (await self._span(tp)).next
         await self.on_partitions_assigned(set(assigned), generation)
+
+    async def _see_to_loss(self) -> None:
+        """Send again what was sent and lost.
+
+        Raises:
+            LostTablesError: tables may hold what was lost; they are built at a start only.
+        """
+        await cast("Producer", self.app.producer).send_again()
+        if self.app.tables.changelog_topics and not self.app.client_only:
+            raise LostTablesError("the server lost its last writes")
 
     async def _span(self, tp: TP) -> Span:
         try:
