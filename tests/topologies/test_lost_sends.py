@@ -96,6 +96,18 @@ async def test_a_rebalance_before_the_next_read_hides_no_loss(tmp_path: Path) ->
         assert sorted(await values(log, "out")) == list(range(COUNT))
 
 
+async def test_who_stops_looks_once_more_whether_what_it_sent_is_there(tmp_path: Path) -> None:
+    log = MemoryLog()
+    await fill(log, "in", COUNT)
+    await log.declare("out", PARTITIONS)
+    app = app_on(log, MemoryGroups(log), tmp_path / "app")
+    forwarding(app)
+    async with started(app):
+        await forwarded(log, COUNT)
+        log.lose("out", 1, 0)
+    assert sorted(await values(log, "out")) == list(range(COUNT))
+
+
 async def test_a_rebalance_before_the_next_read_hides_no_loss_from_tables(tmp_path: Path) -> None:
     log = MemoryLog()
     await fill(log, "in", COUNT)

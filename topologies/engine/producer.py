@@ -12,7 +12,7 @@ from faust.transport import base
 from faust.types.tuples import TP, RecordMetadata
 from mode import Service
 
-from ...storage.log import Compaction, Fence, FencedError, NewEntry, partition_of
+from ...storage.log import Compaction, Fence, FencedError, LogError, NewEntry, partition_of
 from .link import Link
 from .patience import Patience
 from .recently_sent import RecentlySent
@@ -20,6 +20,8 @@ from .retention import TopicRetention
 
 REPLY_TO = "Faust-Ag-ReplyTo"
 """Header of a question to an agent."""
+LAST_LOOK_S = 2.0
+"""At the end of a process: whether what it sent last is still there."""
 MAX_BATCH = 200
 """Records in one append: one server-side function runs for all of them."""
 
@@ -239,9 +241,17 @@ class Producer(base.Producer):
             raise ProducerSendError(f"a record could not be appended: {failure}") from failure
 
     async def on_stop(self) -> None:
-        """Send what is queued, then stop."""
+        """Send what is queued, and what was lost meanwhile, then stop."""
         await super().on_stop()
         await self._settle()
+        try:
+            async with asyncio.timeout(LAST_LOOK_S):
+                for tp in self._recently_sent.places():
+                    await self._link.log.span(tp.topic, tp.partition)  # notices a loss
+                await self.send_again()
+        except (TimeoutError, LogError) as error:
+            why = str(error) or f"no answer within {LAST_LOOK_S:g} s"
+            self.log.warning("it is not known whether what was sent last is there: %s", why)
 
     async def _settle(self) -> None:
         # a barrier up to this moment: under constant load the queue never is empty

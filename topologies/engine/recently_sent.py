@@ -48,6 +48,10 @@ class RecentlySent:
         while self._size_bytes > KEPT_BYTES or self._sent[0].at_s < now_s - KEPT_S:
             self._size_bytes -= self._sent.popleft().size_bytes
 
+    def places(self) -> set[TP]:
+        """Return the partitions that something was sent to."""
+        return {one.tp for one in self._sent}
+
     def take_lost(
         self, lost_since: Callable[[int], Mapping[TopicPartition, int]]
     ) -> list[tuple[TP, list[NewEntry]]]:
