@@ -79,7 +79,9 @@ class StreamReads:
         _, task = self._standing.pop((run, *words), (0.0, None))
         if task is not None and (not task.done() or (not task.exception() and task.result())):
             return task
-        return asyncio.create_task(self._connection.block(*words, timeout_s=timeout_s))
+        begun = asyncio.create_task(self._connection.block(*words, timeout_s=timeout_s))
+        begun.add_done_callback(_seen)
+        return begun
 
     def _forget(self) -> None:
         """Let go of results that nobody asks for any more."""
@@ -95,6 +97,12 @@ class StreamReads:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _seen(task: "asyncio.Task[Any]") -> None:
+    """Look at an error that nobody may ask for any more, or asyncio complains of it."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _command(positions: Mapping[str, int], limit: int, wait_ms: int) -> _Question:
