@@ -200,6 +200,8 @@ class Journal:
         self._past = Past(log, partitions, archive) if archive is not None else None
         self._topics = None if topics is None else frozenset(topics) | {Session.TOPIC}
         self._descriptions: OrderedDict[str, Description] = OrderedDict()
+        self._epoch = log.epoch
+        """Of the log, in which they were read."""
 
     def limited_to(self, topics: Collection[str]) -> "Journal":
         """Return a journal on the same log that refuses all other topics."""
@@ -222,11 +224,14 @@ class Journal:
         return Sequences(self.log, kind, self.partitions, self._past)
 
     async def describe(self, session: str) -> Description:
-        """Return what the session is; it never changes, so it is read once.
+        """Return what the session is; it never changes, so it is read once, and after each loss.
 
         Raises:
             UnknownSessionError: there is no such session.
         """
+        if self._epoch != self.log.epoch:
+            self._epoch = self.log.epoch
+            self._descriptions.clear()
         known = self._descriptions.get(session)
         if known is None:
             try:

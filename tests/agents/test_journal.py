@@ -243,6 +243,15 @@ async def test_a_description_is_read_once_and_only_so_many_are_kept() -> None:
     assert await journal.describe("s") == described[0]
 
 
+async def test_a_session_that_the_server_has_lost_is_unknown() -> None:
+    system = await accepted()
+    await system.journal.describe("s")
+    assert isinstance(system.log, MemoryLog)
+    system.log.lose(Session.TOPIC, partition_of(b"s", PARTITIONS), 0)
+    with pytest.raises(UnknownSessionError):
+        await system.journal.describe("s")
+
+
 async def test_a_session_that_nobody_accepted_is_unknown_until_it_is() -> None:
     system = System()
     with pytest.raises(UnknownSessionError, match="no session s"):
