@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 
 import structlog
 
@@ -21,7 +22,9 @@ PIECE_SAMPLES = 24_000
 """Half a second at 48 kHz."""
 TRIES = 6
 """Connections in a row from which no sound came."""
-FIRST_PAUSE_S = 0.2
+LEAD_S = 15.0
+"""So much of a stream is taken at once, as stations send what they have; then as it sounds."""
+FIRST_PAUSE_S = 0.5
 """Before the second of them; it doubles."""
 log = structlog.get_logger()
 _BREAKS = (ObjectsUnreachableError, AudioFormatError, DecoderDiedError)
@@ -35,15 +38,22 @@ class _Heard:
     left: int
     """Samples that are still wanted."""
     skip_samples: int = 0
+    taken: int = 0
+    since_s: float = field(default_factory=monotonic)
     is_station: bool = False
     sounded: bool = False
     fruitless: int = 0
     """Connections in a row from which no sound came."""
 
+    def early_s(self, rate_hz: int) -> float:
+        """Return for how long nothing more is to be taken: some send as fast as they can."""
+        return max(0.0, self.taken / rate_hz - LEAD_S - (monotonic() - self.since_s))
+
     def wanted_of(self, pcm: bytes) -> bytes:
         """Return what is wanted of a piece."""
         taken = pcm[: BYTES_PER_SAMPLE * self.left]
         self.left -= len(taken) // BYTES_PER_SAMPLE
+        self.taken += len(taken) // BYTES_PER_SAMPLE
         self.sounded, self.fruitless = True, 0
         return taken
 
@@ -106,6 +116,7 @@ class LiveStreams:
                     async with aclosing(self._connection(name, rate_hz, heard)) as pieces:
                         async for pcm in pieces:
                             yield pcm
+                            await asyncio.sleep(heard.early_s(rate_hz))
                 except _BREAKS as broken:
                     error = broken
                 if heard.is_over(error):

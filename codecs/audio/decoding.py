@@ -103,7 +103,8 @@ class PieceDecoder:
             )
         except (FFmpegError, ValueError, IndexError) as error:
             self._source.raise_error()
-            raise AudioFormatError(f"this is not an audio file that we know: {error}") from None
+            why = getattr(error, "strerror", None) or error
+            raise AudioFormatError(f"this is not an audio file that we know: {why}") from None
         try:
             self._stream = self._checked_stream()
         except AudioFormatError:

@@ -144,6 +144,8 @@ class InputStream:
             return await sound.take(message)
         kind = _checked_kind(message)
         if kind == "sound_end":
+            if not sound.is_under_way:
+                raise _RefusedMessageError("no sound is under way")
             return await sound.end()
         if kind == "sound":
             item = _item(message)

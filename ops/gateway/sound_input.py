@@ -30,6 +30,11 @@ class SoundInput:
     """That may come at once: a token bucket."""
     _at_s: float = field(default_factory=monotonic)
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether an item's sound has begun, and not ended."""
+        return self._item >= 0
+
     async def begin(self, *, last: bool, seq: int | None) -> int:
         """Add an item whose sound follows; return its position.
 

@@ -21,6 +21,7 @@ from rhapsode.agents.uplink_source import UplinkSource
 from rhapsode.codecs.records import Chunk, Control, ObjectAudio, Uplink
 from rhapsode.storage.objects import live_source
 from rhapsode.storage.objects.live_source import LIVE, WebLiveSource
+from rhapsode.storage.objects.memory import MemoryLiveSource
 from rhapsode.storage.objects.store import ObjectsRefusedError
 
 RATE_HZ = 48_000
@@ -33,6 +34,7 @@ DEADLINE_S = 50.0
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connect again without a pause."""
     monkeypatch.setattr(live_streams, "FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(live_streams, "LEAD_S", 60.0)
 
 
 @pytest.fixture
@@ -79,6 +81,21 @@ async def test_the_first_sound_comes_before_the_stream_has_ended(
     ):
         assert await anext(pieces)
         assert on_air.listeners == 1
+
+
+def test_who_sends_as_fast_as_it_can_is_taken_as_it_sounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = 100.0
+    monkeypatch.setattr(live_streams, "monotonic", lambda: now_s)
+    monkeypatch.setattr(live_streams, "LEAD_S", 10.0)
+    one = live_streams._Heard(MemoryLiveSource({}), left=60 * RATE_HZ, since_s=now_s)
+    second = bytes(2 * RATE_HZ)
+    for _ in range(12):
+        one.wanted_of(second)
+    assert one.early_s(RATE_HZ) == 2.0
+    now_s += 5.0
+    assert one.early_s(RATE_HZ) == 0.0
 
 
 async def test_a_broadcast_that_is_no_station_ends_where_it_ends(

@@ -1,10 +1,13 @@
 """A log out of reach is complained of at once and then now and then, however many wait for it."""
 
+import asyncio
+
 import pytest
 from structlog.testing import capture_logs
 
 import rhapsode.topologies.engine.patience
-from rhapsode.topologies.engine.patience import TELL_EVERY_S, Complaints
+from rhapsode.storage.log import UnreachableError
+from rhapsode.topologies.engine.patience import TELL_EVERY_S, Complaints, Patience
 
 
 def test_what_many_wait_for_is_said_once_in_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,3 +25,28 @@ def test_what_many_wait_for_is_said_once_in_ten_seconds(monkeypatch: pytest.Monk
         ("log out of reach, trying again", "no route"),
         ("heartbeat failed, trying again", "still none"),
     ]
+
+
+async def test_a_server_that_hangs_keeps_no_app_that_stops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rhapsode.topologies.engine.patience, "STOPPING_S", 0.05)
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(10):
+        with pytest.raises(UnreachableError, match="of the stop"):
+            await Patience(lambda: True).ask(hang)
+
+
+async def test_what_is_out_of_reach_is_asked_again_for_a_while_after_the_stop() -> None:
+    asked: list[int] = []
+
+    async def answer() -> str:
+        asked.append(len(asked))
+        if len(asked) < 3:
+            raise UnreachableError("away")
+        return "there"
+
+    assert await Patience(lambda: True).ask(answer) == "there"

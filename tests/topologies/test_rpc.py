@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
+from faust.agents.replies import BarrierState, ReplyPromise
 
 from rhapsode.storage.memory.groups import MemoryGroups
 from rhapsode.storage.memory.log import MemoryLog
@@ -92,3 +93,24 @@ async def test_a_password_is_not_printed_with_the_broker(tmp_path: Path) -> None
     app = faust.App("app", broker="redis://user:secret-8812@127.0.0.1:1/0", datadir=str(tmp_path))
     assert app.transport.url[0].password == "secret-8812"
     assert str(app.conf.broker) == "redis://user:***@127.0.0.1:1/0"
+
+
+async def test_an_answer_that_comes_again_is_heard_once(tmp_path: Path) -> None:
+    app_on(MemoryLog(), MemoryGroups(MemoryLog()), tmp_path / "app")
+    promise = ReplyPromise("replies", "one")
+    promise.fulfill("one", 1)
+    promise.fulfill("one", 2)  # upstream's consumer of replies dies of it
+    assert await promise == 1
+
+
+async def test_a_map_is_done_when_each_question_is_answered_however_often(tmp_path: Path) -> None:
+    app_on(MemoryLog(), MemoryGroups(MemoryLog()), tmp_path / "app")
+    barrier = BarrierState("replies")
+    for name in ("one", "two"):
+        barrier.add(ReplyPromise("replies", name))
+    barrier.finalize()
+    barrier.fulfill("one", 1)
+    barrier.fulfill("one", 1)
+    assert not barrier.done()
+    barrier.fulfill("two", 2)
+    assert barrier.done()

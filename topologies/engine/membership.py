@@ -17,6 +17,8 @@ from ...storage.log import Beat, FencedError, GroupTimings, Heartbeat, Unreachab
 from .patience import COMPLAINTS
 
 JOIN_POLL_S = 0.03
+LEAVES_S = 2.0
+"""A server that hangs is not waited for."""
 
 
 class ReplacedError(Exception):
@@ -255,7 +257,8 @@ class Membership:
         if self._instance:
             return
         try:
-            async with self._asking:
+            async with asyncio.timeout(LEAVES_S), self._asking:
                 await self._owner.transport.groups.leave(self._group, self.member)
-        except UnreachableError as error:
-            self._owner.log.warning("left without a word, the lease will lapse: %s", error)
+        except (UnreachableError, TimeoutError) as error:
+            why = str(error) or f"no answer within {LEAVES_S:g} s"
+            self._owner.log.warning("left without a word, the lease will lapse: %s", why)

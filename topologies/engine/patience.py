@@ -63,14 +63,18 @@ class Patience:
         Raises:
             UnreachableError: the log is still out of reach 2 s after the app was stopped.
         """
-        pause_s, stopping_s = FIRST_PAUSE_S, 0.0
+        pause_s, end_s = FIRST_PAUSE_S, float("inf")
         while True:
+            if self.stops():  # a server that hangs keeps each question for long
+                end_s = min(end_s, monotonic() + STOPPING_S)
             try:
-                return await question(*args, **kwargs)
+                async with asyncio.timeout(None if end_s == float("inf") else end_s - monotonic()):
+                    return await question(*args, **kwargs)
             except UnreachableError as error:
-                if stopping_s >= STOPPING_S:
+                if monotonic() >= end_s:
                     raise
                 COMPLAINTS.say("log out of reach", error)
+            except TimeoutError:
+                raise UnreachableError(f"no answer within {STOPPING_S:g} s of the stop") from None
             await asyncio.sleep(pause_s)
-            stopping_s += pause_s if self.stops() else 0.0
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

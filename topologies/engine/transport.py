@@ -18,6 +18,7 @@ from .conductor import Conductor
 from .consumer import Consumer
 from .link import OWN_REPLIES
 from .producer import Producer
+from .replies import hear_answers_once
 
 DEFAULT_NAMESPACE = "rhapsode"
 
@@ -58,6 +59,7 @@ class Transport(base.Transport):
     ) -> None:
         super().__init__(url, app, **kwargs)
         _hide_passwords(app)
+        hear_answers_once()
         self._log = log
         self._groups = groups
         self._owns_log = log is None
