@@ -7,10 +7,11 @@ from typing import Any
 import faust
 from faust.agents.replies import BarrierState, ReplyPromise
 
+from rhapsode.storage.log import NewEntry
 from rhapsode.storage.memory.groups import MemoryGroups
 from rhapsode.storage.memory.log import MemoryLog
 
-from .faust_apps import app_on, started, until
+from .faust_apps import PARTITIONS, app_on, started, until
 
 
 def calculator(app: faust.App) -> tuple[Any, Any]:
@@ -66,6 +67,34 @@ async def test_who_asks_at_once_is_answered_too(tmp_path: Path) -> None:
         finally:
             async with asyncio.timeout(10):
                 await client.stop()
+
+
+async def test_an_agent_asks_another_while_its_streams_wait_for_their_records(
+    tmp_path: Path,
+) -> None:
+    log = MemoryLog()
+    groups = MemoryGroups(log)
+    asked: list[int] = []
+
+    def app(name: str) -> faust.App:
+        worker = app_on(log, groups, tmp_path / name)
+        worker.conf.stream_wait_empty = True  # Faust's default: a rebalance waits for them
+        doubling, _ = calculator(worker)
+
+        async def ask(stream: Any) -> None:
+            async for number in stream:
+                asked.append(await doubling.ask(number))
+
+        worker.agent(worker.topic("numbers", value_type=int), name="ask")(ask)
+        return worker
+
+    await log.declare("numbers", PARTITIONS)
+    async with started(one := app("one"), other := app("other")):
+        for number in range(20):
+            value = b"%d" % number
+            await log.append("numbers", number % PARTITIONS, [NewEntry(key=value, value=value)])
+        await until(lambda: sorted(asked) == [2 * number for number in range(20)], 30.0)
+    assert not any(worker.crashed for worker in (one, other))
 
 
 async def test_an_app_whose_work_hangs_is_stopped_and_does_not_commit_it(tmp_path: Path) -> None:

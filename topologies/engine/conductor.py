@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from faust.transport import base
+from faust.types import TP
 
 
 class Conductor(base.Conductor):
@@ -42,3 +43,9 @@ class Conductor(base.Conductor):
             self._tp_to_callback[tp] = self._build_handler(tp, cast("Any", channels))
             if replies:
                 cast("Any", self.app.consumer).read_again(tp)
+
+    def take_beside(self, tps: Iterable[TP]) -> None:
+        """Hand records of partitions that are read from now on to the streams of their topics."""
+        for tp in tps:
+            self._tp_index[tp] |= {topic for topic in self._topics if tp.topic in topic.topics}
+        self._update_callback_map()

@@ -10,6 +10,7 @@ from faust.types import TP, Message
 
 from ...storage.errors import ForeignStreamError
 from ...storage.log import Fence, Span, TopicPartition
+from .conductor import Conductor
 from .link import OWN_REPLIES, Link
 from .membership import Membership
 from .patience import Patience
@@ -49,6 +50,8 @@ class OwnedPartitions(base.Consumer):
 
         Nobody else has had them meanwhile, so what is under way on their records may go on.
         """
+        self._beside: set[TP] = set()
+        """Of this process's own replies: read beside what the group assigns."""
         self._read_offset_beside: dict[TP, int] = {}
         """How far topics are read that are never committed: those of replies."""
         self._room = asyncio.Event()
@@ -92,16 +95,16 @@ class OwnedPartitions(base.Consumer):
             await self._see_to_loss()
         follows = generation == self._generation + 1 and epoch == self._log_epoch
         kept = assigned & self._given_up if follows else set[TP]()
-        self._owned, self._given_up = set(assigned), set[TP]()
+        self._owned, self._given_up = assigned | self._beside, set[TP]()
         self._generation, self._log_epoch = generation, epoch
         fence = Fence(self.app.conf.id, generation, epoch)
         self.kept = {(tp.topic, tp.partition): fence for tp in kept}
         self._positions.assign()
         self._delivered.clear()
         self.app.consumer_generation_id = generation
-        for tp in assigned:
+        for tp in self._owned:
             self._highwaters[tp] = (await self._span(tp)).next
-        await self.on_partitions_assigned(set(assigned), generation)
+        await self.on_partitions_assigned(set(self._owned), generation)
 
     async def _see_to_loss(self) -> None:
         """Send again what was sent and lost.
@@ -234,7 +237,30 @@ class OwnedPartitions(base.Consumer):
         if self.app.client_only:
             await self._follow(names)
         else:
-            self.membership.subscribe(names)
+            own = {name for name in names if name.startswith(OWN_REPLIES)}
+            await self._read_beside(own)
+            self.membership.subscribe(names - own)
+
+    async def _read_beside(self, topics: set[str]) -> None:
+        """Read topics of this process's own replies, which no group shares.
+
+        Were they the group's, the first question would begin a rebalance; and that would wait for
+        the record whose agent waits for the answer.
+        """
+        new = {TP(topic, 0) for topic in topics} - self._beside
+        self._beside |= new
+        for tp in new:
+            # the reply may be there before its topic is followed: nobody else's is in it
+            self._read_offset_beside[tp] = (await self._span(tp)).first
+        if not (new and self._generation):
+            return  # they are taken with the first partitions of the group
+        assignment = self._positions.assignment
+        self._owned |= new
+        for tp in new:
+            self._sought(tp, self._read_offset_beside[tp], assignment)
+        self._set_active_tps(self._owned)
+        cast("Conductor", self.app.topics).take_beside(new)
+        self._read_anew()
 
     async def _follow(self, topics: set[str]) -> None:
         """Read what comes from now on, in no group: an app that only asks reads its replies so.
