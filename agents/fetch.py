@@ -16,15 +16,13 @@ from ..storage.objects.source import ObjectChangedError, ObjectInfo, ObjectSourc
 from ..storage.objects.store import ObjectsRefusedError
 from .backlog import Backlog
 from .decoders.isolated import AT_ONCE, DecoderDiedError, Decoders
-from .decoders.messages import Open
+from .decoders.messages import PIECE_SAMPLES, Open
 from .journal import Description, Sequences
 from .kept_loudness import KeptLoudness
 from .live_streams import LiveStreams
 from .speak import is_cancelled
 from .uplink_source import UplinkSource
 
-PIECE_SAMPLES = 24_000
-"""Half a second at 48 kHz: 48 KB in a record."""
 WEB_AT_ONCE = AT_ONCE // 2
 """Objects that are read from the web at the same time: others have the rest of the decoders."""
 log = structlog.get_logger()

@@ -14,12 +14,10 @@ from ..storage.objects.live_source import LiveSource
 from ..storage.objects.names import shown_name
 from ..storage.objects.store import ObjectsRefusedError, ObjectsUnreachableError
 from .decoders.isolated import DecoderDiedError, Decoders
-from .decoders.messages import RUNNING, Open
+from .decoders.messages import PIECE_SAMPLES, RUNNING, Open
 
 AT_ONCE = 8
 """Each has a decoder's process for as long as it is heard."""
-PIECE_SAMPLES = 24_000
-"""Half a second at 48 kHz."""
 TRIES = 6
 """Connections in a row from which no sound came."""
 LEAD_S = 15.0
@@ -35,8 +33,8 @@ class _Heard:
     """How far a stream was heard."""
 
     source: LiveSource
-    left: int
-    """Samples that are still wanted."""
+    wanted: int
+    """Samples in all."""
     skip_samples: int = 0
     taken: int = 0
     since_s: float = field(default_factory=monotonic)
@@ -45,6 +43,11 @@ class _Heard:
     fruitless: int = 0
     """Connections in a row from which no sound came."""
 
+    @property
+    def left(self) -> int:
+        """Samples that are still wanted."""
+        return self.wanted - self.taken
+
     def early_s(self, rate_hz: int) -> float:
         """Return for how long nothing more is to be taken: some send as fast as they can."""
         return max(0.0, self.taken / rate_hz - LEAD_S - (monotonic() - self.since_s))
@@ -52,7 +55,6 @@ class _Heard:
     def wanted_of(self, pcm: bytes) -> bytes:
         """Return what is wanted of a piece."""
         taken = pcm[: BYTES_PER_SAMPLE * self.left]
-        self.left -= len(taken) // BYTES_PER_SAMPLE
         self.taken += len(taken) // BYTES_PER_SAMPLE
         self.sounded, self.fruitless = True, 0
         return taken

@@ -44,12 +44,10 @@ async def version_of(objects: ObjectSource | None, name: str, *, waits: bool = T
     if objects is None:
         raise MalformedError("there is no object source here: set RHAPSODE_OBJECTS to a folder")
     try:
-        if is_live_name(name) and not waits:
-            check_url(live_url(name))
-            return LIVE
-        if is_web_name(name) and not waits:
-            check_url(name)
-            return ""
+        is_live = is_live_name(name)
+        if not waits and (is_live or is_web_name(name)):
+            check_url(live_url(name) if is_live else name)
+            return LIVE if is_live else ""
         info = await objects.stat(name)
     except (ValueError, ObjectsRefusedError) as error:
         raise MalformedError(str(error)) from None

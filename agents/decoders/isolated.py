@@ -105,7 +105,7 @@ class Decoders:
                 wanted.rate_hz,
                 wanted.max_seconds,
                 wanted.piece_samples,
-                given if deaths == 0 or wanted.size_bytes != RUNNING else 0,
+                given if not kills or wanted.size_bytes != RUNNING else 0,
             )
             try:
                 async with (

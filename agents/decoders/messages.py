@@ -2,6 +2,8 @@
 
 import msgspec
 
+PIECE_SAMPLES = 24_000
+"""Half a second at 48 kHz: 48 KB in a record."""
 RUNNING = -1
 """Size of what has none: its bytes come as they come, each once."""
 

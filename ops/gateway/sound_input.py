@@ -8,7 +8,7 @@ from ...agents.journal import Journal
 from ...codecs.encoding import MalformedError
 from ...codecs.records import UPLINK, Uplink
 from ...codecs.records.uplink import MAX_UPLINK_BYTES
-from ...storage.errors import ClosedError, GapError
+from ...storage.errors import ClosedError, ForgottenError, GapError
 from ..refusals import ConflictError
 from ..sessions import Sessions
 
@@ -93,7 +93,7 @@ class SoundInput:
                 self._next += 1
                 return
             why = "another client sends it"
-        except ClosedError:
+        except (ClosedError, ForgottenError):
             why = "it has ended"
         except GapError:
             why = "the log has lost what came before"

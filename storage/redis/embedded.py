@@ -83,7 +83,7 @@ class EmbeddedValkey:
                     return False
                 if state != "loading" and time.monotonic() > end_s:
                     raise
-                time.sleep(TAKEN_POLL_S)
+                time.sleep(TAKEN_POLL_S)  # nobody tells of another's server
             else:
                 return True
 
@@ -185,8 +185,8 @@ class EmbeddedValkey:
                 f"the embedded server in {self._folder} did not start: {self._log_tail()}"
             )
 
-    def _is_ready_in_time(self, child: Child | None = None) -> bool:
-        """Wait for the server, and for no longer than its process runs where that is ours.
+    def _is_ready_in_time(self, child: Child) -> bool:
+        """Wait for the server, and for no longer than its process runs.
 
         One that loads a long file is waited for however long that takes.
         """
@@ -194,7 +194,7 @@ class EmbeddedValkey:
         while (state := readiness(self.url)) != "ready":
             if state == "loading":
                 end_s = time.monotonic() + READY_S
-            if (child is not None and not child.runs) or time.monotonic() > end_s:
+            if not child.runs or time.monotonic() > end_s:
                 return False
             time.sleep(POLL_S)
         return True

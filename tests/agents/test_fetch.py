@@ -17,7 +17,8 @@ from standins.in_memory import System, accepted
 from standins.waiting import until
 
 from rhapsode.agents.decoders.isolated import Decoders
-from rhapsode.agents.fetch import PIECE_SAMPLES, Fetch
+from rhapsode.agents.decoders.messages import PIECE_SAMPLES
+from rhapsode.agents.fetch import Fetch
 from rhapsode.agents.kept_loudness import KeptLoudness
 from rhapsode.agents.uplink_source import UplinkSource
 from rhapsode.codecs.encoding import MAX_RECORD_BYTES, encode

@@ -13,7 +13,16 @@ from standins.station import Station, station
 from standins.waiting import until
 
 from rhapsode.agents import live_streams
+from rhapsode.agents.children import ChildDiedError, Limits
 from rhapsode.agents.decoders.isolated import Decoders
+from rhapsode.agents.decoders.messages import (
+    PIECE_SAMPLES,
+    RUNNING,
+    Open,
+    Pieces,
+    decode_request,
+    encode,
+)
 from rhapsode.agents.fetch import Fetch
 from rhapsode.agents.kept_loudness import KeptLoudness
 from rhapsode.agents.live_streams import LiveStreams
@@ -89,7 +98,7 @@ def test_who_sends_as_fast_as_it_can_is_taken_as_it_sounds(
     now_s = 100.0
     monkeypatch.setattr(live_streams, "monotonic", lambda: now_s)
     monkeypatch.setattr(live_streams, "LEAD_S", 10.0)
-    one = live_streams._Heard(MemoryLiveSource({}), left=60 * RATE_HZ, since_s=now_s)
+    one = live_streams._Heard(MemoryLiveSource({}), wanted=60 * RATE_HZ, since_s=now_s)
     second = bytes(2 * RATE_HZ)
     for _ in range(12):
         one.wanted_of(second)
@@ -159,6 +168,37 @@ async def test_hosts_that_are_not_allowed_are_not_listened_to(
     streams: LiveStreams, url: str
 ) -> None:
     assert "RHAPSODE_OBJECT_HOSTS" in await refusal(streams, f"live+{url}")
+
+
+async def test_a_decoder_that_is_killed_from_outside_leaves_out_nothing_of_what_comes() -> None:
+    opened: list[int] = []
+
+    class Mortal:
+        """A decoder that gives one piece; the first one is killed behind it."""
+
+        async def ask(self, request: bytes, limits: Limits) -> bytes:
+            asked = decode_request(request)
+            if isinstance(asked, Open):
+                opened.append(asked.skip_samples)
+                return encode(Pieces([bytes(2 * RATE_HZ)], end=len(opened) == 2))
+            raise ChildDiedError("killed", from_outside=True)
+
+        def memory_bytes(self) -> int:
+            return 0
+
+        async def close(self) -> None:
+            pass
+
+    async def start() -> Mortal:
+        return Mortal()
+
+    async def read(_start: int, _end: int) -> bytes:
+        return b""
+
+    wanted = Open(RUNNING, RATE_HZ, 60.0, PIECE_SAMPLES, 0)
+    async for _ in Decoders(start=start).decode("live+http://radio.example/", wanted, read):
+        pass
+    assert opened == [0, 0]  # as many as were heard would be silence for as long
 
 
 async def test_more_streams_than_there_is_room_for_are_refused(

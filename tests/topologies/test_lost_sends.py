@@ -1,6 +1,8 @@
 """On a Cluster a master may lose what was sent while another keeps what led to it as committed."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,7 +27,13 @@ def entry(number: int) -> NewEntry:
     return NewEntry(key=b"%d" % number, value=b"%d" % number)
 
 
-def forwarding(app: faust.App) -> None:
+@asynccontextmanager
+async def forwarding(data: Path) -> AsyncGenerator[tuple[MemoryLog, faust.App]]:
+    """Run an app that sends on what it reads."""
+    log = MemoryLog()
+    await fill(log, "in", COUNT)
+    await log.declare("out", PARTITIONS)
+    app = app_on(log, MemoryGroups(log), data / "app")
     sink = app.topic("out", key_serializer="raw", value_serializer="raw")
 
     async def forward(stream: Any) -> None:
@@ -33,6 +41,8 @@ def forwarding(app: faust.App) -> None:
             await sink.send(key=event.key, value=event.value)
 
     app.agent(app.topic("in", key_serializer="raw", value_serializer="raw"))(forward)
+    async with started(app):
+        yield log, app
 
 
 async def values(log: MemoryLog, topic: str) -> list[int]:
@@ -54,12 +64,7 @@ async def one_more(log: MemoryLog, number: int) -> None:
 
 
 async def test_what_was_sent_and_lost_is_sent_again_though_it_is_committed(tmp_path: Path) -> None:
-    log = MemoryLog()
-    await fill(log, "in", COUNT)
-    await log.declare("out", PARTITIONS)
-    app = app_on(log, MemoryGroups(log), tmp_path / "app")
-    forwarding(app)
-    async with started(app):
+    async with forwarding(tmp_path) as (log, _):
         await forwarded(log, COUNT)
         log.lose("out", 1, (await log.span("out", 1)).next // 2)
         await one_more(log, COUNT)  # whoever waits for records learns of a loss with the next one
@@ -68,12 +73,7 @@ async def test_what_was_sent_and_lost_is_sent_again_though_it_is_committed(tmp_p
 
 
 async def test_each_loss_is_mended_once(tmp_path: Path) -> None:
-    log = MemoryLog()
-    await fill(log, "in", COUNT)
-    await log.declare("out", PARTITIONS)
-    app = app_on(log, MemoryGroups(log), tmp_path / "app")
-    forwarding(app)
-    async with started(app):
+    async with forwarding(tmp_path) as (log, _):
         for times, number in enumerate((1, 2, 1)):
             await forwarded(log, COUNT + times)
             log.lose("out", number, (await log.span("out", number)).next - 3)
@@ -83,12 +83,7 @@ async def test_each_loss_is_mended_once(tmp_path: Path) -> None:
 
 
 async def test_a_rebalance_before_the_next_read_hides_no_loss(tmp_path: Path) -> None:
-    log = MemoryLog()
-    await fill(log, "in", COUNT)
-    await log.declare("out", PARTITIONS)
-    app = app_on(log, MemoryGroups(log), tmp_path / "app")
-    forwarding(app)
-    async with started(app):
+    async with forwarding(tmp_path) as (log, app):
         await forwarded(log, COUNT)
         log.lose("out", 1, 0)
         cast("Any", app.consumer).membership.rejoin()  # as when another worker joins
@@ -97,12 +92,7 @@ async def test_a_rebalance_before_the_next_read_hides_no_loss(tmp_path: Path) ->
 
 
 async def test_who_stops_looks_once_more_whether_what_it_sent_is_there(tmp_path: Path) -> None:
-    log = MemoryLog()
-    await fill(log, "in", COUNT)
-    await log.declare("out", PARTITIONS)
-    app = app_on(log, MemoryGroups(log), tmp_path / "app")
-    forwarding(app)
-    async with started(app):
+    async with forwarding(tmp_path) as (log, _):
         await forwarded(log, COUNT)
         log.lose("out", 1, 0)
     assert sorted(await values(log, "out")) == list(range(COUNT))

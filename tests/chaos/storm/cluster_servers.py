@@ -1,4 +1,7 @@
-"""A Cluster in a storm: masters die and come back as replicas, and slots move under load."""
+"""A Cluster in a storm: masters die and come back as replicas, and slots move under load.
+
+What sleeps here is the fault itself: it lasts for so long. Nothing is waited for by it.
+"""
 
 import os
 import random
