@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from ..errors import UnreachableError, UnusableServerError
 from ..groups import Beat
 
-STOP_S = 0.5
+STOP_S = 0.2
 """How long `Heartbeat.stop` waits for a beat under way, which ends by itself later."""
 
 OnBeat = Callable[[Beat | BaseException], None]

@@ -1,6 +1,7 @@
 """The log refuses, or is away: nothing is lost, nothing is committed too early, no app ends."""
 
 import asyncio
+import gc
 from pathlib import Path
 from typing import Any, cast
 
@@ -55,6 +56,30 @@ async def test_a_failed_send_fails_the_commit_of_what_led_to_it(tmp_path: Path) 
     assert all(isinstance(future.exception(), ProducerSendError) for future in sent)
     committed = [await log.committed("app", "numbers", number) for number in range(PARTITIONS)]
     assert not any(committed)
+
+
+async def test_sends_that_fail_leave_no_traceback_each(tmp_path: Path) -> None:
+    log = RefusingLog()
+    await fill(log, "numbers", 4)
+    app = app_on(log, MemoryGroups(log), tmp_path)
+    out = app.topic("out", value_serializer="raw", key_serializer="raw")
+
+    async def forward(stream: Any) -> None:
+        async for value in stream:
+            await out.send(key=b"k", value=value)
+
+    app.agent(app.topic("numbers", value_serializer="raw", key_serializer="raw"), name="forward")(
+        forward
+    )
+    told: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    await app.start()
+    try:
+        await until(lambda: app.crashed)
+    finally:
+        await app.stop()
+    gc.collect()
+    assert not told
 
 
 class AwayLog(MemoryLog):

@@ -40,6 +40,44 @@ async def test_a_server_that_hangs_keeps_no_app_that_stops(
             await Patience(lambda: True).ask(hang)
 
 
+async def test_all_that_is_asked_while_an_app_stops_is_waited_for_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rhapsode.topologies.engine.patience, "STOPPING_S", 1.0)
+    monkeypatch.setattr(rhapsode.topologies.engine.patience, "LAST_QUESTION_S", 0.01)
+    patience = Patience(lambda: True)
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(20):  # each by itself would be waited for a second
+        for _ in range(60):
+            with pytest.raises(UnreachableError, match="of the stop"):
+                await patience.ask(hang)
+
+
+async def test_what_was_asked_before_the_stop_is_not_waited_for_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rhapsode.topologies.engine.patience, "STOPPING_S", 0.05)
+    stops = False
+    patience = Patience(lambda: stops)
+    asked = asyncio.Event()
+
+    async def hang() -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    asking = asyncio.ensure_future(patience.ask(hang))
+    await asked.wait()
+    patience.hurry()  # nothing stops yet
+    stops = True
+    patience.hurry()
+    async with asyncio.timeout(10):
+        with pytest.raises(UnreachableError, match="of the stop"):
+            await asking
+
+
 async def test_what_is_out_of_reach_is_asked_again_for_a_while_after_the_stop() -> None:
     asked: list[int] = []
 

@@ -15,7 +15,7 @@ from .membership import Membership
 from .owned_partitions import OwnedPartitions
 from .producer import Producer
 
-STOPPING_S = 3.0
+STOPPING_S = 2.5
 """What is in flight when an app is stopped has so long to be done."""
 WAITS_S = 0.02
 
@@ -67,7 +67,7 @@ class InFlight(OwnedPartitions):
         end_s = monotonic() + patience_s
         while self._in_flight() and not self._let_go:
             if monotonic() >= end_s:
-                self.log.warning("not done in %.0f s, comes again: %r", patience_s, self.unacked)
+                self.log.warning("not done in %g s, comes again: %r", patience_s, self.unacked)
                 break
             await asyncio.sleep(WAITS_S)
         if stopping:
@@ -81,6 +81,8 @@ class InFlight(OwnedPartitions):
     def stop_flow(self) -> None:
         """Deliver nothing for now; at a stop, nothing more at all."""
         super().stop_flow()
+        self._link.patience.hurry()
+        cast("Producer", self.app.producer).hurry()
         if self.app.should_stop and not self.app.conf.stream_wait_empty:
             self._let_go_of_unfinished()
 
@@ -139,7 +141,7 @@ class InFlight(OwnedPartitions):
         fence = self.fence_of(self.app.consumer_generation_id)
         for partition, topics in by_partition.items():
             try:
-                await self._patience.ask(
+                await self._link.patience.ask(
                     self._link.log.commit,
                     fence.group,
                     partition,

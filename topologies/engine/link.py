@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from ...storage.log import Groups, Log
+from .patience import Patience
 
 OWN_REPLIES = "f-reply-"
 """How Faust begins the names of topics of replies to one process."""
@@ -13,6 +14,8 @@ class Link(Protocol):
 
     partitions: dict[str, int]
     """Topics seen so far, with their number of partitions."""
+    patience: Patience
+    """Of the app, with a log that is out of reach."""
 
     @property
     def log(self) -> Log:

@@ -256,9 +256,10 @@ class Membership:
             self._heartbeat.stop()
         if self._instance:
             return
+        limit_s = self._owner.transport.patience.left_s() or LEAVES_S
         try:
-            async with asyncio.timeout(LEAVES_S), self._asking:
+            async with asyncio.timeout(limit_s), self._asking:
                 await self._owner.transport.groups.leave(self._group, self.member)
         except (UnreachableError, TimeoutError) as error:
-            why = str(error) or f"no answer within {LEAVES_S:g} s"
+            why = str(error) or f"no answer within {limit_s:.2g} s"
             self._owner.log.warning("left without a word, the lease will lapse: %s", why)

@@ -13,7 +13,6 @@ from ...storage.log import Fence, Span, TopicPartition
 from .conductor import Conductor
 from .link import OWN_REPLIES, Link
 from .membership import Membership
-from .patience import Patience
 from .positions import Positions
 from .producer import Producer
 
@@ -35,7 +34,6 @@ class OwnedPartitions(base.Consumer):
 
     def __post_init__(self) -> None:
         self._positions = Positions()
-        self._patience = Patience(lambda: self.app.should_stop)
         self._highwaters: dict[TP, int] = {}
         self._log_epoch = 0
         """The log's epoch in which the positions were taken."""
@@ -118,7 +116,7 @@ class OwnedPartitions(base.Consumer):
 
     async def _span(self, tp: TP) -> Span:
         try:
-            return await self._patience.ask(self._link.log.span, tp.topic, tp.partition)
+            return await self._link.patience.ask(self._link.log.span, tp.topic, tp.partition)
         except ForeignStreamError as error:
             # it is passed over until somebody has mended it, and is new then
             self.log.warning("%s/%s stands still: %s", tp.topic, tp.partition, error)
@@ -149,7 +147,7 @@ class OwnedPartitions(base.Consumer):
             if committed is not None:
                 committed = min(committed, (await self._span(tp)).next)
             else:
-                committed = await self._patience.ask(
+                committed = await self._link.patience.ask(
                     self._link.log.committed, self.app.conf.id, tp.topic, tp.partition
                 )
                 if committed and committed > (await self._span(tp)).next:
@@ -233,7 +231,7 @@ class OwnedPartitions(base.Consumer):
         """Take part in the topics; returns before the coming rebalance ends."""
         names = set(topics)
         for topic in names:
-            await self._patience.ask(self._link.declare, topic)
+            await self._link.patience.ask(self._link.declare, topic)
         if self.app.client_only:
             await self._follow(names)
         else:
@@ -289,7 +287,7 @@ class OwnedPartitions(base.Consumer):
     ) -> None:
         """Declare the topic if the app may."""
         if self.app.conf.topic_allow_declare:
-            await self._patience.ask(self._link.declare, topic, partitions)
+            await self._link.patience.ask(self._link.declare, topic, partitions)
 
     def _new_topicpartition(self, topic: str, partition: int) -> TP:
         return TP(topic, partition)

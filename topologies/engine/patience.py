@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from time import monotonic
 from typing import ParamSpec, TypeVar
 
@@ -13,8 +12,10 @@ from ...storage.log import UnreachableError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-STOPPING_S = 2.0
+STOPPING_S = 3.0
 """An app that is stopping waits for so long: what was not committed is delivered again."""
+LAST_QUESTION_S = 0.05
+"""And then for so long for each answer: most are there at once."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.5
 TELL_EVERY_S = 10.0
 log = structlog.get_logger()
@@ -42,16 +43,22 @@ COMPLAINTS = Complaints()
 """Of this process."""
 
 
-@dataclass(frozen=True, slots=True)
 class Patience:
     """Rides out a connection that is cut, a server that starts again, memory that is full.
 
     A worker that gave up instead would end because of what passes, and acknowledgements behind an
-    offset that could not be committed would be lost with it.
+    offset that could not be committed would be lost with it. An app has one: however much it asks
+    while it stops, all of it together is waited for as long.
+
+    Args:
+        stops: tells whether the app is stopping.
     """
 
-    stops: Callable[[], bool]
-    """Tells whether the app is stopping."""
+    def __init__(self, stops: Callable[[], bool]) -> None:
+        self._stops = stops
+        self._ends_s: float | None = None
+        self._limits: set[asyncio.Timeout] = set()
+        """Of the questions under way."""
 
     async def ask(
         self, question: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
@@ -61,20 +68,44 @@ class Patience:
         The question has to be one that may be repeated: it may have arrived.
 
         Raises:
-            UnreachableError: the log is still out of reach 2 s after the app was stopped.
+            UnreachableError: the log is still out of reach 3 s after the app was stopped.
         """
-        pause_s, end_s = FIRST_PAUSE_S, float("inf")
+        pause_s = FIRST_PAUSE_S
         while True:
-            if self.stops():  # a server that hangs keeps each question for long
-                end_s = min(end_s, monotonic() + STOPPING_S)
             try:
-                async with asyncio.timeout(None if end_s == float("inf") else end_s - monotonic()):
-                    return await question(*args, **kwargs)
+                return await self._ask_once(question, *args, **kwargs)
             except UnreachableError as error:
-                if monotonic() >= end_s:
+                if self.left_s() == LAST_QUESTION_S:
                     raise
                 COMPLAINTS.say("log out of reach", error)
-            except TimeoutError:
-                raise UnreachableError(f"no answer within {STOPPING_S:g} s of the stop") from None
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _ask_once(
+        self, question: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        limit = asyncio.timeout(self.left_s())
+        try:
+            async with limit:
+                self._limits.add(limit)
+                return await question(*args, **kwargs)
+        except TimeoutError:
+            raise UnreachableError(f"no answer within {STOPPING_S:g} s of the stop") from None
+        finally:
+            self._limits.discard(limit)
+
+    def left_s(self) -> float | None:
+        """Return how long a question may take from now on; None for as long as it takes."""
+        if self._ends_s is None:
+            if not self._stops():
+                return None
+            self._ends_s = monotonic() + STOPPING_S
+        return max(self._ends_s - monotonic(), LAST_QUESTION_S)
+
+    def hurry(self) -> None:
+        """Bound what is asked already, where the app is stopping: a server that hangs keeps it."""
+        left_s = self.left_s()
+        if left_s is not None:
+            end_s = asyncio.get_running_loop().time() + left_s
+            for limit in self._limits:
+                limit.reschedule(end_s)

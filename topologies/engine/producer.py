@@ -14,13 +14,12 @@ from mode import Service
 
 from ...storage.log import Compaction, Fence, FencedError, LogError, NewEntry, partition_of
 from .link import Link
-from .patience import Patience
 from .recently_sent import RecentlySent
 from .retention import TopicRetention
 
 REPLY_TO = "Faust-Ag-ReplyTo"
 """Header of a question to an agent."""
-LAST_LOOK_S = 2.0
+LONGEST_LOOK_S = 2.0
 """At the end of a process: whether what it sent last is still there."""
 MAX_BATCH = 200
 """Records in one append: one server-side function runs for all of them."""
@@ -80,7 +79,6 @@ class Producer(base.Producer):
         self._failure: BaseException | None = None
         self._round_robin = count()
         self.retention = TopicRetention()
-        self._patience = Patience(lambda: self.app.should_stop)
         self._recently_sent = RecentlySent()
 
     @property
@@ -96,7 +94,7 @@ class Producer(base.Producer):
         self, topic: str, partitions: int, replication: int, **kwargs: Any
     ) -> None:
         """Declare the topic; of what Kafka asks beyond, retention has a meaning here."""
-        await self._patience.ask(self._link.declare, topic, partitions)
+        await self._link.patience.ask(self._link.declare, topic, partitions)
         self.retention.note(
             topic, kwargs.get("retention"), compacting=bool(kwargs.get("compacting"))
         )
@@ -122,7 +120,7 @@ class Producer(base.Producer):
     ) -> "asyncio.Future[RecordMetadata]":
         """Queue the record; the future gets its offset once it is stored."""
         if topic not in self._link.partitions:
-            await self._patience.ask(self._link.declare, topic)
+            await self._link.patience.ask(self._link.declare, topic)
         tp = self.key_partition(topic, key) if partition is None else TP(topic, partition)
         entry = NewEntry(
             key=key,
@@ -186,7 +184,7 @@ class Producer(base.Producer):
     async def _append_to(self, tp: TP, fence: Fence | None, group: list["_Sending"]) -> None:
         try:
             # what did arrive, though its reply did not, is stored twice: at least once
-            first = await self._patience.ask(
+            first = await self._link.patience.ask(
                 self._link.log.append,
                 tp.topic,
                 tp.partition,
@@ -221,11 +219,16 @@ class Producer(base.Producer):
         """
         for tp, entries in self._recently_sent.take_lost(self._link.log.lost_since):
             self.log.warning("%d records of %s were lost and are sent again", len(entries), tp)
-            first = await self._patience.ask(self._link.log.append, tp.topic, tp.partition, entries)
+            first = await self._link.patience.ask(self._link.log.append, tp.topic, tp.partition, entries)
             self._note(tp, first, entries)
+
+    def hurry(self) -> None:
+        """Bound how long is waited for what is being sent, where the app is stopping."""
+        self._link.patience.hurry()
 
     async def flush(self) -> None:
         """Wait until all that was sent before this call is stored, or has failed."""
+        self.hurry()
         await self.buffer.flush()
         await self._settle()
 
@@ -244,13 +247,14 @@ class Producer(base.Producer):
         """Send what is queued, and what was lost meanwhile, then stop."""
         await super().on_stop()
         await self._settle()
+        limit_s = self._link.patience.left_s() or LONGEST_LOOK_S
         try:
-            async with asyncio.timeout(LAST_LOOK_S):
+            async with asyncio.timeout(limit_s):
                 for tp in self._recently_sent.places():
                     await self._link.log.span(tp.topic, tp.partition)  # notices a loss
                 await self.send_again()
         except (TimeoutError, LogError) as error:
-            why = str(error) or f"no answer within {LAST_LOOK_S:g} s"
+            why = str(error) or f"no answer within {limit_s:.2g} s"
             self.log.warning("it is not known whether what was sent last is there: %s", why)
 
     async def _settle(self) -> None:

@@ -16,7 +16,9 @@ from ...storage.log import Groups, Log
 from ...storage.opening import open_log
 from .conductor import Conductor
 from .consumer import Consumer
+from .failed_sends import tell_failed_sends_once
 from .link import OWN_REPLIES
+from .patience import Patience
 from .producer import Producer
 from .replies import hear_answers_once
 
@@ -60,11 +62,14 @@ class Transport(base.Transport):
         super().__init__(url, app, **kwargs)
         _hide_passwords(app)
         hear_answers_once()
+        tell_failed_sends_once()
         self._log = log
         self._groups = groups
         self._owns_log = log is None
         self.partitions: dict[str, int] = {}
         """Topics seen so far, with their number of partitions."""
+        self.patience = Patience(lambda: app.should_stop)
+        """Of the app, with a log that is out of reach."""
 
     @classmethod
     def on(cls, app: AppT, log: Log, groups: Groups) -> "Transport":
