@@ -22,6 +22,7 @@ from .turns import grid_of
 GROUP = "admission"
 """Offsets are committed under this name, so that the next leader need not begin at the first."""
 LEASE_S = 3.0
+RESIGNS_S = 1.0
 STARTING_SHARE = 1 / 32
 """Of the sessions in production, those that are not well ahead of their listeners, but one at
 least: more would only wait for each other, and who is in line can be told so."""
@@ -95,7 +96,8 @@ class Admitter:
 
     async def _resign(self) -> None:
         try:
-            await self.admissions.resign(self.member)
+            async with asyncio.timeout(RESIGNS_S):
+                await self.admissions.resign(self.member)
         except (OSError, LogError) as error:
             log.info("not resigned, the lease will lapse", error=str(error))
 

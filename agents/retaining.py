@@ -25,7 +25,8 @@ from .trimming import SupersededError, Trimmer
 GROUP = "retention"
 """Offsets of the sessions that the index knows are committed under this name."""
 LEASE_S = 10.0
-TICK_S = 2.0
+RESIGNS_S = 1.0
+TICK_S = 2.5
 SWEEP_S = 60.0
 AGE_S, AGE_SHARE = 60.0, 0.01
 """It is asked what is too old in so long, or in this share of the age, if that is less."""
@@ -128,7 +129,8 @@ class Retainer:
 
     async def _resign(self) -> None:
         try:
-            await self.index.resign(self.member)
+            async with asyncio.timeout(RESIGNS_S):
+                await self.index.resign(self.member)
         except (OSError, LogError) as error:
             log.info("not resigned, the lease will lapse", error=str(error))
 

@@ -6,7 +6,8 @@ import gc
 import resource
 from pathlib import Path
 
-TRIM_EVERY_S = 1.0
+TRIM_EVERY_S, QUIET_S = 1.0, 4.0
+"""Between two looks, and where the last one found nothing new: each wakes the process."""
 TRIM_BYTES = 2_000_000
 """More than after the last trim: worth another."""
 TRIM_ANYWAY_S = 20.0
@@ -51,16 +52,19 @@ async def give_back_freed_memory() -> None:
     if not hasattr(library, "malloc_trim"):
         return
     least_bytes = trimmed_bytes = _resident_bytes()
-    waited_s = 0.0
+    waited_s, seen_bytes, pause_s = 0.0, least_bytes, TRIM_EVERY_S
     while True:
-        await asyncio.sleep(TRIM_EVERY_S)
-        waited_s += TRIM_EVERY_S
+        await asyncio.sleep(pause_s)
+        waited_s += pause_s
         # what the library counts as free says nothing: what was given back is counted, too
-        has_grown = _resident_bytes() > trimmed_bytes + TRIM_BYTES
+        before_bytes, seen_bytes = seen_bytes, _resident_bytes()
+        pause_s = QUIET_S if seen_bytes == before_bytes else TRIM_EVERY_S
+        has_grown = seen_bytes > trimmed_bytes + TRIM_BYTES
         if has_grown or (waited_s >= TRIM_ANYWAY_S and trimmed_bytes > least_bytes + TRIM_BYTES):
             await asyncio.to_thread(library.malloc_trim, 0)
             trimmed_bytes = _resident_bytes()
             least_bytes = min(least_bytes, trimmed_bytes)
+            seen_bytes = trimmed_bytes
             waited_s = 0.0
 
 

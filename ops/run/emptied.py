@@ -6,7 +6,7 @@ import structlog
 
 from ...storage.log import Log, LogError
 
-LOOK_S = 3.0
+LOOK_S = 10.0
 log = structlog.get_logger()
 
 

@@ -8,6 +8,7 @@ from ..groups import Beat, GroupTimings, Members
 from .blocking_connection import BlockingConnection
 from .calls import Call, script
 from .connection import RedisConnection
+from .heartbeat import Round
 from .links import Link, gone, links_of, question
 
 _PARTS = ("state", "leases", "metadata", "joined", "assignments", "links", "instances")
@@ -59,27 +60,26 @@ class GroupScripts:
         """Renew the lease of a member, evict members whose lease lapsed, move the state on."""
         return _beat_of(await self._connection.run(self._call(group, "beat", member, timings)))
 
-    def beat_over(
-        self, connection: BlockingConnection, members: Sequence[BeatingMember]
-    ) -> list[Beat | BaseException]:
-        """Do as `beat` for each, over a thread's own connection, and remove who is gone.
-
-        Returns what each is told, or the error it met.
-        """
+    def beat_over(self, connection: BlockingConnection, members: Sequence[BeatingMember]) -> Round:
+        """Do as `beat` for each, over a thread's own connection, and remove who is gone."""
         name = connection.link()
         replies = connection.run_each([self._linked_beat(member, name) for member in members])
         told: list[Beat | BaseException] = []
+        unhurried = True
         for member, reply in zip(members, replies, strict=True):
             if isinstance(reply, BaseException):
                 told.append(reply)
+                unhurried = False
                 continue
-            told.append(_beat_of(reply))
+            beat = _beat_of(reply)
+            told.append(beat)
+            unhurried = unhurried and beat.state == "stable" and reply[5] == 1
             silent = [one for one in links_of(reply[4]) if one.server == name.partition(":")[0]]
             for one in gone(silent, connection.command(*question(silent))) if silent else ():
                 connection.run(
                     self._call(member.group, "gone", one.member, member.timings, one.noted)
                 )
-        return told
+        return Round(told, unhurried)
 
     def _linked_beat(self, beating: BeatingMember, name: str) -> Call:
         silent_s = beating.silent_s

@@ -8,7 +8,7 @@ from ..groups import Beat, GroupTimings, Heartbeat, Members
 from .blocking_connection import BlockingConnection
 from .connection import RedisConnection
 from .group_scripts import BeatingMember, GroupScripts
-from .heartbeat import Heartbeats
+from .heartbeat import SHARE_OF_LEASE, UNHURRIED, Heartbeats, Round
 from .scripts import LogScripts
 
 PATIENCE = 0.25
@@ -17,7 +17,7 @@ SHORTEST_PATIENCE_S = 0.2
 SILENT_BEATS = 2
 """A member that has missed so many beats may be dead: the others ask for its connection."""
 
-_Ask = Callable[[Sequence[BeatingMember]], Sequence[Beat | BaseException]]
+_Ask = Callable[[Sequence[BeatingMember]], Round]
 
 
 class RedisGroups:
@@ -81,7 +81,10 @@ class RedisGroups:
         beats = self._beats.get((place, interval_s, patience_s))
         if beats is None:
             connect = partial(self._beating, self._scripts.place(group), patience_s)
-            beats = Heartbeats[BeatingMember](connect, interval_s)
+            unhurried_s = max(
+                interval_s, min(UNHURRIED * interval_s, SHARE_OF_LEASE * timings.lease_s)
+            )
+            beats = Heartbeats[BeatingMember](connect, interval_s, unhurried_s)
             self._beats[place, interval_s, patience_s] = beats
         return beats.add(BeatingMember(group, member, timings, silent_s), on_beat)
 

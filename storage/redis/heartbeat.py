@@ -13,9 +13,23 @@ from ..groups import Beat
 STOP_S = 0.2
 """How long `Heartbeat.stop` waits for a beat under way, which ends by itself later."""
 
+UNHURRIED = 3
+"""A member that is alone has nobody to tell that it lives: it beats as many times less often."""
+SHARE_OF_LEASE = 0.2
+"""But so often in a lease."""
+
 OnBeat = Callable[[Beat | BaseException], None]
 Result = Beat | BaseException
 Q = TypeVar("Q")
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What all members of a process were told at one time."""
+
+    results: Sequence[Result]
+    unhurried: bool = False
+    """Whether each is alone in a group that stands: it only waits for others to come."""
 
 
 @dataclass(eq=False)
@@ -53,15 +67,18 @@ class Heartbeats(Generic[Q]):
         connect: for as long as the thread lives, returns what asks for all members at once: given
             their questions, it returns in the same order what each is told, or its error.
         interval_s: between two beats of a member.
+        unhurried_s: the same, while none has to tell anybody that it lives.
     """
 
     def __init__(
         self,
-        connect: Callable[[], AbstractContextManager[Callable[[Sequence[Q]], Sequence[Result]]]],
+        connect: Callable[[], AbstractContextManager[Callable[[Sequence[Q]], Round]]],
         interval_s: float,
+        unhurried_s: float | None = None,
     ) -> None:
         self._connect = connect
         self._interval_s = interval_s
+        self._unhurried_s = unhurried_s or interval_s
         self._members: list[_Member[Q]] = []
         self._lock = threading.Lock()
         self._news = threading.Event()
@@ -100,13 +117,13 @@ class Heartbeats(Generic[Q]):
                 if not members:
                     return
                 try:
-                    results = ask([member.question for member in members])
+                    told = ask([member.question for member in members])
                 except (UnreachableError, UnusableServerError) as error:
-                    results = [error] * len(members)
-                for member, result in zip(members, results, strict=True):
+                    told = Round([error] * len(members))
+                for member, result in zip(members, told.results, strict=True):
                     if not member.tell(result):
                         self._drop(member)
-                self._news.wait(self._interval_s)
+                self._news.wait(self._unhurried_s if told.unhurried else self._interval_s)
 
     def _present(self) -> list[_Member[Q]]:
         """Return the members; where there are none the thread ends, and the next has another."""

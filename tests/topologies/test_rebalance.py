@@ -11,6 +11,7 @@ from faust.types import TP
 from rhapsode.storage.log import Entry, NewEntry, TopicPartition
 from rhapsode.storage.memory.groups import MemoryGroups
 from rhapsode.storage.memory.log import MemoryLog
+from rhapsode.topologies.engine import consumer
 from rhapsode.topologies.engine.positions import Fetched, Positions
 
 from .faust_apps import app_on, started, until
@@ -43,8 +44,9 @@ class SlowReads(MemoryLog):
 
 
 async def test_a_read_that_crosses_a_rebalance_loses_nothing_and_commits_nothing(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(consumer, "LONGEST_READ_S", 0.5)  # the next read meets the gate
     log = SlowReads()
     groups = MemoryGroups(log)
     await log.declare(TOPIC, 1)

@@ -28,7 +28,7 @@ from .read_size import ReadSize
 
 RETENTION_LOOK_S = 30.0
 """Between two looks for records that are older than their topic's retention."""
-LONGEST_READ_S = 5.0
+LONGEST_READ_S = 10.0
 """How long a read waits for a record; it ends sooner where a partition is to be read as well."""
 
 

@@ -17,7 +17,7 @@ from ...storage.log import Beat, FencedError, GroupTimings, Heartbeat, Unreachab
 from .patience import COMPLAINTS
 
 JOIN_POLL_S = 0.03
-LEAVES_S = 2.0
+LEAVES_S = 1.0
 """A server that hangs is not waited for."""
 
 
@@ -256,7 +256,7 @@ class Membership:
             self._heartbeat.stop()
         if self._instance:
             return
-        limit_s = self._owner.transport.patience.left_s() or LEAVES_S
+        limit_s = min(self._owner.transport.patience.left_s() or LEAVES_S, LEAVES_S)
         try:
             async with asyncio.timeout(limit_s), self._asking:
                 await self._owner.transport.groups.leave(self._group, self.member)

@@ -219,7 +219,9 @@ class Producer(base.Producer):
         """
         for tp, entries in self._recently_sent.take_lost(self._link.log.lost_since):
             self.log.warning("%d records of %s were lost and are sent again", len(entries), tp)
-            first = await self._link.patience.ask(self._link.log.append, tp.topic, tp.partition, entries)
+            first = await self._link.patience.ask(
+                self._link.log.append, tp.topic, tp.partition, entries
+            )
             self._note(tp, first, entries)
 
     def hurry(self) -> None:

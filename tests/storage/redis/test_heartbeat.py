@@ -3,15 +3,18 @@
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, closing, nullcontext
 from pathlib import Path
 
 from rhapsode.storage.log import Beat, GroupTimings, UnreachableError
+from rhapsode.storage.redis.blocking_connection import BlockingConnection
 from rhapsode.storage.redis.calls import script
 from rhapsode.storage.redis.connection import RedisConnection, RedisSettings
 from rhapsode.storage.redis.embedded import EmbeddedValkey
+from rhapsode.storage.redis.group_scripts import BeatingMember, GroupScripts
 from rhapsode.storage.redis.groups import RedisGroups
+from rhapsode.storage.redis.heartbeat import Heartbeats, Round
 
 WaitUntil = Callable[..., Awaitable[None]]
 Serving = Callable[..., AbstractAsyncContextManager[None]]
@@ -174,6 +177,47 @@ async def test_what_is_no_news_is_told_once(
     heartbeat.stop()
     await connection.close()
     assert heard == [Beat(1, "preparing", False, "a")]
+
+
+async def test_a_member_alone_in_a_stable_group_is_in_no_hurry(
+    redis_groups: RedisGroups, redis_settings: RedisSettings
+):
+    connection = RedisConnection(redis_settings)
+    scripts = GroupScripts(connection)
+    beating = [BeatingMember("g", "a", PATIENT, silent_s=60.0)]
+    with closing(BlockingConnection(redis_settings, scripts.place("g"), 5.0)) as blocking:
+
+        async def is_unhurried() -> bool:
+            return (await asyncio.to_thread(scripts.beat_over, blocking, beating)).unhurried
+
+        await redis_groups.join("g", "a", b"", PATIENT)
+        assert not await is_unhurried()  # it has yet to assign
+        await redis_groups.assign("g", "a", 1, {"a": b"all"})
+        assert await is_unhurried()
+        await redis_groups.join("g", "b", b"", PATIENT)
+        assert not await is_unhurried()
+        await redis_groups.join("g", "a", b"", PATIENT)
+        await redis_groups.assign("g", "a", 2, {"a": b"half", "b": b"half"})
+        assert not await is_unhurried()  # b has to know when it dies
+    await connection.close()
+
+
+async def test_who_is_in_no_hurry_beats_at_once_where_another_comes(wait_until: WaitUntil):
+    asked: list[list[str]] = []
+
+    def ask(questions: Sequence[str]) -> Round:
+        asked.append(list(questions))
+        return Round([Beat(1, "stable", True, "a")] * len(questions), unhurried=True)
+
+    beats = Heartbeats[str](lambda: nullcontext(ask), 0.01, 3600.0)
+    first, second = beats.add("a", lambda _: None), beats.add("b", lambda _: None)
+    first.start()
+    await wait_until(lambda: asked == [["a"]])
+    second.start()
+    await wait_until(lambda: asked == [["a"], ["a", "b"]])
+    first.stop()
+    second.stop()
+    await wait_until(lambda: _heartbeats() == 0)
 
 
 def _heartbeats() -> int:
