@@ -212,12 +212,13 @@ async def test_who_is_in_no_hurry_beats_at_once_where_another_comes(wait_until: 
     beats = Heartbeats[str](lambda: nullcontext(ask), 0.01, 3600.0)
     first, second = beats.add("a", lambda _: None), beats.add("b", lambda _: None)
     first.start()
-    await wait_until(lambda: asked == [["a"]])
+    await wait_until(lambda: bool(asked))
     second.start()
-    await wait_until(lambda: asked == [["a"], ["a", "b"]])
+    await wait_until(lambda: asked[-1] == ["a", "b"])
     first.stop()
     second.stop()
     await wait_until(lambda: _heartbeats() == 0)
+    assert len(asked) <= 4  # once for each that comes or goes
 
 
 def _heartbeats() -> int:
