@@ -37,6 +37,18 @@ def test_the_twenty_lines_say_what_they_print(tmp_path: Path) -> None:
     assert re.fullmatch(r"[\d.]+ s to the first audio, playlist at file://.*\n", ended.stdout)
 
 
+def test_the_benchmark_finds_all_that_it_measures() -> None:
+    ended = subprocess.run(
+        [sys.executable, Path(__file__).parent / "bench" / "run.py", "--help"],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "--only" in ended.stdout
+
+
 async def test_the_stage_example_announces_each_session_once() -> None:
     code = example('"""Announces').replace("from ..", "from rhapsode.")
     names: dict[str, Any] = {"Stage": Stage}
