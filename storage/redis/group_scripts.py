@@ -9,7 +9,7 @@ from .blocking_connection import BlockingConnection
 from .calls import Call, script
 from .connection import RedisConnection
 from .heartbeat import Round
-from .links import Link, gone, links_of, question
+from .links import Link, forgotten, gone, links_of, question
 
 _PARTS = ("state", "leases", "metadata", "joined", "assignments", "links", "instances")
 _NO_TIMINGS = GroupTimings()
@@ -74,8 +74,11 @@ class GroupScripts:
             beat = _beat_of(reply)
             told.append(beat)
             unhurried = unhurried and beat.state == "stable" and reply[5] == 1
-            silent = [one for one in links_of(reply[4]) if one.server == name.partition(":")[0]]
-            for one in gone(silent, connection.command(*question(silent))) if silent else ():
+            links, run = links_of(reply[4]), name.partition(":")[0]
+            dead = forgotten(links, run, reply[6]) if run else []
+            if silent := [one for one in links if one.server == run]:
+                dead += gone(silent, connection.command(*question(silent)))
+            for one in dead:
                 connection.run(
                     self._call(member.group, "gone", one.member, member.timings, one.noted)
                 )

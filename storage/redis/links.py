@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from .calls import info_field
 
+COMES_BACK_S = 15.0
+"""After a restart of the server, or a failover, each member beats again within so long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -24,6 +27,11 @@ class Link:
         return self._name.partition(":")[0]
 
     @property
+    def silent_since_ms(self) -> int:
+        """When it had missed its beats, by the server's clock."""
+        return int(self.noted.partition(b" ")[0])
+
+    @property
     def connection(self) -> str:
         """The connection's id (CLIENT ID)."""
         return self._name.partition(":")[2]
@@ -36,6 +44,18 @@ class Link:
 def name_of(run_id: str, connection: int) -> str:
     """Return how a connection is noted."""
     return f"{run_id}:{connection}"
+
+
+def forgotten(links: Iterable[Link], run: str, now_ms: int) -> list[Link]:
+    """Return the links of an earlier run of the server to members that have not come back since.
+
+    Of those connections nothing is known; but who left while the server was away could tell nobody.
+    """
+    return [
+        link
+        for link in links
+        if link.server != run and now_ms - link.silent_since_ms > 1000 * COMES_BACK_S
+    ]
 
 
 def links_of(pairs: Sequence[bytes]) -> list[Link]:

@@ -259,7 +259,8 @@ class Membership:
         limit_s = min(self._owner.transport.patience.left_s() or LEAVES_S, LEAVES_S)
         try:
             async with asyncio.timeout(limit_s), self._asking:
-                await self._owner.transport.groups.leave(self._group, self.member)
+                transport = self._owner.transport
+                await transport.patience.ask(transport.groups.leave, self._group, self.member)
         except (UnreachableError, TimeoutError) as error:
             why = str(error) or f"no answer within {limit_s:.2g} s"
             self._owner.log.warning("left without a word, the lease will lapse: %s", why)

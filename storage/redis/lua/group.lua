@@ -5,7 +5,7 @@
 --   payload: join: metadata[, instance, 1 to take it over] | beat: nothing, or the connection it beats over and how many ms it may be silent |
 --   assign: generation, then member and assignment pairs | assignment: generation | gone: its link as it was read
 -- Reply: join, leave, gone: generation, state, 1 if the member has joined it, leader | beat: the same, the links
---   of silent members by member, and how many there are | assign: 1 if it is stored | assignment: the assignment or nil |
+--   of silent members by member, how many there are, and the time in ms | assign: 1 if it is stored | assignment: the assignment or nil |
 --   members: generation, metadata by member, whose lease has lapsed, and the links of silent members by member
 -- part: opening
 -- An instance is a name that outlives a process: whoever takes it over has its former member forgotten, and that one
@@ -130,7 +130,7 @@ elseif verb == 'beat' then
   evict()
   close_barrier()
   local reply = beat()
-  reply[5], reply[6] = silent(), living()
+  reply[5], reply[6], reply[7] = silent(), living(), now
   return reply
 elseif verb == 'leave' then
   if is_member() then remove() end

@@ -9,7 +9,8 @@ from time import monotonic
 
 import pytest
 
-from rhapsode.storage.log import Beat, GroupTimings
+from rhapsode.storage.log import Beat, GroupTimings, UnreachableError
+from rhapsode.storage.redis import links
 from rhapsode.storage.redis.connection import RedisConnection, RedisSettings
 from rhapsode.storage.redis.embedded import EmbeddedValkey
 from rhapsode.storage.redis.groups import RedisGroups
@@ -114,6 +115,39 @@ async def test_a_server_that_was_started_again_makes_no_member_dead(
         assert set(members.metadata) == {"here", "far"}
         assert not members.lapsed
     finally:
+        process.kill()
+        process.communicate()
+        await connection.close()
+        server.stop()
+
+
+async def test_who_does_not_come_back_to_a_server_that_was_started_again_is_not_waited_for(
+    tmp_path: Path, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(links, "COMES_BACK_S", 0.2)
+    server = EmbeddedValkey(tmp_path)
+    server.start()
+    settings = RedisSettings(server.url)
+    connection = RedisConnection(settings)
+    groups = RedisGroups(connection)
+    process = _started(settings, "left")
+    heartbeat = groups.heartbeat("g", "here", PATIENT, BEATS_S, lambda _: None)
+    try:
+        await groups.join("g", "here", b"", PATIENT)
+        server.stop()
+        process.kill()  # it can tell nobody
+        server.start()
+        heartbeat.start()
+
+        async def alone() -> bool:
+            try:
+                return set((await groups.members("g")).metadata) == {"here"}
+            except UnreachableError:  # by a connection of before
+                return False
+
+        await wait_until(alone)
+    finally:
+        heartbeat.stop()
         process.kill()
         process.communicate()
         await connection.close()
