@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import faust
+import pytest
 from faust.agents.replies import BarrierState, ReplyPromise
 
 from rhapsode.storage.log import NewEntry
 from rhapsode.storage.memory.groups import MemoryGroups
 from rhapsode.storage.memory.log import MemoryLog
+from rhapsode.topologies.engine import consumer, retention
 
 from .faust_apps import PARTITIONS, app_on, started, until
 
@@ -49,6 +51,32 @@ async def test_an_app_in_no_group_asks_and_is_answered(tmp_path: Path) -> None:
             async with asyncio.timeout(10):
                 await client.stop()
     assert not worker.crashed
+
+
+async def test_answers_that_were_heard_go_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "RETENTION_LOOK_S", 0.1)
+    log = MemoryLog()
+    groups = MemoryGroups(log)
+    worker = app_on(log, groups, tmp_path / "worker")
+    calculator(worker)
+    client = app_on(log, groups, tmp_path / "client")
+    doubling, _ = calculator(client)
+    async with started(worker):
+        await client.start_client()
+        try:
+            async with asyncio.timeout(30):
+                for number in range(10):
+                    assert await doubling.ask(number) == 2 * number
+                (replies,) = [topic for topic in await log.topics() if topic.startswith("f-reply")]
+                assert (await log.span(replies, 0)).first == 0  # not yet
+                monkeypatch.setattr(retention, "HEARD_KEPT_S", 0.0)
+                while (await log.span(replies, 0)).first < 10:
+                    await asyncio.sleep(0.01)
+                assert await doubling.ask(10) == 20
+        finally:
+            await client.stop()
 
 
 async def test_who_asks_at_once_is_answered_too(tmp_path: Path) -> None:

@@ -19,12 +19,14 @@ from ...storage.log import (
 )
 from .flow import keep_on_resume
 from .in_flight import InFlight
+from .link import OWN_REPLIES
 from .membership import Membership
 from .owned_partitions import LostTablesError
 from .patience import COMPLAINTS
 from .positions import Fetched
 from .producer import Producer
 from .read_size import ReadSize
+from .retention import trim_heard
 
 RETENTION_LOOK_S = 30.0
 """Between two looks for records that are older than their topic's retention."""
@@ -67,8 +69,14 @@ class Consumer(InFlight):
             link = self._link
             try:
                 await retention.trim(link.log, self.app.conf.id, link.partitions, self._owned)
+                await trim_heard(link.log, self._heard())
             except (LogError, UnreachableError) as error:
                 COMPLAINTS.say("nothing trimmed", error)
+
+    def _heard(self) -> dict[TP, int]:
+        """Return how far this process has read its own replies."""
+        replies = (tp for tp in self._owned if tp.topic.startswith(OWN_REPLIES))
+        return {tp: self._read_offset.get(tp) or 0 for tp in replies}
 
     # -- what is read
 

@@ -9,6 +9,8 @@ from mode.utils.times import want_seconds
 
 from ...storage.log import Log
 
+HEARD_KEPT_S = 60.0
+
 
 class TopicRetention:
     """Trims what is older than its topic's retention, as Kafka's ``retention.ms`` has it.
@@ -63,5 +65,22 @@ class TopicRetention:
                 before = await log.offset_at(topic, number, int(1000 * (time() - kept_s)))
                 if topic in self._sources:  # whoever has the partition now
                     before = min(before, await log.committed(group, topic, number) or 0)
-                if before > (await log.span(topic, number)).first:
-                    await log.trim(topic, number, before)
+                await _trim(log, TP(topic, number), before)
+
+
+async def trim_heard(log: Log, heard: Mapping[TP, int]) -> None:
+    """Trim a process's own replies up to offsets that it has read: nobody else reads them.
+
+    Those of the last minute stay: upstream hears the first ones again.
+
+    Raises:
+        UnreachableError: the log is out of reach.
+    """
+    for tp, offset in heard.items():
+        old = await log.offset_at(tp.topic, tp.partition, int(1000 * (time() - HEARD_KEPT_S)))
+        await _trim(log, tp, min(old, offset))
+
+
+async def _trim(log: Log, tp: TP, before: int) -> None:
+    if before > (await log.span(tp.topic, tp.partition)).first:
+        await log.trim(tp.topic, tp.partition, before)
