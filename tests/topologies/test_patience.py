@@ -56,6 +56,25 @@ async def test_all_that_is_asked_while_an_app_stops_is_waited_for_once(
                 await patience.ask(hang)
 
 
+async def test_an_app_that_is_started_again_is_as_patient_as_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rhapsode.topologies.engine.patience, "STOPPING_S", 0.0)
+    stops = True
+    patience = Patience(lambda: stops)
+    assert patience.left_s() is not None
+    stops = False
+    asked: list[int] = []
+
+    async def answer() -> str:
+        asked.append(len(asked))
+        if len(asked) < 3:
+            raise UnreachableError("away")
+        return "there"
+
+    assert await patience.ask(answer) == "there"
+
+
 async def test_what_was_asked_before_the_stop_is_not_waited_for_longer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

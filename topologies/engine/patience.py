@@ -96,9 +96,10 @@ class Patience:
 
     def left_s(self) -> float | None:
         """Return how long a question may take from now on; None for as long as it takes."""
+        if not self._stops():
+            self._ends_s = None  # an app may be started again
+            return None
         if self._ends_s is None:
-            if not self._stops():
-                return None
             self._ends_s = monotonic() + STOPPING_S
         return max(self._ends_s - monotonic(), LAST_QUESTION_S)
 
