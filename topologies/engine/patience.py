@@ -90,6 +90,8 @@ class Patience:
                 self._limits.add(limit)
                 return await question(*args, **kwargs)
         except TimeoutError:
+            if not limit.expired():
+                raise
             raise UnreachableError(f"no answer within {STOPPING_S:g} s of the stop") from None
         finally:
             self._limits.discard(limit)
@@ -109,4 +111,5 @@ class Patience:
         if left_s is not None:
             end_s = asyncio.get_running_loop().time() + left_s
             for limit in self._limits:
-                limit.reschedule(end_s)
+                if not limit.expired():
+                    limit.reschedule(end_s)
