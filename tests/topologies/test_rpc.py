@@ -1,6 +1,9 @@
 """Agents that are asked: by an app that is in no group, by each other; and how such apps stop."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from rhapsode.storage.log import NewEntry
 from rhapsode.storage.memory.groups import MemoryGroups
 from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.topologies.engine import consumer, retention
+from rhapsode.topologies.engine.link import OWN_REPLIES
 
 from .faust_apps import PARTITIONS, app_on, started, until
 
@@ -32,69 +36,65 @@ def calculator(app: faust.App) -> tuple[Any, Any]:
     return doubling, app.agent(app.topic("quadruple", value_type=int), name="quadruple")(quadruple)
 
 
-async def test_an_app_in_no_group_asks_and_is_answered(tmp_path: Path) -> None:
+@dataclass
+class Calculating:
+    """A worker whose agents calculate, and an app that asks them and is in no group."""
+
+    log: MemoryLog
+    groups: MemoryGroups
+    client: faust.App
+    doubling: Any
+    quadrupling: Any
+
+
+@asynccontextmanager
+async def calculating(data: Path) -> AsyncGenerator[Calculating]:
     log = MemoryLog()
     groups = MemoryGroups(log)
-    worker = app_on(log, groups, tmp_path / "worker")
+    worker = app_on(log, groups, data / "worker")
     calculator(worker)
-    client = app_on(log, groups, tmp_path / "client")
-    doubling, quadrupling = calculator(client)
+    client = app_on(log, groups, data / "client")
     async with started(worker):
-        await client.start_client()
         try:
-            async with asyncio.timeout(20):
-                assert [await doubling.ask(number) for number in range(3)] == [0, 2, 4]
-                assert await quadrupling.ask(5) == 20
-            members = await groups.members("app")
-            assert len(members.metadata) == 1  # who asks is no member
+            async with asyncio.timeout(30):
+                yield Calculating(log, groups, client, *calculator(client))
         finally:
             async with asyncio.timeout(10):
                 await client.stop()
     assert not worker.crashed
 
 
+async def test_an_app_in_no_group_asks_and_is_answered(tmp_path: Path) -> None:
+    async with calculating(tmp_path) as running:
+        await running.client.start_client()
+        assert [await running.doubling.ask(number) for number in range(3)] == [0, 2, 4]
+        assert await running.quadrupling.ask(5) == 20
+        members = await running.groups.members("app")
+        assert len(members.metadata) == 1  # who asks is no member
+
+
 async def test_answers_that_were_heard_go_after_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumer, "RETENTION_LOOK_S", 0.1)
-    log = MemoryLog()
-    groups = MemoryGroups(log)
-    worker = app_on(log, groups, tmp_path / "worker")
-    calculator(worker)
-    client = app_on(log, groups, tmp_path / "client")
-    doubling, _ = calculator(client)
-    async with started(worker):
-        await client.start_client()
-        try:
-            async with asyncio.timeout(30):
-                for number in range(10):
-                    assert await doubling.ask(number) == 2 * number
-                (replies,) = [topic for topic in await log.topics() if topic.startswith("f-reply")]
-                assert (await log.span(replies, 0)).first == 0  # not yet
-                monkeypatch.setattr(retention, "HEARD_KEPT_S", 0.0)
-                while (await log.span(replies, 0)).first < 10:
-                    await asyncio.sleep(0.01)
-                assert await doubling.ask(10) == 20
-        finally:
-            await client.stop()
+    async with calculating(tmp_path) as running:
+        await running.client.start_client()
+        log = running.log
+        for number in range(10):
+            assert await running.doubling.ask(number) == 2 * number
+        (replies,) = [topic for topic in await log.topics() if topic.startswith(OWN_REPLIES)]
+        assert (await log.span(replies, 0)).first == 0  # not yet
+        monkeypatch.setattr(retention, "HEARD_KEPT_S", 0.0)
+        while (await log.span(replies, 0)).first < 10:
+            await asyncio.sleep(0.01)
+        assert await running.doubling.ask(10) == 20
 
 
 async def test_who_asks_at_once_is_answered_too(tmp_path: Path) -> None:
     # Faust sends the question first, and follows the replies three seconds later
-    log = MemoryLog()
-    groups = MemoryGroups(log)
-    worker = app_on(log, groups, tmp_path / "worker")
-    calculator(worker)
-    client = app_on(log, groups, tmp_path / "client")
-    doubling, _ = calculator(client)
-    async with started(worker):
-        try:
-            async with asyncio.timeout(20):
-                assert await doubling.ask(21) == 42
-                assert await doubling.ask(4) == 8
-        finally:
-            async with asyncio.timeout(10):
-                await client.stop()
+    async with calculating(tmp_path) as running:
+        assert await running.doubling.ask(21) == 42
+        assert await running.doubling.ask(4) == 8
 
 
 async def test_an_agent_asks_another_while_its_streams_wait_for_their_records(
