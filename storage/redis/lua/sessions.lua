@@ -39,7 +39,7 @@ elseif verb == 'ask_removal' then
   redis.call('SADD', REMOVING, name)
 elseif verb == 'remove' then
   for _, kind in ipairs({ 'media_bytes', 'archive_bytes' }) do
-    total(kind, -tonumber(redis.call('HGET', FACTS, kind) or '0'))
+    total(kind, 0 - tonumber(redis.call('HGET', FACTS, kind) or '0')) -- Redis 7.0 takes no -0
   end
   total('sessions', -1)
   redis.call('ZREM', ALL, name)
