@@ -99,7 +99,7 @@ class Admitter:
             async with asyncio.timeout(RESIGNS_S):
                 await self.admissions.resign(self.member)
         except (OSError, LogError) as error:
-            log.info("not resigned, the lease will lapse", error=str(error))
+            log.info("not resigned, the lease will lapse", error=str(error) or "no answer")
 
     async def _begin(self) -> None:
         self._epoch = self.journal.log.epoch

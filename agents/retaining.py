@@ -132,7 +132,7 @@ class Retainer:
             async with asyncio.timeout(RESIGNS_S):
                 await self.index.resign(self.member)
         except (OSError, LogError) as error:
-            log.info("not resigned, the lease will lapse", error=str(error))
+            log.info("not resigned, the lease will lapse", error=str(error) or "no answer")
 
     async def _begin(self) -> None:
         """Look at every session that may be over, and find those that the index lost."""

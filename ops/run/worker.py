@@ -65,6 +65,7 @@ async def stages_running(
 async def work(services: Services, names: tuple[str, ...]) -> int:
     """Run stages until SIGTERM or SIGINT; return the exit status, 1 where a stage crashed."""
     stopping = stop_signal()
+    bounding = asyncio.create_task(_end_once_stopped(stopping))  # also where the start hangs
     keep_memory_compact()
     _serve_metrics(services.settings.metrics_port)
     identity = await services.log.identity()
@@ -77,7 +78,8 @@ async def work(services: Services, names: tuple[str, ...]) -> int:
         emptied.add_done_callback(lambda _: stopping.set())
         crashed = await _until_stopped(apps, stopping)
         begins_anew = emptied.done()
-        end_within()
+        stopping.set()
+        await bounding
         for task in (lag, trimming, emptied):
             task.cancel()
     # sessions in hand: they must not go on over a voice and a log that are about to be closed
@@ -85,6 +87,11 @@ async def work(services: Services, names: tuple[str, ...]) -> int:
     for app in crashed:
         log.error("stage crashed", stage=app.conf.id, error=repr(app.crash_reason))
     return 1 if crashed or begins_anew else 0
+
+
+async def _end_once_stopped(stopping: asyncio.Event) -> None:
+    await stopping.wait()
+    end_within()
 
 
 async def first_crash(apps: list[faust.App]) -> str:

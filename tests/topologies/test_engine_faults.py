@@ -5,6 +5,7 @@ import gc
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
 from faust.exceptions import ProducerSendError
 
 from rhapsode.storage.log import (
@@ -15,6 +16,7 @@ from rhapsode.storage.log import (
 )
 from rhapsode.storage.memory.groups import MemoryGroups
 from rhapsode.storage.memory.log import MemoryLog
+from rhapsode.topologies.engine import failed_sends
 
 from .faust_apps import PARTITIONS, app_on, collecting, fill, started, until
 
@@ -58,9 +60,12 @@ async def test_a_failed_send_fails_the_commit_of_what_led_to_it(tmp_path: Path) 
     assert not any(committed)
 
 
-async def test_sends_that_fail_leave_no_traceback_each(tmp_path: Path) -> None:
+async def test_sends_that_fail_are_told_once_and_leave_no_traceback_each(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failed_sends._FILTER, "_told_s", float("-inf"))
     log = RefusingLog()
-    await fill(log, "numbers", 4)
+    await fill(log, "numbers", 12)
     app = app_on(log, MemoryGroups(log), tmp_path)
     out = app.topic("out", value_serializer="raw", key_serializer="raw")
 
@@ -80,6 +85,7 @@ async def test_sends_that_fail_leave_no_traceback_each(tmp_path: Path) -> None:
         await app.stop()
     gc.collect()
     assert not told
+    assert sum("_on_published error" in line for line in caplog.messages) == 1
 
 
 class AwayLog(MemoryLog):

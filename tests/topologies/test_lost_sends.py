@@ -1,7 +1,7 @@
 """On a Cluster a master may lose what was sent while another keeps what led to it as committed."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +15,7 @@ from rhapsode.storage.log import NewEntry
 from rhapsode.storage.memory.groups import MemoryGroups
 from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.topologies.engine import recently_sent
+from rhapsode.topologies.engine.link import OWN_REPLIES
 from rhapsode.topologies.engine.owned_partitions import LostTablesError
 from rhapsode.topologies.engine.recently_sent import RecentlySent
 
@@ -28,9 +29,11 @@ def entry(number: int) -> NewEntry:
 
 
 @asynccontextmanager
-async def forwarding(data: Path) -> AsyncGenerator[tuple[MemoryLog, faust.App]]:
+async def forwarding(
+    data: Path, log: MemoryLog | None = None
+) -> AsyncGenerator[tuple[MemoryLog, faust.App]]:
     """Run an app that sends on what it reads."""
-    log = MemoryLog()
+    log = log or MemoryLog()
     await fill(log, "in", COUNT)
     await log.declare("out", PARTITIONS)
     app = app_on(log, MemoryGroups(log), data / "app")
@@ -89,6 +92,71 @@ async def test_a_rebalance_before_the_next_read_hides_no_loss(tmp_path: Path) ->
         cast("Any", app.consumer).membership.rejoin()  # as when another worker joins
         await forwarded(log, COUNT)
         assert sorted(await values(log, "out")) == list(range(COUNT))
+
+
+class OneServer(MemoryLog):
+    """A log whose end goes together: what is lost goes with the commits of what led to it."""
+
+    @property
+    def ends_apart(self) -> bool:
+        return False
+
+
+async def test_what_was_sent_beside_events_and_lost_is_sent_again_on_one_server_too(
+    tmp_path: Path,
+) -> None:
+    async with forwarding(tmp_path, OneServer()) as (log, app):
+        await forwarded(log, COUNT)
+        sink = app.topic("out", key_serializer="raw", value_serializer="raw")
+        for number in range(100, 110):
+            await sink.send(key=b"beside", value=b"%d" % number)
+        await forwarded(log, COUNT + 10)
+        for number in range(PARTITIONS):
+            log.lose("out", number, 0)
+        await one_more(log, COUNT)
+        await forwarded(log, 11)
+        # what was sent for events comes again with them: their commits are lost, too
+        assert sorted(await values(log, "out")) == [COUNT, *range(100, 110)]
+
+
+class Withholding(OneServer):
+    """A log that says that it has stored replies, and keeps them to itself for a while."""
+
+    withholds = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[NewEntry] = []
+
+    async def append(
+        self, topic: str, partition: int, entries: Sequence[NewEntry], **kwargs: Any
+    ) -> int:
+        if self.withholds and topic.startswith(OWN_REPLIES):
+            self.kept += entries
+            return (await self.span(topic, partition)).next
+        return await super().append(topic, partition, entries, **kwargs)
+
+
+async def test_answers_that_take_the_places_of_lost_ones_are_heard(tmp_path: Path) -> None:
+    log = Withholding()
+    app = app_on(log, MemoryGroups(log), tmp_path / "app")
+
+    async def double(stream: Any) -> Any:
+        async for number in stream:
+            yield 2 * number
+
+    doubling: Any = app.agent(app.topic("double", value_type=int), name="double")(double)
+    async with started(app), asyncio.timeout(30):
+        assert [await doubling.ask(number) for number in range(10)] == list(range(0, 20, 2))
+        (replies,) = [topic for topic in await log.topics() if topic.startswith(OWN_REPLIES)]
+        log.withholds = True
+        asked = asyncio.ensure_future(doubling.ask(21))
+        while not log.kept or sum((await log.lag("app", "double")).values()):
+            await asyncio.sleep(0.01)
+        log.withholds = False
+        log.lose(replies, 0, 2)  # ten were heard; the answer is the third now
+        await log.append(replies, 0, 8 * log.kept)
+        assert await asked == 42
 
 
 async def test_who_stops_looks_once_more_whether_what_it_sent_is_there(tmp_path: Path) -> None:

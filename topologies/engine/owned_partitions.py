@@ -105,11 +105,14 @@ class OwnedPartitions(base.Consumer):
         await self.on_partitions_assigned(set(self._owned), generation)
 
     async def _see_to_loss(self) -> None:
-        """Send again what was sent and lost.
+        """Send again what was sent and lost, and hear again the replies that are given again.
 
         Raises:
             LostTablesError: tables may hold what was lost; they are built at a start only.
         """
+        lost = self._link.log.lost_since(self._log_epoch)
+        for tp, offset in self._read_offset_beside.items():
+            self._read_offset_beside[tp] = min(offset, lost.get((tp.topic, tp.partition), offset))
         await cast("Producer", self.app.producer).send_again()
         if self.app.tables.changelog_topics and not self.app.client_only:
             raise LostTablesError("the server lost its last writes")

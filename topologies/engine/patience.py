@@ -15,7 +15,7 @@ T = TypeVar("T")
 STOPPING_S = 3.0
 """An app that is stopping waits for so long: what was not committed is delivered again."""
 LAST_QUESTION_S = 0.05
-"""And then for so long for each answer: most are there at once."""
+"""And then for so long for each answer, as most are there at once, until one is not."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.5
 TELL_EVERY_S = 10.0
 log = structlog.get_logger()
@@ -57,6 +57,8 @@ class Patience:
     def __init__(self, stops: Callable[[], bool]) -> None:
         self._stops = stops
         self._ends_s: float | None = None
+        self._gave_up = False
+        """Whether a question after the end had no answer: no other will have one."""
         self._limits: set[asyncio.Timeout] = set()
         """Of the questions under way."""
 
@@ -75,7 +77,8 @@ class Patience:
             try:
                 return await self._ask_once(question, *args, **kwargs)
             except UnreachableError as error:
-                if self.left_s() == LAST_QUESTION_S:
+                if self._is_over():
+                    self._gave_up = True
                     raise
                 COMPLAINTS.say("log out of reach", error)
             await asyncio.sleep(pause_s)
@@ -96,14 +99,17 @@ class Patience:
         finally:
             self._limits.discard(limit)
 
+    def _is_over(self) -> bool:
+        return self.left_s() in {0.0, LAST_QUESTION_S}
+
     def left_s(self) -> float | None:
         """Return how long a question may take from now on; None for as long as it takes."""
         if not self._stops():
-            self._ends_s = None  # an app may be started again
+            self._ends_s, self._gave_up = None, False  # an app may be started again
             return None
         if self._ends_s is None:
             self._ends_s = monotonic() + STOPPING_S
-        return max(self._ends_s - monotonic(), LAST_QUESTION_S)
+        return max(self._ends_s - monotonic(), 0.0 if self._gave_up else LAST_QUESTION_S)
 
     def hurry(self) -> None:
         """Bound what is asked already, where the app is stopping: a server that hangs keeps it."""

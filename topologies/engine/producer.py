@@ -199,21 +199,23 @@ class Producer(base.Producer):
             for one in group:
                 one.fail(error)
             return
-        self._note(tp, first, [one.entry for one in group])
+        if fence is None or self._link.log.ends_apart:
+            self._note(tp, first, [one.entry for one in group])
         for offset, one in enumerate(group, start=first):
             one.settle(offset)
 
     def _note(self, tp: TP, first: int, entries: list[NewEntry]) -> None:
-        """Remember what was stored, where it may be lost though what led to it is committed.
+        """Remember what was stored, where nothing that is read again would send it again.
 
-        Changelogs are on the partitions of what led to them, and are lost with its commits.
+        That is what was sent beside events, questions too, and on a Cluster all, as what led to it
+        may be committed elsewhere. Changelogs are on the partitions of what led to them, and are
+        lost with its commits.
         """
-        log = self._link.log
-        if log.ends_apart and tp.topic not in self.app.tables.changelog_topics:
-            self._recently_sent.note(tp, first, entries, log.epoch)
+        if tp.topic not in self.app.tables.changelog_topics:
+            self._recently_sent.note(tp, first, entries, self._link.log.epoch)
 
     async def send_again(self) -> None:
-        """Store again what was lost: on a Cluster, what led to it may be committed elsewhere.
+        """Store again what was lost, where nobody else does (`_note`).
 
         Without a fence: it had been stored, and nobody else sends it.
         """
