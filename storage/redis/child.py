@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-STOP_S = 2.0
+STOP_S = 1.0
 """How long the child may take to end before it is killed; what it has answered is in its file."""
 PR_SET_PDEATHSIG = 1
 """prctl(2)."""

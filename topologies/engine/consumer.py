@@ -64,6 +64,8 @@ class Consumer(InFlight):
         retention = cast("Producer", self.app.producer).retention
         while not self.should_stop:
             await self.sleep(RETENTION_LOOK_S)
+            if self.should_stop:  # which ends the sleep
+                return
             retention.note_sources(list(self.app.topics))
             retention.note_tables(cast("Any", self.app.tables).values())
             link = self._link

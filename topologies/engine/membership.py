@@ -258,7 +258,7 @@ class Membership:
             self._heartbeat.stop()
         if self._instance:
             return
-        limit_s = min(self._owner.transport.patience.left_s() or LEAVES_S, LEAVES_S)
+        limit_s = self._owner.transport.patience.at_most(LEAVES_S)
         try:
             async with asyncio.timeout(limit_s), self._asking:
                 transport = self._owner.transport

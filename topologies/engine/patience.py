@@ -111,6 +111,11 @@ class Patience:
             self._ends_s = monotonic() + STOPPING_S
         return max(self._ends_s - monotonic(), 0.0 if self._gave_up else LAST_QUESTION_S)
 
+    def at_most(self, seconds: float) -> float:
+        """Return so many seconds, or what is left where that is less."""
+        left_s = self.left_s()
+        return seconds if left_s is None else min(left_s, seconds)
+
     def hurry(self) -> None:
         """Bound what is asked already, where the app is stopping: a server that hangs keeps it."""
         left_s = self.left_s()

@@ -251,7 +251,7 @@ class Producer(base.Producer):
         """Send what is queued, and what was lost meanwhile, then stop."""
         await super().on_stop()
         await self._settle()
-        limit_s = self._link.patience.left_s() or LONGEST_LOOK_S
+        limit_s = self._link.patience.at_most(LONGEST_LOOK_S)
         try:
             async with asyncio.timeout(limit_s):
                 for tp in self._recently_sent.places():
