@@ -74,11 +74,11 @@ class Heartbeats(Generic[Q]):
         self,
         connect: Callable[[], AbstractContextManager[Callable[[Sequence[Q]], Round]]],
         interval_s: float,
-        unhurried_s: float | None = None,
+        unhurried_s: float,
     ) -> None:
         self._connect = connect
         self._interval_s = interval_s
-        self._unhurried_s = unhurried_s or interval_s
+        self._unhurried_s = unhurried_s
         self._members: list[_Member[Q]] = []
         self._lock = threading.Lock()
         self._news = threading.Event()

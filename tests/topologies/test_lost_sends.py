@@ -1,4 +1,5 @@
-"""On a Cluster a master may lose what was sent while another keeps what led to it as committed."""
+"""What was sent and lost is sent again where nothing that is read again would: beside events on any
+server, and on a Cluster all, as another master may keep what led to it as committed."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence

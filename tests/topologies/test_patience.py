@@ -10,6 +10,18 @@ from rhapsode.storage.log import UnreachableError
 from rhapsode.topologies.engine.patience import TELL_EVERY_S, Complaints, Patience
 
 
+class AwayTwice:
+    """A question that is answered when it is asked for the third time."""
+
+    asked = 0
+
+    async def __call__(self) -> str:
+        self.asked += 1
+        if self.asked < 3:
+            raise UnreachableError("away")
+        return "there"
+
+
 def test_what_many_wait_for_is_said_once_in_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = 100.0
     monkeypatch.setattr(rhapsode.topologies.engine.patience, "monotonic", lambda: now_s)
@@ -64,15 +76,7 @@ async def test_an_app_that_is_started_again_is_as_patient_as_before(
     patience = Patience(lambda: stops)
     assert patience.left_s() is not None
     stops = False
-    asked: list[int] = []
-
-    async def answer() -> str:
-        asked.append(len(asked))
-        if len(asked) < 3:
-            raise UnreachableError("away")
-        return "there"
-
-    assert await patience.ask(answer) == "there"
+    assert await patience.ask(AwayTwice()) == "there"
 
 
 async def test_what_was_asked_before_the_stop_is_not_waited_for_longer(
@@ -98,12 +102,4 @@ async def test_what_was_asked_before_the_stop_is_not_waited_for_longer(
 
 
 async def test_what_is_out_of_reach_is_asked_again_for_a_while_after_the_stop() -> None:
-    asked: list[int] = []
-
-    async def answer() -> str:
-        asked.append(len(asked))
-        if len(asked) < 3:
-            raise UnreachableError("away")
-        return "there"
-
-    assert await Patience(lambda: True).ask(answer) == "there"
+    assert await Patience(lambda: True).ask(AwayTwice()) == "there"

@@ -100,7 +100,8 @@ class Patience:
             self._limits.discard(limit)
 
     def _is_over(self) -> bool:
-        return self.left_s() in {0.0, LAST_QUESTION_S}
+        self.left_s()  # from the first look on, the stop has begun
+        return self._ends_s is not None and monotonic() >= self._ends_s
 
     def left_s(self) -> float | None:
         """Return how long a question may take from now on; None for as long as it takes."""

@@ -99,12 +99,8 @@ async def test_a_stopped_member_that_is_still_connected_keeps_its_lease(
 async def test_a_server_that_was_started_again_makes_no_member_dead(
     tmp_path: Path, wait_until: WaitUntil
 ):
-    server = EmbeddedValkey(tmp_path)
-    server.start()
-    settings = RedisSettings(server.url)
-    connection = RedisConnection(settings)
+    server, connection, process = _with_member(tmp_path, "far")
     groups = RedisGroups(connection)
-    process = _started(settings, "far")
     try:
         await groups.join("g", "here", b"", PATIENT)
         process.send_signal(signal.SIGSTOP)  # so that it cannot connect again
@@ -125,12 +121,8 @@ async def test_who_does_not_come_back_to_a_server_that_was_started_again_is_not_
     tmp_path: Path, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(links, "COMES_BACK_S", 0.2)
-    server = EmbeddedValkey(tmp_path)
-    server.start()
-    settings = RedisSettings(server.url)
-    connection = RedisConnection(settings)
+    server, connection, process = _with_member(tmp_path, "left")
     groups = RedisGroups(connection)
-    process = _started(settings, "left")
     heartbeat = groups.heartbeat("g", "here", PATIENT, BEATS_S, lambda _: None)
     try:
         await groups.join("g", "here", b"", PATIENT)
@@ -164,6 +156,16 @@ async def _beat_often(groups: RedisGroups, wait_until: WaitUntil) -> None:
     await wait_until(lambda: monotonic() > end_s)
     heartbeat.stop()
     assert isinstance(heard[-1], Beat)
+
+
+def _with_member(
+    folder: Path, name: str
+) -> tuple[EmbeddedValkey, RedisConnection, subprocess.Popen[bytes]]:
+    """Start a server of one's own, and a process that is a member on it."""
+    server = EmbeddedValkey(folder)
+    server.start()
+    settings = RedisSettings(server.url)
+    return server, RedisConnection(settings), _started(settings, name)
 
 
 def _started(settings: RedisSettings, name: str) -> subprocess.Popen[bytes]:
