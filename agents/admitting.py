@@ -11,6 +11,7 @@ import structlog
 from ..codecs.encoding import MalformedError, decode
 from ..codecs.records import Admission, AudioFrame, Control, Event, Item, Segment, Session
 from ..storage.admissions import Admissions, Places
+from ..storage.foreign_streams import first_to_read, usable_span
 from ..storage.log import LogError, TruncatedError
 from ..storage.session_index import SessionIndex
 from .admission import Speed
@@ -106,12 +107,11 @@ class Admitter:
         self._admitted.clear()
         self._positions.clear()
         self._committed.clear()
+        log_ = self.journal.log
         for number in range(self.journal.partitions):
             place = (Admission.TOPIC, number)
-            committed = await self.journal.log.committed(GROUP, *place)
-            self._positions[place] = max(
-                committed or 0, (await self.journal.log.span(*place)).first
-            )
+            committed = await log_.committed(GROUP, *place)
+            self._positions[place] = max(committed or 0, await first_to_read(log_, *place))
         while await self._learn(0.0):
             pass
         await self._find_those_trimmed()
@@ -129,10 +129,13 @@ class Admitter:
     async def _accepted(self) -> AsyncGenerator[tuple[str, int]]:
         for number in range(self.journal.partitions):
             place = (Session.TOPIC, number)
-            position = (await self.journal.log.span(*place)).first
-            while entries := (
-                await self.journal.log.read({place: position}, limit=STEP_ENTRIES)
-            ).get(place):
+            span = await usable_span(self.journal.log, *place)
+            position = span.first if span else 0
+            while span and (
+                entries := (await self.journal.log.read({place: position}, limit=STEP_ENTRIES)).get(
+                    place
+                )
+            ):
                 for entry in entries:
                     yield (entry.key or b"").decode(errors="replace"), entry.timestamp_ms
                 position = entries[-1].offset + 1

@@ -12,6 +12,8 @@ import structlog
 from ..codecs.archive import DamagedPieceError
 from ..codecs.encoding import MalformedError, decode
 from ..codecs.records import Session
+from ..storage.errors import ForeignStreamError
+from ..storage.foreign_streams import first_to_read
 from ..storage.log import LogError, TruncatedError
 from ..storage.objects.store import Objects, ObjectsRefusedError
 from ..storage.session_index import SessionIndex
@@ -63,6 +65,8 @@ class Retainer:
     _to_check: dict[str, None] = field(default_factory=dict[str, None])
     _swept_at_s: float = float("-inf")
     _aged_at_s: float = float("-inf")
+    _still: set[int] = field(default_factory=set[int])
+    """Partitions of which it was said that they cannot be trimmed."""
 
     @classmethod
     def on(
@@ -137,12 +141,13 @@ class Retainer:
     async def _begin(self) -> None:
         """Look at every session that may be over, and find those that the index lost."""
         self._to_check.clear()
+        self._still.clear()
         self._epoch = self.journal.log.epoch
         lost = not (await self.index.totals()).sessions
         for number in range(self.journal.partitions):
             place = (Session.TOPIC, number)
             committed = 0 if lost else await self.journal.log.committed(GROUP, *place) or 0
-            self._positions[place] = max(committed, (await self.journal.log.span(*place)).first)
+            self._positions[place] = max(committed, await first_to_read(self.journal.log, *place))
         if lost:
             await self._find_archived()
         after = None
@@ -215,13 +220,23 @@ class Retainer:
         return sum(sizes.values()) < before
 
     async def _cut(self, number: int, before_ms: float) -> int:
-        cut = await self.trimmer.cut(number, before_ms)
+        try:
+            cut = await self.trimmer.cut(number, before_ms)
+        except ForeignStreamError as error:
+            self._stands_still(number, error)
+            return 0
         if cut is None:
             return 0
         self._to_check |= dict.fromkeys(cut.sessions)
         # one cut takes long where thousands of sessions are in it
         await self.index.lead(self.member, LEASE_S)
         return cut.size_bytes
+
+    def _stands_still(self, number: int, error: ForeignStreamError) -> None:
+        """Leave a partition alone that cannot be trimmed, and say so once; the others can."""
+        if number not in self._still:
+            self._still.add(number)
+            log.warning("a partition is not trimmed", partition=number, why=str(error))
 
     async def _forget(self) -> None:
         for session in list(self._to_check)[:CHECKS_A_TICK]:

@@ -14,6 +14,7 @@ import structlog
 from ..codecs.archive import ArchivedEntry
 from ..codecs.encoding import MalformedError, decode
 from ..codecs.records import TOPICS, AudioFrame, DeadLetter, Segment, SequenceRecord
+from ..storage.foreign_streams import usable_span
 from ..storage.log import Entry
 from ..storage.session_index import SessionIndex
 from .archive import Archive
@@ -125,8 +126,8 @@ class Trimmer:
 
     async def drop_old_dead_letters(self, partition: int) -> None:
         """Trim dead letters to as many as are kept."""
-        span = await self.journal.log.span(DeadLetter.TOPIC, partition)
-        if span.next - span.first > KEPT_DEAD_LETTERS:
+        span = await usable_span(self.journal.log, DeadLetter.TOPIC, partition)
+        if span and span.next - span.first > KEPT_DEAD_LETTERS:
             before = span.next - KEPT_DEAD_LETTERS
             await self.journal.log.trim(DeadLetter.TOPIC, partition, before)
 

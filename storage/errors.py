@@ -81,6 +81,9 @@ class UnreachableError(OSError):
     """The server does not answer or is not ready; try again."""
 
 
+OUT_OF_REACH = (UnreachableError, ForeignStreamError)
+"""Nothing is stored or read there for now: until the server answers, or somebody mends a stream."""
+
 _REASONS: dict[type[LogError], str] = {
     GapError: "what comes before it was never written",
     OverlapError: "what is stored there was cut differently",

@@ -268,7 +268,10 @@ class Log(Protocol):
         ...
 
     async def lag(self, group: str, topic: str) -> dict[int, int]:
-        """Return, by partition, how many stored entries the group has yet to commit."""
+        """Return, by partition, how many stored entries the group has yet to commit.
+
+        A partition whose stream somebody else wrote to is left out.
+        """
         ...
 
     async def read_ingress(

@@ -16,6 +16,8 @@ LEASE_S = 10.0
 HEARTBEAT_S = 0.5
 REBALANCE_S = 3.0
 COMMIT_S = 0.5
+COMMITS_LATE_S = 30.0
+"""On a Cluster: longer than its nodes take to replace a master (15 s, and an election)."""
 
 
 class _StillMonitor(faust.Monitor):
@@ -63,7 +65,7 @@ def bind(
         cython_optimizations=True,
         monitor=_StillMonitor(),
     )
-    Transport.on(app, resources.journal.log, groups)
+    Transport.on(app, resources.journal.log, groups, commits_late_s=COMMITS_LATE_S)
     source = app.topic(*stage.sources, key_serializer="raw", value_serializer="raw")
 
     runner = KeyedRunner(stage, stage.agent(resources), resources.journal, observer=observer)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ...storage.errors import UnusableServerError
+from ...storage.foreign_streams import usable_span
 from ...topologies.draw import as_data, as_mermaid, as_text
 from ...topologies.registry import STAGES, TOPOLOGIES
 from ...topologies.stage import group_id
@@ -89,14 +90,15 @@ async def _topics(settings: Settings, *, as_json: bool) -> int:
 
 
 async def _topic(services: Services, topic: str, partitions: int) -> dict[str, Any]:
-    spans = [await services.log.span(topic, number) for number in range(partitions)]
+    every = [await usable_span(services.log, topic, number) for number in range(partitions)]
+    spans = list(filter(None, every))
     namespace = services.settings.namespace
     readers = [stage.name for stage in STAGES if topic in stage.sources]
     return {
         "topic": topic,
         "partitions": partitions,
         "records": sum(span.next - span.first for span in spans),
-        "first_offset": min(span.first for span in spans),
+        "first_offset": min((span.first for span in spans), default=0),
         "lag": {
             stage: sum((await services.log.lag(group_id(namespace, stage), topic)).values())
             for stage in readers

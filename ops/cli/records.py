@@ -8,6 +8,7 @@ import typer
 
 from ...codecs.encoding import decode
 from ...codecs.records import TOPICS, SequenceRecord
+from ...storage.foreign_streams import usable_span
 from ...storage.log import Entry
 from ..services import Services
 from ..settings import Settings
@@ -51,7 +52,9 @@ async def _newest(services: Services, topic: str, limit: int) -> list[tuple[int,
     partitions = (await services.log.topics()).get(topic, 0)
     found: list[tuple[int, Entry]] = []
     for partition in range(partitions):
-        span = await services.log.span(topic, partition)
+        span = await usable_span(services.log, topic, partition)
+        if span is None:
+            continue
         start = max(span.first, span.next - limit)
         if start < span.next:
             read = await services.log.read({(topic, partition): start}, limit=limit)

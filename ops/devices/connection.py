@@ -26,7 +26,7 @@ from ...codecs.device.mcp import ToolAnswer
 from ...codecs.device.websocket_frames import text_message
 from ...codecs.encoding import MalformedError
 from ...codecs.records import Request as Asked
-from ...storage.log import UnreachableError
+from ...storage.errors import OUT_OF_REACH
 from ..callers import Caller
 from ..refusals import ConflictError, QuotaError
 from .hearing import Hearing
@@ -153,7 +153,7 @@ class Device:
         if self._hearing is not None and UplinkEnds() in self.conversation.lost():
             try:
                 await self._hearing.end()
-            except (ConflictError, UnreachableError) as error:
+            except (ConflictError, *OUT_OF_REACH) as error:
                 log.warning("what a device heard is cut off", device=self.name, error=str(error))
 
     async def _do(self, effects: list[Effect], greeted: Callable[[], Awaitable[None]]) -> None:
@@ -166,7 +166,7 @@ class Device:
                     await greeted()
                 else:
                     await self._do_one(effect)
-        except (MalformedError, QuotaError, ConflictError, UnreachableError) as error:
+        except (MalformedError, QuotaError, ConflictError, *OUT_OF_REACH) as error:
             self.show(str(error))
         if self._wire.buffered_bytes > MOST_UNSENT_BYTES:
             await self.hang_up(POLICY_VIOLATION, "it takes nothing of what it asks for")

@@ -16,6 +16,7 @@ from ...codecs.device.mcp import McpError
 from ...codecs.device.opus import DEVICE
 from ...codecs.encoding import MalformedError, decode
 from ...codecs.records import Answered, Heard, Request
+from ...storage.errors import OUT_OF_REACH
 from ...storage.log import LogError, UnreachableError
 from ..listeners import Follow, Listeners
 from ..refusals import ConflictError, QuotaError
@@ -157,7 +158,7 @@ class Requests:
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:
             await work
-        except (MalformedError, QuotaError, ConflictError, UnreachableError, McpError) as error:
+        except (MalformedError, QuotaError, ConflictError, *OUT_OF_REACH, McpError) as error:
             self._device.show(str(error))
         except Exception:  # a bug must not end the conversation
             log.exception("a bug in answering a device", device=self._device.name)

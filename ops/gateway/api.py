@@ -16,6 +16,7 @@ from ...codecs.hls.names import MASTER_NAME, MEDIA_NAME
 from ...codecs.records import Session, check_session
 from ...storage.admissions import Admissions
 from ...storage.session_index import Position
+from ..beginning import begin
 from ..devices.packets import request_packets
 from ..metrics import STARTED
 from ..progress import Progress, load_listed
@@ -100,10 +101,7 @@ class Api:
             MalformedError, ConflictError, QuotaError: as `Sessions.start` and `Sessions.open`.
         """
         described = self.describe(request, open_=text is None, owner=owner)
-        if text is None:
-            await self.sessions.open(described)
-        else:
-            await self.sessions.start(text, described)
+        described = await begin(self.sessions, described, text)
         if request.form.device:
             await request_packets(self.sessions.journal, described.session)
         STARTED.inc()

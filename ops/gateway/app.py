@@ -17,7 +17,7 @@ from starlette.routing import Match, Route
 from ... import __version__
 from ...codecs.archive import DamagedPieceError
 from ...codecs.records import Event
-from ...storage.log import UnreachableError
+from ...storage.errors import OUT_OF_REACH, UnreachableError
 from ...storage.objects.store import ObjectsUnreachableError
 from ..callers import Callers
 from ..devices.bootstrap import Bootstrap
@@ -159,8 +159,8 @@ def _guard(app: FastAPI, services: Services, callers: Callers) -> None:
 def _add_refusals(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
-    app.add_exception_handler(UnreachableError, _unreachable)
-    app.add_exception_handler(ObjectsUnreachableError, _unreachable)
+    for outage in (*OUT_OF_REACH, ObjectsUnreachableError):
+        app.add_exception_handler(outage, _unreachable)
     app.add_exception_handler(QuotaError, _over_quota)
     app.add_exception_handler(DamagedPieceError, _damaged)
 

@@ -13,6 +13,8 @@ import structlog
 from ...agents.journal import STEP_ENTRIES, Journal
 from ...codecs.encoding import MalformedError, decode
 from ...codecs.records import Answered, DeviceFrames, Event, SequenceRecord
+from ...storage.errors import OUT_OF_REACH
+from ...storage.foreign_streams import next_to_read
 from ...storage.log import Entry, LogError, TruncatedError, UnreachableError
 from ..progress import Progress, load_progress
 from .background import Background
@@ -55,7 +57,7 @@ class Follower:
         for topic in (Event.TOPIC, DeviceFrames.TOPIC, Answered.TOPIC):
             await log_.declare(topic, partitions)
             for number in range(partitions):
-                positions[topic, number] = (await log_.span(topic, number)).next
+                positions[topic, number] = await next_to_read(log_, topic, number)
         async with self.background.running(partial(self._follow, positions)):
             yield
 
@@ -168,7 +170,7 @@ class Follower:
             change = self.next_change(session)
             try:
                 found = await sequences.records(sequence, start, limit=STEP_ENTRIES)
-            except UnreachableError as error:
+            except OUT_OF_REACH as error:
                 log.warning("a listener waits for the log", session=session, error=str(error))
                 await asyncio.sleep(TRY_AGAIN_S)
                 continue

@@ -27,7 +27,7 @@ from pydantic import ValidationError
 from ...agents.journal import UnknownSessionError
 from ...codecs.encoding import MalformedError
 from ...codecs.records import Event, Item, check_session
-from ...storage.log import UnreachableError
+from ...storage.errors import OUT_OF_REACH
 from ...storage.objects.store import ObjectsUnreachableError
 from ..callers import Caller
 from ..progress import Progress
@@ -43,7 +43,7 @@ MAX_SOUND_BYTES = 500_000
 """Of one binary message."""
 QUIET_S = 30.0
 REFUSALS = (MalformedError, UnknownSessionError, SessionClosedError, ConflictError, QuotaError)
-OUTAGES = (UnreachableError, ObjectsUnreachableError)
+OUTAGES = (*OUT_OF_REACH, ObjectsUnreachableError)
 TAKEN = {
     "text": frozenset(("text", "end", "last", "seq")),
     "silence": frozenset(("seconds", "last", "seq")),

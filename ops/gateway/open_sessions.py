@@ -10,6 +10,7 @@ import structlog
 
 from ...agents.journal import UnknownSessionError
 from ...codecs.records import Item
+from ...storage.errors import ForeignStreamError
 from ...storage.log import LogError, UnreachableError
 from ..progress import load_progress
 from ..refusals import ConflictError
@@ -79,10 +80,18 @@ class OpenSessions:
                             self.watch(progress.session)
                     known = True
                 for session in list(self._watched):
-                    await self._look_at(session)
+                    await self._look_at_surely(session)
             except (UnreachableError, LogError) as error:
                 log.warning("open sessions are not looked after, trying again", error=str(error))
             await asyncio.sleep(LOOK_S)
+
+    async def _look_at_surely(self, session: str) -> None:
+        try:
+            await self._look_at(session)
+        except ForeignStreamError as error:
+            # until somebody adds to it again, or this process starts again
+            self._watched.pop(session, None)
+            log.warning("an open session is not looked after", session=session, why=str(error))
 
     async def _look_at(self, session: str) -> None:
         journal = self._sessions.journal

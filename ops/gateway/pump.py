@@ -11,6 +11,7 @@ import structlog
 from ...agents.journal import UnknownSessionError
 from ...codecs.encoding import MalformedError, encode
 from ...codecs.records import DeadLetter
+from ...storage.errors import ForeignStreamError
 from ...storage.log import IngressEntry, Log, LogError, NewEntry, UnreachableError
 from ...storage.objects.store import ObjectsUnreachableError
 from ..refusals import ConflictError, QuotaError, SessionClosedError
@@ -22,7 +23,8 @@ HELD_PAUSE_S = 0.05
 """Between two looks whether those that wait can be moved."""
 FIRST_PAUSE_S = 0.05
 HELD_S = 30.0
-"""An entry whose object cannot be looked up waits for so long, and its session's next ones do."""
+"""An entry waits for so long whose object cannot be looked up, or whose partition stands still, and
+its session's next ones do."""
 REFUSALS = (MalformedError, ConflictError, SessionClosedError, UnknownSessionError, QuotaError)
 log = structlog.get_logger()
 
@@ -46,6 +48,7 @@ class Door(Protocol):
             MalformedError, ConflictError, SessionClosedError, UnknownSessionError, QuotaError: it
                 is not taken.
             ObjectsUnreachableError: it cannot be looked up now.
+            ForeignStreamError: its partition stands still.
             UnreachableError, LogError: the log does not answer, or cannot serve us.
         """
         ...
@@ -110,11 +113,12 @@ class Pump:
             await self._door.accept(entry)
         except REFUSALS as error:
             await self._dead_letter(entry, str(error))
-        except ObjectsUnreachableError as error:
+        except (ObjectsUnreachableError, ForeignStreamError) as error:
             since_s = self._held_since_s.setdefault(entry.id, monotonic())
             if monotonic() - since_s < HELD_S:
                 return False
-            await self._dead_letter(entry, f"the object source was out of reach: {error}")
+            place = "log" if isinstance(error, ForeignStreamError) else "object source"
+            await self._dead_letter(entry, f"the {place} was out of reach: {error}")
         except (UnreachableError, LogError):
             raise
         except Exception as error:  # a bug that one entry shows must not stop those behind it

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 
 from ...codecs.encoding import MalformedError
 from ...codecs.session import Mode
+from ..beginning import begin
 from ..metrics import STARTED
 from ..progress import Progress
 from .answers import api_router, refused
@@ -38,7 +39,7 @@ class SeedApi:
         )
         try:
             described = self.api.describe(asked, open_=False, owner=caller_of(request).owner)
-            session = (await self.api.sessions.start(prompt.prompt, described)).session
+            session = (await begin(self.api.sessions, described, prompt.prompt)).session
         except MalformedError as error:
             return refused(400, str(error))
         STARTED.inc()

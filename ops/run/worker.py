@@ -11,6 +11,7 @@ import faust
 import structlog
 from prometheus_client import exposition
 
+from ...storage.log import LogError
 from ...topologies.bind import bind
 from ...topologies.registry import stages_named
 from ...topologies.stage import companions_of, group_id
@@ -144,7 +145,7 @@ async def _report_lag(services: Services, names: tuple[str, ...]) -> None:
             for topic in stage.sources:
                 try:
                     lags = await services.log.lag(group, topic)
-                except OSError as error:
+                except (OSError, LogError) as error:
                     log.warning("lag unknown", stage=stage.name, error=str(error))
                     continue
                 for partition, records in lags.items():

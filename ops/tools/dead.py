@@ -8,6 +8,7 @@ import structlog
 from ...agents.journal import Journal
 from ...codecs.encoding import MalformedError, decode
 from ...codecs.records import DeadLetter, Item
+from ...storage.foreign_streams import usable_span
 from ..sessions import new_session_id
 
 log = structlog.get_logger()
@@ -46,7 +47,9 @@ async def newest(journal: Journal, limit: int) -> list[Letter]:
     """Return the newest dead letters, newest first."""
     found: list[Letter] = []
     for number in range(journal.partitions):
-        span = await journal.log.span(DeadLetter.TOPIC, number)
+        span = await usable_span(journal.log, DeadLetter.TOPIC, number)
+        if span is None:
+            continue
         start = max(span.first, span.next - limit)
         found += await _read(journal, number, start, limit)
     return sorted(found, key=lambda letter: letter.timestamp_ms, reverse=True)[:limit]

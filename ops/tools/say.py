@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from ...codecs.session import Mode, VoiceSettings
 from ...storage.log import UnreachableError
+from ..beginning import begin
 from ..gateway.follower import Follower
 from ..progress import Progress
 from ..services import Services
@@ -60,7 +61,7 @@ async def say(
     sessions = services.sessions
     async with follower.running():
         started = time.perf_counter()
-        record = await sessions.start(text, sessions.described(mode=mode, voice=settings))
+        record = await begin(sessions, sessions.described(mode=mode, voice=settings), text)
         on_start(record.session)
         first_audio_s, answered_s = 0.0, started
         while True:

@@ -28,10 +28,18 @@ ENTRY_BYTES = 100
 
 
 class MemoryLog(MemoryIngress):
-    """`storage.log.Log` in one process."""
+    """`storage.log.Log` in one process.
 
-    def __init__(self, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
+    Args:
+        clock_ms: Tells Unix milliseconds.
+        ends_apart: Whether each partition can lose its end alone, as on a Cluster.
+    """
+
+    def __init__(
+        self, clock_ms: Callable[[], int] = wall_clock_ms, *, ends_apart: bool = False
+    ) -> None:
         super().__init__(clock_ms)
+        self._ends_apart = ends_apart
         self._topics: dict[str, int] = {}
         self._streams: dict[TopicPartition, Stream] = {}
         self._scopes = Scopes(clock_ms)
@@ -67,7 +75,7 @@ class MemoryLog(MemoryIngress):
 
     @property
     def ends_apart(self) -> bool:
-        return True
+        return self._ends_apart
 
     def lost_since(self, epoch: int) -> dict[TopicPartition, int]:
         return self._truncations.since(epoch)

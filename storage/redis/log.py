@@ -242,6 +242,7 @@ class RedisLog(RedisTopics, RedisSequences, RedisIngress):
         return {
             partition: max(0, span.next - max(span.first, int(committed or 0)))
             for partition, span, committed in zip(partitions, spans, commits, strict=True)
+            if span
         }
 
     async def close(self) -> None:

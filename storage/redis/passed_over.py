@@ -26,7 +26,8 @@ class PassedOver:
         """Pass a partition over for a while, and say so."""
         self._newest = error
         self._until_s[place] = monotonic() + LOOK_AGAIN_S
-        log.error("a partition cannot be read on", topic=place[0], partition=place[1], why=error)
+        topic, number = place
+        log.error("a partition cannot be read on", topic=topic, partition=number, why=str(error))
 
     def without(self, positions: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
         """Return the positions that can be read from.

@@ -162,16 +162,15 @@ class LogScripts:
 
     async def span(self, topic: str, partition: int) -> Span:
         """Return the offsets still stored, without reading any entry."""
-        (span,) = await self.spans(topic, [partition])
-        return span
+        return Span(*self._accepted(await self._connection.run(self._span(topic, partition))))
 
-    async def spans(self, topic: str, partitions: Sequence[int]) -> list[Span]:
-        """Return the offsets still stored in each partition."""
-        streams = [self._keys.stream(topic, partition) for partition in partitions]
-        replies = await self._connection.run_each(
-            [Call(script("span"), [stream]) for stream in streams]
-        )
-        return [Span(*self._accepted(reply)) for reply in replies]
+    async def spans(self, topic: str, partitions: Sequence[int]) -> list[Span | None]:
+        """Return the offsets still stored in each partition, None where somebody else wrote."""
+        replies = await self._connection.run_each([self._span(topic, one) for one in partitions])
+        return [None if one[0] == b"FOREIGN" else Span(*self._accepted(one)) for one in replies]
+
+    def _span(self, topic: str, partition: int) -> Call:
+        return Call(script("span"), [self._keys.stream(topic, partition)])
 
     async def seek(
         self, topic: str, partition: int, timestamp_ms: int, start: int | None

@@ -3,15 +3,13 @@
 import time
 from dataclasses import dataclass, field
 
-import bare_encoder
 from figures import Measured, percentile
 from servers import System, system
-from speech import short_texts
+from speech import said_alone_ms, short_texts
 
 from rhapsode.agents.voices.espeak import EspeakVoice
 from rhapsode.agents.voices.piper import PiperVoice
-from rhapsode.agents.voices.voice import Utterance, Voice
-from rhapsode.codecs.audio import pcm
+from rhapsode.agents.voices.voice import Voice
 from rhapsode.codecs.records import (
     AudioFrame,
     Chunk,
@@ -21,7 +19,6 @@ from rhapsode.codecs.records import (
     SequenceRecord,
     Speech,
 )
-from rhapsode.codecs.session import VoiceSettings
 
 NAME = "first-audio"
 STAGES: tuple[tuple[str, type[SequenceRecord], str], ...] = (
@@ -94,15 +91,7 @@ async def _run(running: System, name: str, voice: Voice, text: str, runs: Runs) 
         at_ms = entry.timestamp_ms
     runs.published_ms.append(at_ms - first_ms)
     (chunk, *_) = await journal.of(Chunk).records(f"{session}/0", 0, 1)
-    runs.floor_ms.append(await _floor_ms(voice, chunk.text))
-
-
-async def _floor_ms(voice: Voice, text: str) -> float:
-    started_s = time.perf_counter()
-    spoken = await voice.speak(Utterance(text, VoiceSettings()))
-    wide = pcm.resample(spoken.samples, spoken.rate_hz, pcm.SAMPLE_RATE_HZ)
-    bare_encoder.encode(wide.astype("<i2").tobytes())
-    return (time.perf_counter() - started_s) * 1000
+    runs.floor_ms.append(await said_alone_ms(voice, chunk.text))
 
 
 def _report(measured: Measured, name: str, runs: Runs) -> None:

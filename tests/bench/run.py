@@ -25,6 +25,7 @@ import pacing
 import packing
 import replaying
 import stage_noop
+import steady_arrivals
 import uvloop
 from figures import Measured, as_json, show
 from rich.console import Console
@@ -37,6 +38,7 @@ PARTS = {
         answering,
         asking,
         many_at_once,
+        steady_arrivals,
         packing,
         log_calls,
         stage_noop,

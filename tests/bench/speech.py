@@ -1,9 +1,12 @@
 """Speech to measure with: short texts that differ, and minutes of PCM from espeak-ng."""
 
+import time
+
+import bare_encoder
 import numpy as np
 
 from rhapsode.agents.voices.espeak import EspeakVoice
-from rhapsode.agents.voices.voice import Utterance
+from rhapsode.agents.voices.voice import Utterance, Voice
 from rhapsode.codecs.audio import pcm
 from rhapsode.codecs.audio.limiter import limit
 from rhapsode.codecs.session import VoiceSettings
@@ -51,3 +54,12 @@ async def spoken_pcm(seconds: float) -> bytes:
     wanted = int(seconds * pcm.SAMPLE_RATE_HZ)
     joined = b"".join(parts) * (wanted // samples + 1)
     return bytes(np.frombuffer(joined, "<i2")[:wanted].tobytes())
+
+
+async def said_alone_ms(voice: Voice, text: str) -> float:
+    """Return how long a voice and the encoder take for a text, in one process with nothing else."""
+    started_s = time.perf_counter()
+    spoken = await voice.speak(Utterance(text, VoiceSettings()))
+    wide = pcm.resample(spoken.samples, spoken.rate_hz, pcm.SAMPLE_RATE_HZ)
+    bare_encoder.encode(wide.astype("<i2").tobytes())
+    return (time.perf_counter() - started_s) * 1000

@@ -19,7 +19,13 @@ PARTITIONS = 4
 
 
 def app_on(
-    log: Log, groups: Groups, data: Path, name: str = "app", *, begins: str = "earliest"
+    log: Log,
+    groups: Groups,
+    data: Path,
+    name: str = "app",
+    *,
+    begins: str = "earliest",
+    commits_late_s: float = 0.0,
 ) -> faust.App:
     data.mkdir(parents=True, exist_ok=True)
     app = faust.App(
@@ -38,7 +44,7 @@ def app_on(
         consumer_auto_offset_reset=begins,
         cython_optimizations=True,
     )
-    Transport.on(app, log, groups)
+    Transport.on(app, log, groups, commits_late_s=commits_late_s)
     return app
 
 

@@ -17,7 +17,7 @@ from rhapsode.storage.memory.groups import MemoryGroups
 from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.topologies.engine import recently_sent
 from rhapsode.topologies.engine.link import OWN_REPLIES
-from rhapsode.topologies.engine.owned_partitions import LostTablesError
+from rhapsode.topologies.engine.lost_tables import LostTablesError
 from rhapsode.topologies.engine.recently_sent import RecentlySent
 
 from .faust_apps import PARTITIONS, app_on, fill, started, until
@@ -34,7 +34,7 @@ async def forwarding(
     data: Path, log: MemoryLog | None = None
 ) -> AsyncGenerator[tuple[MemoryLog, faust.App]]:
     """Run an app that sends on what it reads."""
-    log = log or MemoryLog()
+    log = log or MemoryLog(ends_apart=True)
     await fill(log, "in", COUNT)
     await log.declare("out", PARTITIONS)
     app = app_on(log, MemoryGroups(log), data / "app")
@@ -95,18 +95,10 @@ async def test_a_rebalance_before_the_next_read_hides_no_loss(tmp_path: Path) ->
         assert sorted(await values(log, "out")) == list(range(COUNT))
 
 
-class OneServer(MemoryLog):
-    """A log whose end goes together: what is lost goes with the commits of what led to it."""
-
-    @property
-    def ends_apart(self) -> bool:
-        return False
-
-
 async def test_what_was_sent_beside_events_and_lost_is_sent_again_on_one_server_too(
     tmp_path: Path,
 ) -> None:
-    async with forwarding(tmp_path, OneServer()) as (log, app):
+    async with forwarding(tmp_path, MemoryLog()) as (log, app):
         await forwarded(log, COUNT)
         sink = app.topic("out", key_serializer="raw", value_serializer="raw")
         for number in range(100, 110):
@@ -120,7 +112,7 @@ async def test_what_was_sent_beside_events_and_lost_is_sent_again_on_one_server_
         assert sorted(await values(log, "out")) == [COUNT, *range(100, 110)]
 
 
-class Withholding(OneServer):
+class Withholding(MemoryLog):
     """A log that says that it has stored replies, and keeps them to itself for a while."""
 
     withholds = False
@@ -168,7 +160,7 @@ async def test_who_stops_looks_once_more_whether_what_it_sent_is_there(tmp_path:
 
 
 async def test_a_rebalance_before_the_next_read_hides_no_loss_from_tables(tmp_path: Path) -> None:
-    log = MemoryLog()
+    log = MemoryLog(ends_apart=True)
     await fill(log, "in", COUNT)
     app = app_on(log, MemoryGroups(log), tmp_path / "app")
     table: Any = app.Table("counts", default=int, partitions=PARTITIONS)

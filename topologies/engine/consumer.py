@@ -20,8 +20,8 @@ from ...storage.log import (
 from .flow import keep_on_resume
 from .in_flight import InFlight
 from .link import OWN_REPLIES
+from .lost_tables import LostTablesError
 from .membership import Membership
-from .owned_partitions import LostTablesError
 from .patience import COMPLAINTS
 from .positions import Fetched
 from .producer import Producer

@@ -1,10 +1,10 @@
 """What was delivered and is not done: how far it is committed, and what a stop does to it."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from itertools import takewhile
 from time import monotonic
-from typing import cast
+from typing import Any, cast
 
 from faust.exceptions import ProducerSendError
 from faust.types import TP
@@ -104,7 +104,9 @@ class InFlight(OwnedPartitions):
             await self.sleep(self.commit_interval)
             self._to_commit.clear()
             await self.commit()
-            if any(self._delivered.values()):
+            if self._late:
+                await self._surely_or_crash(self._commit({}))
+            if self._late or any(self._delivered.values()):
                 self._to_commit.set()
 
     @Service.task
@@ -114,8 +116,11 @@ class InFlight(OwnedPartitions):
     async def _commit_offsets(
         self, offsets: Mapping[TP, int], start_new_transaction: bool = True
     ) -> bool:
+        return await self._surely_or_crash(super()._commit_offsets(offsets, start_new_transaction))
+
+    async def _surely_or_crash(self, commit: Coroutine[Any, Any, bool]) -> bool:
         try:
-            return await super()._commit_offsets(offsets, start_new_transaction)
+            return await commit
         except (ProducerSendError, UnreachableError) as error:
             if self.app.should_stop:
                 self.log.warning(
@@ -126,6 +131,15 @@ class InFlight(OwnedPartitions):
             return False
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Store what was given a while ago, where commits are late; else the offsets.
+
+        Raises:
+            ProducerSendError, UnreachableError: as `_store`.
+        """
+        self._late.note(offsets)
+        return await self._store(self._late.due())
+
+    async def _store(self, offsets: Mapping[TP, int]) -> bool:
         """Store the offsets under this generation's fence.
 
         A fenced commit stores nothing and has the member join again.

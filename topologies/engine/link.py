@@ -14,6 +14,8 @@ class Link(Protocol):
 
     partitions: dict[str, int]
     """Topics seen so far, with their number of partitions."""
+    commits_late_s: float
+    """On a Cluster: how long what is done is not committed (`LateCommits`)."""
     patience: Patience
     """Of the app, with a log that is out of reach."""
 

@@ -1,6 +1,7 @@
 """What a consumer owns: partitions, their positions, and Faust's questions about them."""
 
 import asyncio
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
@@ -8,23 +9,15 @@ from typing import Any, cast
 from faust.transport import base
 from faust.types import TP, Message
 
-from ...storage.errors import ForeignStreamError
+from ...storage.foreign_streams import usable_span
 from ...storage.log import Fence, Span, TopicPartition
 from .conductor import Conductor
+from .late_commits import LateCommits
 from .link import OWN_REPLIES, Link
+from .lost_tables import LostTablesError
 from .membership import Membership
 from .positions import Positions
 from .producer import Producer
-
-
-class LostTablesError(Exception):
-    """What tables were made of is lost; a worker that is started builds them anew."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(
-            f"{what}, of which tables may have been made: start this worker again, and it builds "
-            "them from what there is"
-        )
 
 
 class OwnedPartitions(base.Consumer):
@@ -56,6 +49,7 @@ class OwnedPartitions(base.Consumer):
         """Set once there is something to read that nobody reads yet."""
         self._reading: asyncio.Future[Any] | None = None
         """The read under way."""
+        self._late = LateCommits(self._link.commits_late_s if self._link.log.ends_apart else 0.0)
         self._delivered: dict[TP, deque[Message]] = {}
         """Messages handed to streams, in order, up to the first that is not acknowledged."""
 
@@ -96,6 +90,7 @@ class OwnedPartitions(base.Consumer):
         self._owned, self._given_up = assigned | self._beside, set[TP]()
         self._generation, self._log_epoch = generation, epoch
         fence = Fence(self.app.conf.id, generation, epoch)
+        self._late.keep(kept)
         self.kept = {(tp.topic, tp.partition): fence for tp in kept}
         self._positions.assign()
         self._delivered.clear()
@@ -118,12 +113,10 @@ class OwnedPartitions(base.Consumer):
             raise LostTablesError("the server lost its last writes")
 
     async def _span(self, tp: TP) -> Span:
-        try:
-            return await self._link.patience.ask(self._link.log.span, tp.topic, tp.partition)
-        except ForeignStreamError as error:
-            # it is passed over until somebody has mended it, and is new then
-            self.log.warning("%s/%s stands still: %s", tp.topic, tp.partition, error)
-            return Span(0, 0)
+        link = self._link
+        span = await link.patience.ask(usable_span, link.log, tp.topic, tp.partition)
+        # one that stands still is passed over until somebody has mended it, and is new then
+        return span or Span(0, 0)
 
     async def give_up(self) -> None:
         """Commit what is done and own nothing; Faust clears its streams."""
@@ -146,25 +139,35 @@ class OwnedPartitions(base.Consumer):
         latest = self.app.conf.consumer_auto_offset_reset == "latest"
         assignment = self._positions.assignment
         for tp in list(self._owned):
-            committed = self._read_offset_beside.get(tp)
-            if committed is not None:
-                committed = min(committed, (await self._span(tp)).next)
-            else:
-                committed = await self._link.patience.ask(
-                    self._link.log.committed, self.app.conf.id, tp.topic, tp.partition
-                )
-                if committed and committed > (await self._span(tp)).next:
-                    committed = None  # of a log that somebody has emptied since
+            committed = await self._done_below(tp)
             if committed is None:
                 span = await self._span(tp)
                 committed = span.next if latest else span.first
-                if latest and not await self._commit({tp: committed}):
+                if latest and not await self._store({tp: committed}):
                     break  # fenced off: partitions have moved meanwhile
             if not self._sought(tp, committed, assignment):
                 break  # partitions have moved meanwhile
             positions[tp] = committed
         self._read_anew()
         return positions
+
+    async def _done_below(self, tp: TP) -> int | None:
+        """Return up to where a partition is done; None where that is not known."""
+        span = await self._span(tp)
+        beside = self._read_offset_beside.get(tp)
+        if beside is not None:
+            return min(beside, span.next)
+        if done := self._late.newest(tp):
+            return done
+        committed = await self._link.patience.ask(
+            self._link.log.committed, self.app.conf.id, tp.topic, tp.partition
+        )
+        # what is beyond the end is of a log that somebody has emptied since
+        return None if committed and committed > span.next else committed
+
+    @abstractmethod
+    async def _store(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit offsets at once; False where this member is fenced off."""
 
     def read_again(self, tp: TP) -> None:
         """Read an owned partition from its beginning."""

@@ -9,8 +9,8 @@ from faust.types.tuples import TP
 
 from ...storage.log import NewEntry, TopicPartition
 
-KEPT_S = 10.0
-"""Longer than replication is behind, and than it takes to see that a master is gone."""
+KEPT_S = 30.0
+"""Longer than a Cluster's nodes take to replace a master (15 s, and an election)."""
 KEPT_BYTES = 4_000_000
 """Of keys and values, over all partitions."""
 

@@ -1,12 +1,14 @@
 """How long records of a Faust topic are kept: ``app.topic(..., retention=...)``."""
 
 from collections.abc import Iterable, Mapping
+from math import inf
 from time import time
 from typing import Any
 
 from faust.types import TP
 from mode.utils.times import want_seconds
 
+from ...storage.foreign_streams import usable_span
 from ...storage.log import Log
 
 HEARD_KEPT_S = 60.0
@@ -62,10 +64,10 @@ class TopicRetention:
         numbers = {tp.partition for tp in owned}
         for topic, kept_s in self._kept_s.items():
             for number in sorted(numbers & set(range(partitions.get(topic, 0)))):
-                before = await log.offset_at(topic, number, int(1000 * (time() - kept_s)))
+                before: float = inf
                 if topic in self._sources:  # whoever has the partition now
-                    before = min(before, await log.committed(group, topic, number) or 0)
-                await _trim(log, TP(topic, number), before)
+                    before = await log.committed(group, topic, number) or 0
+                await _trim(log, TP(topic, number), kept_s, before)
 
 
 async def trim_heard(log: Log, heard: Mapping[TP, int]) -> None:
@@ -77,10 +79,14 @@ async def trim_heard(log: Log, heard: Mapping[TP, int]) -> None:
         UnreachableError: the log is out of reach.
     """
     for tp, offset in heard.items():
-        old = await log.offset_at(tp.topic, tp.partition, int(1000 * (time() - HEARD_KEPT_S)))
-        await _trim(log, tp, min(old, offset))
+        await _trim(log, tp, HEARD_KEPT_S, offset)
 
 
-async def _trim(log: Log, tp: TP, before: int) -> None:
-    if before > (await log.span(tp.topic, tp.partition)).first:
-        await log.trim(tp.topic, tp.partition, before)
+async def _trim(log: Log, tp: TP, kept_s: float, before: float = inf) -> None:
+    """Trim what is older than that, up to an offset."""
+    span = await usable_span(log, tp.topic, tp.partition)
+    if span is None:
+        return
+    old = await log.offset_at(tp.topic, tp.partition, int(1000 * (time() - kept_s)))
+    if (until := int(min(old, before))) > span.first:
+        await log.trim(tp.topic, tp.partition, until)

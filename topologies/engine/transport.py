@@ -57,6 +57,7 @@ class Transport(base.Transport):
         *,
         log: Log | None = None,
         groups: Groups | None = None,
+        commits_late_s: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(url, app, **kwargs)
@@ -68,13 +69,15 @@ class Transport(base.Transport):
         self._owns_log = log is None
         self.partitions: dict[str, int] = {}
         """Topics seen so far, with their number of partitions."""
+        self.commits_late_s = commits_late_s
         self.patience = Patience(lambda: app.should_stop)
         """Of the app, with a log that is out of reach."""
 
     @classmethod
-    def on(cls, app: AppT, log: Log, groups: Groups) -> "Transport":
+    def on(cls, app: AppT, log: Log, groups: Groups, *, commits_late_s: float = 0.0) -> "Transport":
         """Put the app on a log that is open already; the caller closes it."""
-        transport = cls([URL("redis://")], app, log=log, groups=groups)
+        url = [URL("redis://")]
+        transport = cls(url, app, log=log, groups=groups, commits_late_s=commits_late_s)
         app.transport = transport
         app.producer_transport = transport
         return transport

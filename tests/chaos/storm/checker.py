@@ -14,8 +14,8 @@ class Passage:
     delivered: int = 0
     doubled: int = 0
     """Deliveries of an id that had come before: at least once allows them."""
-    reordered: int = 0
-    """First deliveries behind an id that is higher."""
+    late: list[int] = field(default_factory=list[int])
+    """Ids that first came behind one that is higher."""
     _seen: set[int] = field(default_factory=set[int])
     _highest: int = -1
 
@@ -27,7 +27,7 @@ class Passage:
             return
         self._seen.add(number)
         if number < self._highest:
-            self.reordered += 1
+            self.late.append(number)
         self._highest = max(self._highest, number)
 
     def lost(self, sent: int) -> list[int]:
@@ -45,6 +45,8 @@ class Verdict:
     reordered: int
     first_lost: tuple[str, ...] = field(default=(), compare=False)
     """The first few of those, as source partition and id."""
+    first_late: tuple[str, ...] = field(default=(), compare=False)
+    """The first few that came out of order."""
 
     @property
     def held(self) -> bool:
@@ -67,10 +69,16 @@ def judged(sent: dict[int, int], came: Iterable[tuple[int, int]]) -> Verdict:
         for partition, passage in passages.items()
         for number in passage.lost(sent[partition])
     ]
+    late = [
+        f"{partition}/{number}"
+        for partition, passage in passages.items()
+        for number in passage.late
+    ]
     return Verdict(
         sum(sent.values()),
         len(lost),
         sum(passage.doubled for passage in passages.values()),
-        sum(passage.reordered for passage in passages.values()),
+        len(late),
         tuple(lost[:FEW]),
+        tuple(late[:FEW]),
     )

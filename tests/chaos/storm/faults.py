@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Protocol
 
 import psutil
@@ -67,10 +66,21 @@ def _kill(pid: int) -> None:
     process = psutil.Process(pid)
     process.kill()
     end_s = time.monotonic() + DIES_S
-    with suppress(psutil.NoSuchProcess):
-        while process.status() != psutil.STATUS_ZOMBIE:
-            assert time.monotonic() < end_s, f"{pid} outlives SIGKILL for {DIES_S:.0f} s"
-            time.sleep(0.01)
+    while not _is_dead(process):
+        assert time.monotonic() < end_s, f"{pid} outlives SIGKILL for {DIES_S:.0f} s"
+        time.sleep(0.01)
+
+
+def _is_dead(process: psutil.Process) -> bool:
+    try:
+        # it is a zombie before its last thread has ended, and cannot be waited for until then
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, process.pid, options) is not None
+    except ChildProcessError:  # another's
+        try:
+            return process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
 
 
 def fork_server_killed(find: Callable[[], int]) -> Fault:

@@ -78,6 +78,7 @@ class Outcome:
             f"{len(self.differing)}, lost whole with the log's end {len(self.cut_off)}; refused "
             f"while the log was away {self.refused}",
             *([f"lost: {', '.join(foreign.first_lost)}"] if foreign.lost else []),
+            *([f"late: {', '.join(foreign.first_late)}"] if foreign.reordered else []),
             *self.troubles,
             f"seed {self.seed}: {'held' if self.held else 'BROKEN'}",
         ]
