@@ -17,7 +17,7 @@ notes it *before* it takes its first position, and passes it with each read and 
 where what it has read was lost.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from .entries import Compaction, Entry, Fence, IngressEntry, NewEntry, Span, TopicPartition
@@ -83,6 +83,13 @@ class Log(Protocol):
     @property
     def ends_apart(self) -> bool:
         """Whether one partition may lose its end without what is committed of another."""
+        ...
+
+    async def replicate(self, partitions: Collection[int], timeout_s: float) -> None:
+        """Wait until a replica has what was written to partitions, and no longer than so long.
+
+        It returns at once where they have none, or where everything loses its end together.
+        """
         ...
 
     def lost_since(self, epoch: int) -> dict[TopicPartition, int]:

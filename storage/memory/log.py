@@ -1,6 +1,6 @@
 """The log in memory, under the same contract: for flows and tests."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from ..log import (
     Compaction,
@@ -76,6 +76,9 @@ class MemoryLog(MemoryIngress):
     @property
     def ends_apart(self) -> bool:
         return self._ends_apart
+
+    async def replicate(self, partitions: Collection[int], timeout_s: float) -> None:
+        pass
 
     def lost_since(self, epoch: int) -> dict[TopicPartition, int]:
         return self._truncations.since(epoch)

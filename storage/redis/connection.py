@@ -176,6 +176,24 @@ class RedisConnection:
                     _key_of(words), lambda server: server.blocking.execute_command(*words)
                 )
 
+    async def replicate(self, key: str, timeout_s: float) -> None:
+        """Write to a hash, and wait until a replica has that and all that was written before it.
+
+        It returns after so long in any case, and at once where its server has no replica.
+        """
+        if not self._servers.has_replica(key):
+            return
+
+        async def write_and_wait(server: Server) -> None:
+            # WAIT is about what its own connection has written
+            words = (("HSET", key, "at", 1), ("WAIT", 1, max(1, int(1000 * timeout_s))))
+            for answer in await _executed(server, words):
+                if isinstance(answer, Exception):
+                    raise answer
+
+        async with self._slot():
+            await self._at(key, write_and_wait)
+
     async def close(self) -> None:
         """Close every connection."""
         await self._servers.close()

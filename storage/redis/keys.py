@@ -68,6 +68,10 @@ class Keys:
         """Hash: by topic, runs of the server and where the stream ended as each began."""
         return f"{self._slot(partition)}:epochs"
 
+    def waits(self, partition: int) -> str:
+        """Hash of one field: written to wait until a replica has that, and all before it."""
+        return f"{self._slot(partition)}:waits"
+
     def topics(self) -> str:
         """Hash of the number of partitions by declared topic."""
         return f"{{{self.namespace}}}:topics"

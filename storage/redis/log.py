@@ -1,7 +1,8 @@
 """The log on Redis or Valkey: one stream a partition, contiguous ids, server-side scripts."""
 
+import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -45,6 +46,13 @@ class RedisLog(RedisTopics, RedisSequences, RedisIngress):
     @property
     def ends_apart(self) -> bool:
         return self._connection.is_cluster
+
+    async def replicate(self, partitions: Collection[int], timeout_s: float) -> None:
+        if self.ends_apart:
+            waits = (
+                self._connection.replicate(self._keys.waits(one), timeout_s) for one in partitions
+            )
+            await asyncio.gather(*waits)
 
     def lost_since(self, epoch: int) -> dict[TopicPartition, int]:
         return self._epochs.lost_since(epoch)

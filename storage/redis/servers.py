@@ -76,6 +76,10 @@ class Servers(Protocol):
         """Part keys into those that one command may have."""
         ...
 
+    def has_replica(self, key: str) -> bool:
+        """Return whether a replica may take the place, in a Cluster, of the server of a key."""
+        ...
+
     def is_solved(self, error: Exception, server: Server) -> bool:
         """Take note of an error; True where the same may be asked again at once: nothing was done.
 
@@ -116,6 +120,10 @@ class OneServer:
 
     def apart(self, keys: list[str]) -> list[list[str]]:
         return [keys]
+
+    def has_replica(self, key: str) -> bool:
+        del key
+        return False  # what it has goes as a whole
 
     def is_solved(self, error: Exception, server: Server) -> bool:
         del error, server

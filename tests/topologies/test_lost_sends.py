@@ -12,7 +12,7 @@ from faust.types.tuples import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhapsode.storage.log import NewEntry
+from rhapsode.storage.log import Groups, NewEntry
 from rhapsode.storage.memory.groups import MemoryGroups
 from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.topologies.engine import recently_sent
@@ -37,7 +37,13 @@ async def forwarding(
     log = log or MemoryLog(ends_apart=True)
     await fill(log, "in", COUNT)
     await log.declare("out", PARTITIONS)
-    app = app_on(log, MemoryGroups(log), data / "app")
+    app = forwarder(log, MemoryGroups(log), data / "app")
+    async with started(app):
+        yield log, app
+
+
+def forwarder(log: MemoryLog, groups: Groups, data: Path) -> faust.App:
+    app = app_on(log, groups, data)
     sink = app.topic("out", key_serializer="raw", value_serializer="raw")
 
     async def forward(stream: Any) -> None:
@@ -45,8 +51,7 @@ async def forwarding(
             await sink.send(key=event.key, value=event.value)
 
     app.agent(app.topic("in", key_serializer="raw", value_serializer="raw"))(forward)
-    async with started(app):
-        yield log, app
+    return app
 
 
 async def values(log: MemoryLog, topic: str) -> list[int]:
@@ -93,6 +98,27 @@ async def test_a_rebalance_before_the_next_read_hides_no_loss(tmp_path: Path) ->
         cast("Any", app.consumer).membership.rejoin()  # as when another worker joins
         await forwarded(log, COUNT)
         assert sorted(await values(log, "out")) == list(range(COUNT))
+
+
+async def test_what_was_lost_is_sent_again_before_another_sends_what_follows_it(
+    tmp_path: Path,
+) -> None:
+    async with forwarding(tmp_path) as (log, first):
+        await forwarded(log, COUNT)
+        for number in range(PARTITIONS):
+            log.lose("out", number, 2)
+        second = forwarder(log, cast("Any", first.transport).groups, tmp_path / "second")
+        async with started(second):
+            await until(lambda: bool(second.consumer.assignment()))
+            for number in range(COUNT, 2 * COUNT):
+                await log.append("in", number % PARTITIONS, [entry(number)])
+            await forwarded(log, 2 * COUNT)
+        for number in range(PARTITIONS):
+            found = (await log.read({("out", number): 0}))["out", number]
+            firsts = list(dict.fromkeys(int(one.value or b"") for one in found))
+            for source in range(PARTITIONS):
+                of_one = [value for value in firsts if value % PARTITIONS == source]
+                assert of_one == sorted(of_one)
 
 
 async def test_what_was_sent_beside_events_and_lost_is_sent_again_on_one_server_too(

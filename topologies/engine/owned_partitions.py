@@ -126,6 +126,7 @@ class OwnedPartitions(base.Consumer):
         if owned:
             await self.commit()
         await self.on_partitions_revoked(owned)
+        await cast("Producer", self.app.producer).hand_over()
         self._delivered.clear()
         self._owned, self._given_up = set(), owned
 

@@ -20,7 +20,7 @@ from .retention import TopicRetention
 REPLY_TO = "Faust-Ag-ReplyTo"
 """Header of a question to an agent."""
 LONGEST_LOOK_S = 2.0
-"""At the end of a process: whether what it sent last is still there."""
+"""At the end of a process, or of a generation: whether what it sent last is still there."""
 MAX_BATCH = 200
 """Records in one append: one server-side function runs for all of them."""
 
@@ -251,13 +251,28 @@ class Producer(base.Producer):
         """Send what is queued, and what was lost meanwhile, then stop."""
         await super().on_stop()
         await self._settle()
-        limit_s = self._link.patience.at_most(LONGEST_LOOK_S)
+        await self._see_that_it_stands(self._link.patience.at_most(LONGEST_LOOK_S))
+
+    async def hand_over(self) -> None:
+        """Have what was sent last stand before another worker sends what follows it.
+
+        On a Cluster what a master has not told its replica is lost with it: sent again behind what
+        another has sent meanwhile, it would be out of order.
+        """
+        if self._link.log.ends_apart:
+            half_s = self.app.conf.broker_rebalance_timeout / 2
+            await self._see_that_it_stands(min(LONGEST_LOOK_S, half_s))
+
+    async def _see_that_it_stands(self, limit_s: float) -> None:
+        log, places = self._link.log, self._recently_sent.places()
+        ask = self._link.patience.ask
         try:
             async with asyncio.timeout(limit_s):
-                for tp in self._recently_sent.places():
-                    await self._link.log.span(tp.topic, tp.partition)  # notices a loss
+                await ask(log.replicate, {tp.partition for tp in places}, limit_s / 2)
+                for tp in places:
+                    await ask(log.span, tp.topic, tp.partition)  # notices a loss
                 await self.send_again()
-        except (TimeoutError, LogError) as error:
+        except (TimeoutError, OSError, LogError) as error:
             why = str(error) or f"no answer within {limit_s:.2g} s"
             self.log.warning("it is not known whether what was sent last is there: %s", why)
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+import psutil
 import pytest
 from broker import Broker
 from cluster import Cluster
@@ -188,10 +189,43 @@ async def test_what_the_replica_did_not_have_is_said(replicated: Cluster) -> Non
         await log.close()
 
 
+async def test_who_waits_for_a_replica_waits_until_it_has_what_was_written(
+    replicated: Cluster,
+) -> None:
+    log, _ = open_log(replicated.url, "rhapsode")
+    mine = next(n for n in range(PARTITIONS) if not replicated.master_of(slot_key(n, "rhapsode")))
+    sleeper = psutil.Process(replicated.replicas[0].process.pid)
+    try:
+        sleeper.suspend()
+        await log.append("t", mine, [NewEntry(b"k", b"written")])
+        waits = asyncio.create_task(log.replicate({mine}, RIDES_OUT_S))
+        await asyncio.wait([waits], timeout=0.2)
+        assert not waits.done()
+        await log.replicate({mine}, 0.01)  # and no longer than it is told
+        sleeper.resume()
+        await waits
+        await asyncio.to_thread(replicated.fail_over, 0)
+        read = await until_it_answers(log.read, {("t", mine): 0})
+        assert [entry.value for entry in read["t", mine]] == [b"written"]
+    finally:
+        sleeper.resume()
+        await log.close()
+
+
+async def test_where_there_is_no_replica_nobody_waits_for_one(log: Log) -> None:
+    await append_to_partitions(log)
+    async with asyncio.timeout(RIDES_OUT_S):
+        await log.replicate(range(PARTITIONS), 10 * RIDES_OUT_S)
+
+
+async def append_to_partitions(log: Log) -> None:
+    for number in range(PARTITIONS):
+        await log.append("t", number, [NewEntry(b"k", b"v")])
+
+
 async def append_to_each(log: Log) -> None:
     try:
-        for number in range(PARTITIONS):
-            await log.append("t", number, [NewEntry(b"k", b"v")])
+        await append_to_partitions(log)
     finally:
         await log.close()
 
