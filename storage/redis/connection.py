@@ -1,7 +1,7 @@
 """Where all of the log meets Redis: connections of an event loop, to one server or a Cluster."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
@@ -176,17 +176,22 @@ class RedisConnection:
                     _key_of(words), lambda server: server.blocking.execute_command(*words)
                 )
 
-    async def replicate(self, key: str, timeout_s: float) -> None:
-        """Write to a hash, and wait until a replica has that and all that was written before it.
+    async def replicate(self, keys: Iterable[str], timeout_s: float) -> None:
+        """Write to the servers of hashes, and wait until replicas have that, and all before it.
 
-        It returns after so long in any case, and at once where its server has no replica.
+        It returns after so long in any case, and at once where there are no replicas.
         """
-        if not self._servers.has_replica(key):
-            return
+        async with self._slot():
+            on = {
+                await self._servers.of(key): key for key in keys if self._servers.has_replica(key)
+            }
+        await asyncio.gather(*(self._replicate(key, timeout_s) for key in on.values()))
+
+    async def _replicate(self, key: str, timeout_s: float) -> None:
+        # WAIT is about what its own connection has written
+        words = (("HSET", key, "at", 1), ("WAIT", 1, max(1, int(1000 * timeout_s))))
 
         async def write_and_wait(server: Server) -> None:
-            # WAIT is about what its own connection has written
-            words = (("HSET", key, "at", 1), ("WAIT", 1, max(1, int(1000 * timeout_s))))
             for answer in await _executed(server, words):
                 if isinstance(answer, Exception):
                     raise answer

@@ -1,6 +1,5 @@
 """The log on Redis or Valkey: one stream a partition, contiguous ids, server-side scripts."""
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
@@ -48,11 +47,7 @@ class RedisLog(RedisTopics, RedisSequences, RedisIngress):
         return self._connection.is_cluster
 
     async def replicate(self, partitions: Collection[int], timeout_s: float) -> None:
-        if self.ends_apart:
-            waits = (
-                self._connection.replicate(self._keys.waits(one), timeout_s) for one in partitions
-            )
-            await asyncio.gather(*waits)
+        await self._connection.replicate(map(self._keys.waits, partitions), timeout_s)
 
     def lost_since(self, epoch: int) -> dict[TopicPartition, int]:
         return self._epochs.lost_since(epoch)

@@ -1,7 +1,7 @@
 """The producer: batches of records to the log, and no failed send forgotten."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, cast
@@ -261,14 +261,16 @@ class Producer(base.Producer):
         """
         if self._link.log.ends_apart:
             half_s = self.app.conf.broker_rebalance_timeout / 2
-            await self._see_that_it_stands(min(LONGEST_LOOK_S, half_s))
+            # what commits late writes past its producer, too
+            every = range(self.app.conf.topic_partitions if self._link.commits_late_s else 0)
+            await self._see_that_it_stands(min(LONGEST_LOOK_S, half_s), every)
 
-    async def _see_that_it_stands(self, limit_s: float) -> None:
+    async def _see_that_it_stands(self, limit_s: float, also: Iterable[int] = ()) -> None:
         log, places = self._link.log, self._recently_sent.places()
         ask = self._link.patience.ask
         try:
             async with asyncio.timeout(limit_s):
-                await ask(log.replicate, {tp.partition for tp in places}, limit_s / 2)
+                await ask(log.replicate, {*also, *(tp.partition for tp in places)}, limit_s / 2)
                 for tp in places:
                     await ask(log.span, tp.topic, tp.partition)  # notices a loss
                 await self.send_again()
