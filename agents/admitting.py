@@ -1,7 +1,6 @@
 """Who is admitted next: one process leads for all, and what it knows follows from the log."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from secrets import token_hex
 from time import monotonic
@@ -9,9 +8,10 @@ from time import monotonic
 import structlog
 
 from ..codecs.encoding import MalformedError, decode
-from ..codecs.records import Admission, AudioFrame, Control, Event, Item, Segment, Session
+from ..codecs.records import Admission, AudioFrame, Control, Event, Item, Segment
 from ..storage.admissions import Admissions, Places
-from ..storage.foreign_streams import first_to_read, usable_span
+from ..storage.errors import ForeignStreamError
+from ..storage.foreign_streams import first_to_read
 from ..storage.log import LogError, TruncatedError
 from ..storage.session_index import SessionIndex
 from .admission import Speed
@@ -19,6 +19,7 @@ from .admitted import AT_ONCE_IDLE, Admitted, pause_before_next_look, starting
 from .journal import STEP_ENTRIES, Description, Journal, UnknownSessionError
 from .pace import Pacer
 from .turns import grid_of
+from .waiting_sessions import waiting_sessions
 
 GROUP = "admission"
 """Offsets are committed under this name, so that the next leader need not begin at the first."""
@@ -118,27 +119,8 @@ class Admitter:
 
     async def _line_up_again(self) -> None:
         """Find those who wait in the log, where the line was lost or never was."""
-        items, admitted = self.journal.of(Item), self.journal.of(Admission)
-        segments = self.journal.of(Segment)
-        async for session, accepted_ms in self._accepted():
-            if (await admitted.state(session)).closed or (await segments.state(session)).closed:
-                continue
-            if (await items.state(session)).next:
-                await self.admissions.wait(session, accepted_ms)
-
-    async def _accepted(self) -> AsyncGenerator[tuple[str, int]]:
-        for number in range(self.journal.partitions):
-            place = (Session.TOPIC, number)
-            span = await usable_span(self.journal.log, *place)
-            position = span.first if span else 0
-            while span and (
-                entries := (await self.journal.log.read({place: position}, limit=STEP_ENTRIES)).get(
-                    place
-                )
-            ):
-                for entry in entries:
-                    yield (entry.key or b"").decode(errors="replace"), entry.timestamp_ms
-                position = entries[-1].offset + 1
+        async for session, accepted_ms in waiting_sessions(self.journal):
+            await self.admissions.wait(session, accepted_ms)
 
     async def _tick(self) -> bool:
         """Admit who can be, and wait for the next tick; return whether this process still leads."""
@@ -225,7 +207,7 @@ class Admitter:
         """See how far the admitted sessions are; return how many of them need a place."""
         every = self._looked_at(monotonic())
         before = sum(one.packed_s for one in every)
-        ended = await asyncio.gather(*(self._see(one) for one in every))
+        ended = await asyncio.gather(*(self._see_surely(one) for one in every))
         now_s = monotonic()
         made_s = sum(one.packed_s for one in every) - before
         for one, has_ended in zip(every, ended, strict=True):
@@ -254,6 +236,13 @@ class Admitter:
                 took_s - self._production_s
             )
 
+    async def _see_surely(self, one: Admitted) -> bool:
+        try:
+            return await self._see(one)
+        except ForeignStreamError as error:
+            log.warning("a session stands still", session=one.session, why=str(error))
+            return True  # others have its place
+
     async def _see(self, one: Admitted) -> bool:
         """Note how far a session is; return whether it has ended."""
         segments = await self.journal.of(Segment).state(one.session)
@@ -278,9 +267,11 @@ class Admitter:
             return  # cancelled in line
         try:
             await self.journal.describe(session)
+            await self.journal.append(Admission(session=session, last=True))
         except UnknownSessionError:
             return
-        await self.journal.append(Admission(session=session, last=True))
+        except ForeignStreamError as error:  # it leaves the line, which others are in
+            log.warning("a session stands still", session=session, why=str(error))
 
     async def _commit(self) -> None:
         """Let the next leader begin with the oldest session that still works."""

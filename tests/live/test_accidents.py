@@ -96,6 +96,31 @@ def test_foreign_entries_in_all_streams_of_a_partition_hold_up_no_start(
         assert "Traceback" not in system.logs()
 
 
+def test_who_stands_still_holds_up_nobody_in_line(broker: Broker, tmp_path: Path) -> None:
+    settings = {"redis_url": broker.url, "most_sessions": "1"}
+    with running(tmp_path / "state", **settings) as system, broker.client() as client:
+        long = started_in(system, {0, 1, 2, 4, 5, 6, 7}, TEXT * 200)
+        stuck = started_in(system, {3}, TEXT)
+        client.xadd("{rhapsode:3}:log:admission", {"x": "y"})
+        client.xadd("{rhapsode:3}:log:control", {"x": "y"})
+        cancel(system, long)
+        others_finish(system, 3)
+        assert system.progress(stuck)["state"] == "PENDING"
+        assert "Traceback" not in system.logs()
+
+
+def started_in(system: Running, partitions: set[int], text: str) -> str:
+    """Begin sessions until one lies in one of the partitions; cancel the others."""
+    while partition_of((session := system.start(text)).encode(), PARTITIONS) not in partitions:
+        cancel(system, session)
+    return session
+
+
+def cancel(system: Running, session: str) -> None:
+    answer = httpx.post(f"{system.url}/v1/sessions/{session}/cancel", trust_env=False, timeout=10)
+    assert answer.is_success, answer.text
+
+
 def others_finish(system: Running, count: int) -> None:
     """Have that many sessions said of which nothing lies in the partition that stands still."""
     finished = 0
