@@ -30,7 +30,7 @@ class Memory:
     async def sample(self) -> None:
         """Look at every process once."""
         for pid in self.base:
-            self.most[pid] = max(self.most.get(pid, 0.0), _uss_mb(pid))
+            self.most[pid] = max(self.most.get(pid, 0.0), uss_mb(pid))
         places = await self.admissions.places()
         self.producing = max(self.producing, places.producing if places else 0)
 
@@ -42,7 +42,7 @@ async def measure(*, quick: bool) -> Measured:
     async with system(voices="espeak") as running:
         before = [await alone(running, _text(10_000 + number)) for number in range(ALONE)]
         names = {one.process.pid: one.name for one in running.supervisor.children if one.process}
-        memory = Memory(running.services.admissions, {pid: _uss_mb(pid) for pid in names})
+        memory = Memory(running.services.admissions, {pid: uss_mb(pid) for pid in names})
         begun_s = time.monotonic()
         sessions = await _post(running, count)
         await until_ended(running, sessions, memory.sample)
@@ -99,7 +99,8 @@ def _report(measured: Measured, before: list[Heard], found: list[Heard], took_s:
     measured.add("  mean", "", [statistics.fmean(moved)])
 
 
-def _uss_mb(pid: int) -> float:
+def uss_mb(pid: int) -> float:
+    """Return what a process holds for itself; 0 once it is gone."""
     try:
         return float(psutil.Process(pid).memory_full_info().uss) / 1e6
     except psutil.Error:

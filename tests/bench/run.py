@@ -19,6 +19,7 @@ import answering
 import asking
 import first_audio
 import hop
+import live_sessions
 import log_calls
 import many_at_once
 import pacing
@@ -39,6 +40,7 @@ PARTS = {
         asking,
         many_at_once,
         steady_arrivals,
+        live_sessions,
         packing,
         log_calls,
         stage_noop,
