@@ -97,7 +97,8 @@ class Broker:
     def lose(self, size_bytes: int) -> None:
         """Cut so much off the end of what a server that was killed had written."""
         assert self._process is None, "kill the server first"
-        (newest,) = (self._folder / "appendonlydir").glob("*.incr.aof")
+        files = (self._folder / "appendonlydir").glob("*.incr.aof")
+        newest = max(files, key=lambda file: int(file.name.split(".")[-3]))
         os.truncate(newest, max(0, newest.stat().st_size - size_bytes))
 
     @contextmanager

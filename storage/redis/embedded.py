@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+from .append_only_file import NotRewrittenError, rewrite, was_cut_off
 from .blocking_connection import answers, readiness
 from .child import Child
 from .folder_lock import FolderLock, FolderTakenError
@@ -136,9 +137,22 @@ class EmbeddedValkey:
                 f"Put it back, or remove {self._folder} to begin with an empty log"
             )
         config.write_text(self._configuration(), encoding="utf-8")
+        log = self._folder / "valkey.log"
+        before_bytes = log.stat().st_size if log.exists() else 0
         self._spawn([str(server), str(config)])
         self._wait_until_ready()
         served.touch()
+        if was_cut_off(log, before_bytes):
+            self._rewrite()
+
+    def _rewrite(self) -> None:
+        try:
+            rewrite(self.url)
+        except NotRewrittenError as error:
+            raise EmbeddedValkeyError(
+                f"the append-only file in {self._folder} was cut off, and could not be written "
+                f"anew, without which what was cut off may come back: {error}"
+            ) from None
 
     def _prepare_socket(self) -> None:
         folder = self.socket.parent

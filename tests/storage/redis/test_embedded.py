@@ -95,6 +95,28 @@ async def test_a_server_killed_while_writing_has_all_it_acknowledged(tmp_path: P
         server.stop()
 
 
+async def test_what_was_cut_off_in_a_transaction_does_not_come_back_at_a_later_start(
+    tmp_path: Path,
+) -> None:
+    server = EmbeddedValkey(tmp_path, fsync="always")
+    for values, cut_bytes in (((b"kept", b"cut off", b"cut off"), 20), ((b"later",), 0)):
+        with server:
+            log = log_on(server)
+            await log.append("t", 0, [NewEntry(b"k", values[0])])
+            if values[1:]:  # together: a transaction of the server's file
+                await log.append("t", 0, [NewEntry(b"k", value) for value in values[1:]])
+            await log.close()
+            assert server.pid is not None
+            os.kill(server.pid, signal.SIGKILL)
+        (newest,) = (tmp_path / "appendonlydir").glob("*.incr.aof")
+        os.truncate(newest, newest.stat().st_size - cut_bytes)
+    with server:
+        log = log_on(server)
+        found = (await log.read({("t", 0): 0}))["t", 0]
+        await log.close()
+    assert [entry.value for entry in found] == [b"kept", b"later"]
+
+
 def test_a_second_server_on_the_same_folder_is_refused(tmp_path: Path):
     with EmbeddedValkey(tmp_path) as server:
         second = EmbeddedValkey(tmp_path)
