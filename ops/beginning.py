@@ -22,14 +22,16 @@ async def begin(sessions: Sessions, described: Session, text: str | None) -> Ses
         UnreachableError: the log does not answer.
         ForeignStreamError: everything that was tried stands still.
     """
-    for tries in range(1, MOST_TRIES + 1):
+    for _ in range(MOST_TRIES - 1):
         try:
-            if text is None:
-                return await sessions.open(described)
-            return await sessions.start(text, described)
+            return await _accepted(sessions, described, text)
         except ForeignStreamError as error:
-            if tries == MOST_TRIES:
-                raise
             log.warning("a session begins elsewhere", session=described.session, why=str(error))
             described = msgspec.structs.replace(described, session=new_session_id())
-    raise AssertionError("the last try returns or raises")
+    return await _accepted(sessions, described, text)
+
+
+async def _accepted(sessions: Sessions, described: Session, text: str | None) -> Session:
+    if text is None:
+        return await sessions.open(described)
+    return await sessions.start(text, described)

@@ -97,8 +97,8 @@ def test_foreign_entries_in_all_streams_of_a_partition_hold_up_no_start(
 
 
 def test_who_stands_still_holds_up_nobody_in_line(broker: Broker, tmp_path: Path) -> None:
-    settings = {"redis_url": broker.url, "most_sessions": "1"}
-    with running(tmp_path / "state", **settings) as system, broker.client() as client:
+    state, url = tmp_path / "state", broker.url
+    with running(state, redis_url=url, most_sessions="1") as system, broker.client() as client:
         long = started_in(system, {0, 1, 2, 4, 5, 6, 7}, TEXT * 200)
         stuck = started_in(system, {3}, TEXT)
         client.xadd("{rhapsode:3}:log:admission", {"x": "y"})
