@@ -8,12 +8,10 @@ given to others meanwhile. A file that is written anew has none of it.
 
 import time
 from pathlib import Path
-from typing import Any
 
-from redis.exceptions import RedisError
-
+from ..errors import LogError
+from .blocking_connection import BlockingConnection
 from .calls import info_field
-from .clients import thread_client
 from .settings import RedisSettings
 
 CUT_OFF = b"Truncating the AOF"
@@ -39,22 +37,22 @@ def rewrite(url: str) -> None:
     Raises:
         NotRewrittenError: it did not, or not within a minute.
     """
-    client = thread_client(RedisSettings(url), connect_timeout_s=5.0, timeout_s=REWRITES_S)
+    connection = BlockingConnection(RedisSettings(url), "", REWRITES_S)
     end_s = time.monotonic() + REWRITES_S
     try:
-        client.execute_command("BGREWRITEAOF")
-        while info_field(told := _persistence(client), "aof_rewrite_in_progress") != "0":
+        connection.command("BGREWRITEAOF")
+        while info_field(told := _persistence(connection), "aof_rewrite_in_progress") != "0":
             if time.monotonic() > end_s:
                 raise NotRewrittenError(f"not within {REWRITES_S:.0f} s")
             time.sleep(POLL_S)
         if info_field(told, "aof_last_bgrewrite_status") != "ok":
             raise NotRewrittenError("the server's log says why")
-    except (RedisError, OSError) as error:
+    except (OSError, LogError) as error:
         raise NotRewrittenError(str(error)) from None
     finally:
-        client.close()
+        connection.close()
 
 
-def _persistence(client: Any) -> bytes:
-    told: bytes = client.execute_command("INFO", "persistence")
+def _persistence(connection: BlockingConnection) -> bytes:
+    told: bytes = connection.command("INFO", "persistence")
     return told
