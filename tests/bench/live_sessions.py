@@ -6,6 +6,7 @@ import time
 
 import psutil
 from figures import Measured
+from heard import until_ended
 from many_at_once import uss_mb
 from sample_audio import encoded, sweep
 from servers import System, system
@@ -75,8 +76,7 @@ async def _heard(running: System, sessions: list[str]) -> int:
 async def _cancel(running: System, sessions: list[str]) -> None:
     for session in sessions:
         await running.client.post(f"/v1/sessions/{session}/cancel")
-    for session in sessions:
-        await running.finished(session)
+    await until_ended(running, sessions)
 
 
 async def _watched(running: System) -> list[float]:
