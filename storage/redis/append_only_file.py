@@ -44,7 +44,7 @@ def rewrite(url: str) -> None:
         while info_field(told := _persistence(connection), "aof_rewrite_in_progress") != "0":
             if time.monotonic() > end_s:
                 raise NotRewrittenError(f"not within {REWRITES_S:.0f} s")
-            time.sleep(POLL_S)
+            time.sleep(POLL_S)  # the server tells nobody when it has done it
         if info_field(told, "aof_last_bgrewrite_status") != "ok":
             raise NotRewrittenError("the server's log says why")
     except (OSError, LogError) as error:

@@ -87,9 +87,9 @@ def _report(
     bound_ms = 2 * percentile(idle, 0.5) + longest_ms
     p95_ms = percentile(first, 0.95)
     measured.add("  p95", "ms", [p95_ms], "2 x alone + longest chunk", [bound_ms], "< 1")
+    measured.add("  of it in line, p95", "ms", [percentile([o.waited_ms for o in found], 0.95)])
     measured.add("  p99", "ms", [percentile(first, 0.99)])
     measured.add("longest chunk, voice alone", "ms", [longest_ms])
-    measured.add("  of that the line, p95", "ms", [percentile([o.waited_ms for o in found], 0.95)])
     dry = [one.dry_s() for one in found if one.published]
     measured.add("ran dry", "sessions", [sum(one > 0.001 for one in dry)], wanted="0")
     measured.add("  for at most", "s", [max(dry)])

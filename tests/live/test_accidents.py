@@ -52,7 +52,7 @@ def test_after_the_log_was_emptied_everything_begins_anew(broker: Broker, system
             continue  # what was accepted by a process that is about to end is gone with the log
     while "the log was emptied" not in system.logs():  # a text may be done before that is noticed
         assert time.monotonic() < end_s, system.logs()
-        time.sleep(0.05)
+        time.sleep(0.05)  # a look into a file, until the deadline above
     while at_work(system) & before:  # each looks for itself
         assert time.monotonic() < end_s, system.logs()
         time.sleep(0.05)

@@ -158,13 +158,11 @@ class OwnedPartitions(base.Consumer):
         beside = self._read_offset_beside.get(tp)
         if beside is not None:
             return min(beside, span.next)
-        if done := self._late.newest(tp):
-            return done
-        committed = await self._link.patience.ask(
+        done = self._late.newest(tp) or await self._link.patience.ask(
             self._link.log.committed, self.app.conf.id, tp.topic, tp.partition
         )
         # what is beyond the end is of a log that somebody has emptied since
-        return None if committed and committed > span.next else committed
+        return None if done and done > span.next else done
 
     @abstractmethod
     async def _store(self, offsets: Mapping[TP, int]) -> bool:

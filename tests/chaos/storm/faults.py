@@ -70,7 +70,7 @@ def _kill(pid: int) -> None:
     end_s = time.monotonic() + DIES_S
     while not _is_dead(process):
         assert time.monotonic() < end_s, f"{pid} outlives SIGKILL for {DIES_S:.0f} s"
-        time.sleep(0.01)
+        time.sleep(0.01)  # between looks: most of them are no children of ours, to be waited for
 
 
 def _is_dead(process: psutil.Process) -> bool:
