@@ -12,12 +12,18 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Self
 
+import psutil
 import structlog
 
 PROGRAM = "rhapsode.ops.fork_server"
 MAX_MESSAGE_BYTES = 1_000_000
 FORKS_WITHIN_S = 15.0
-"""After its start, which loads; a server that takes longer is frozen, and is replaced."""
+"""After its start, which loads; a server that takes longer, and no processor, is frozen, and is
+replaced."""
+STARVED_S = 0.1
+"""Of a processor's time in ``FORKS_WITHIN_S``: what takes more is not frozen, only slow."""
+LOADED_S = 30.0
+"""Of a processor's time from the start on: nothing here takes so long but a bug."""
 TOLD_WITHIN_S = 1.0
 ENDS_WITHIN_S = 5.0
 PR_SET_PDEATHSIG = 1
@@ -143,13 +149,33 @@ class ForkServer:
         answer: asyncio.Future[Forked] = asyncio.get_running_loop().create_future()
         self._asked.append(answer)
         try:
-            async with asyncio.timeout(FORKS_WITHIN_S):
-                return await answer
-        except TimeoutError:
-            if self._process is not None and self._socket is connection:
-                log.warning("the fork server does not answer, ending it", pid=self._process.pid)
-                self._process.kill()
-            raise OSError("the fork server does not answer") from None
+            return await self._answered(answer, connection)
+        finally:
+            answer.cancel()
+
+    async def _answered(self, answer: asyncio.Future[Forked], connection: socket.socket) -> Forked:
+        used_s = self._used_s()
+        while True:
+            try:
+                async with asyncio.timeout(FORKS_WITHIN_S):
+                    return await asyncio.shield(answer)
+            except TimeoutError:
+                before_s, used_s = used_s, self._used_s()
+                if before_s + STARVED_S < used_s < LOADED_S:
+                    log.info("the machine is busy: waiting for the fork server", took_s=used_s)
+                    continue
+                if self._process is not None and self._socket is connection:
+                    log.warning("the fork server does not answer, ending it", pid=self._process.pid)
+                    self._process.kill()
+                raise OSError("the fork server does not answer") from None
+
+    def _used_s(self) -> float:
+        """Return how much of a processor's time the server has taken."""
+        try:
+            taken = psutil.Process(self._process.pid if self._process else -1).cpu_times()
+        except (psutil.Error, ValueError):
+            return 0.0
+        return taken.user + taken.system
 
     async def _connected(self) -> socket.socket:
         async with self._starting:

@@ -155,6 +155,16 @@ async def test_a_frozen_server_hinders_no_signal_and_no_end_and_is_replaced(
         assert await again.wait() == 0
 
 
+async def test_a_server_that_loads_slowly_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forking, "FORKS_WITHIN_S", 0.5)  # to load takes longer
+    monkeypatch.setattr(forking, "STARVED_S", 0.0)
+    async with asyncio.timeout(DEADLINE_S), ForkServer() as server:
+        process = await forked(server, tmp_path / "log", "--version")
+        assert await process.wait() == 0
+
+
 async def test_a_process_that_heeds_no_end_of_its_server_is_killed(
     server: ForkServer, tmp_path: Path, log_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
