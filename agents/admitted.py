@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from ..codecs.hls.grid import AAC_FRAME_SAMPLES, Grid
 from .pace import Pacer
 
-AT_ONCE_IDLE = 4
-"""Sessions that may start at once where nothing is in production and nobody waits."""
+AT_ONCE = 4
+"""Sessions that may have their first sound to make at the same time, where hardly anybody waits."""
+FEW_IN_LINE = 4
+"""A line so short is no burst: whoever is in it starts as soon as those before have a sound."""
 IDLE_TICK_S = 1.0
 TICK_S = 0.25
 BUSY_TICK_S = 0.1
@@ -60,6 +62,15 @@ class Admitted:
         ahead_s = self.packed_s - (now_s - self.since_s)
         return self.steady and -GIVEN_UP_S < ahead_s < HEAD_START_S
 
+    def is_silent(self, now_s: float) -> bool:
+        """Tell whether it has just been admitted, and nothing of it can be heard yet."""
+        return self.steady and not self.packed_s and now_s - self.since_s < GIVEN_UP_S
+
+
+def silent(admitted: Collection[Admitted], now_s: float) -> int:
+    """Return how many sessions have their first sound yet to make."""
+    return sum(one.is_silent(now_s) for one in admitted)
+
 
 def starting(admitted: Collection[Admitted], now_s: float) -> int:
     """Return how many sessions have their head start yet to make."""
@@ -72,6 +83,6 @@ def pause_before_next_look(
     """Return after how many seconds it is looked again how far the sessions are."""
     if not admitted and not waiting:
         return IDLE_TICK_S
-    if max(at_work, waiting) <= AT_ONCE_IDLE and starting(admitted, now_s):
+    if max(at_work, waiting) <= AT_ONCE and starting(admitted, now_s):
         return STARTING_TICK_S
     return BUSY_TICK_S if waiting else TICK_S

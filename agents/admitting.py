@@ -10,12 +10,19 @@ import structlog
 from ..codecs.encoding import MalformedError, decode
 from ..codecs.records import Admission, AudioFrame, Control, Event, Item, Segment
 from ..storage.admissions import Admissions, Places
-from ..storage.errors import ForeignStreamError
+from ..storage.errors import ForeignStreamError, ForgottenError
 from ..storage.foreign_streams import first_to_read
 from ..storage.log import LogError, TruncatedError
 from ..storage.session_index import SessionIndex
 from .admission import Speed
-from .admitted import AT_ONCE_IDLE, Admitted, pause_before_next_look, starting
+from .admitted import (
+    AT_ONCE,
+    FEW_IN_LINE,
+    Admitted,
+    pause_before_next_look,
+    silent,
+    starting,
+)
 from .journal import STEP_ENTRIES, Description, Journal, UnknownSessionError
 from .pace import Pacer
 from .turns import grid_of
@@ -149,8 +156,8 @@ class Admitter:
 
     def _may_start(self, at_work: int, waiting: int) -> int:
         """Return how many more sessions may begin to be made."""
-        if not at_work and not waiting:
-            return AT_ONCE_IDLE
+        if waiting <= FEW_IN_LINE:  # what is said first of each comes before what can wait
+            return AT_ONCE - silent(self._admitted.values(), monotonic())
         return max(1, int(STARTING_SHARE * self._speed.limit)) - starting(
             self._admitted.values(), monotonic()
         )
@@ -239,7 +246,7 @@ class Admitter:
     async def _see_surely(self, one: Admitted) -> bool:
         try:
             return await self._see(one)
-        except ForeignStreamError as error:
+        except (ForeignStreamError, ForgottenError) as error:
             log.warning("a session stands still", session=one.session, why=str(error))
             return True  # others have its place
 
@@ -268,8 +275,8 @@ class Admitter:
         try:
             await self.journal.describe(session)
             await self.journal.append(Admission(session=session, last=True))
-        except UnknownSessionError:
-            return
+        except (UnknownSessionError, ForgottenError):
+            return  # deleted in line
         except ForeignStreamError as error:  # it leaves the line, which others are in
             log.warning("a session stands still", session=session, why=str(error))
 

@@ -14,7 +14,7 @@ from ..agents.idle import Idle
 from ..agents.journal import Description, Journal, UnknownSessionError
 from ..codecs.encoding import MalformedError, decode
 from ..codecs.records import TOPICS, SequenceRecord
-from ..storage.log import Fence, FencedError, TopicPartition, UnusableServerError
+from ..storage.log import Fence, FencedError, ForgottenError, TopicPartition, UnusableServerError
 from ..storage.objects.store import ObjectsRefusedError
 from .dead_letters import dead_letter
 from .delivery import Delivery, Observer
@@ -169,6 +169,11 @@ class KeyedRunner:
             key.pause_s, key.bugs = RETRY_FIRST_S, 0
         except (MalformedError, UnknownSessionError) as error:
             key.given_up, key.ends = str(error), ""
+        except ForgottenError:  # the session was deleted, or lost whole: nobody waits for it
+            key.given_up = key.ends = ""
+            if key.records and not key.records.handed:
+                await self._take(key)
+            self._finish(key)
         except FencedError:
             self._observer.troubled(self._stage.name, "fenced")
             self._holding.release(key.records.forget_generation())

@@ -9,6 +9,7 @@ from ..codecs.records import SequenceRecord
 from ..storage.log import (
     ClosedError,
     Fence,
+    ForgottenError,
     GapError,
     OverlapError,
     SequenceBatch,
@@ -71,6 +72,7 @@ async def write_output(
 
     Raises:
         StaleCursorError: some of them are stored already, or their sequences have gone on.
+        ForgottenError: the session was deleted, or the log has lost it.
         UndeclaredTopicError: a topic is not among the stage's sinks.
         FencedError: a newer generation owns the partition that the delivery came from.
     """
@@ -99,6 +101,8 @@ async def _append(
 ) -> None:
     try:
         written = await journal.log.append_at(partition, group, fence=fence, together=True)
+    except ForgottenError:
+        raise  # whose session is gone has no cursor to read again
     except (OverlapError, GapError, ClosedError) as error:
         raise StaleCursorError(str(error), group[0]) from error
     for batch, new in zip(group, written, strict=True):

@@ -1,4 +1,4 @@
-"""How many sessions are in production, and in what order the others follow."""
+"""Who is in production, and in what order the others follow."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -8,9 +8,8 @@ import pytest
 from standins.in_memory import System, open_session
 
 from rhapsode.agents import admitting as admitting_module
-from rhapsode.agents.admission import SAMPLE_S, Speed
-from rhapsode.agents.admitted import HEAD_START_S
-from rhapsode.agents.admitting import AT_ONCE_IDLE, FIRST_LIMIT, Admitter
+from rhapsode.agents.admitted import AT_ONCE, FEW_IN_LINE, HEAD_START_S
+from rhapsode.agents.admitting import FIRST_LIMIT, Admitter
 from rhapsode.agents.models.reciter import Reciter
 from rhapsode.agents.turns import grid_of
 from rhapsode.codecs.hls.grid import AAC_FRAME_SAMPLES, Grid
@@ -24,66 +23,11 @@ from rhapsode.codecs.records import (
     Segment,
     text_items,
 )
+from rhapsode.storage.log import partition_of
 from rhapsode.storage.memory.admissions import MemoryAdmissions
 from rhapsode.topologies.registry import stages_named
 
 RATE_HZ = 48_000
-
-
-class Machine(Speed):
-    """What is measured on a machine, by a clock of its own."""
-
-    now_s = 100.0
-
-    def work(self, samples: list[float], at_work: int) -> None:
-        """Let so many sessions make so many seconds of audio a second, sample after sample."""
-        self.note(self.now_s, 0.0, at_work)
-        for value in samples:
-            self.now_s += SAMPLE_S
-            self.note(self.now_s, value * SAMPLE_S, at_work)
-
-
-def speed(limit: int = 8, most: int = 100) -> Machine:
-    return Machine(limit=limit, most=most)
-
-
-def test_the_limit_is_most_of_the_speed_that_was_measured() -> None:
-    measured = speed()
-    measured.work([50.0] * 10, at_work=8)
-    assert measured.value == pytest.approx(50.0)
-    assert measured.limit == 40
-
-
-def test_a_few_sessions_that_make_little_lower_nothing() -> None:
-    measured = speed()
-    measured.work([50.0] * 10, at_work=8)
-    measured.work([3.0] * 50, at_work=1)
-    assert measured.limit == 40
-
-
-def test_where_every_place_is_taken_the_limit_follows_the_speed_down_to_one_session() -> None:
-    measured = speed()
-    measured.work([50.0] * 10, at_work=8)
-    measured.work([10.0] * 50, at_work=60)
-    assert measured.limit == 8
-    measured.work([0.0] * 200, at_work=60)
-    assert measured.limit == 1
-
-
-def test_an_idle_machine_is_no_slow_one() -> None:
-    measured = speed()
-    measured.work([50.0] * 10, at_work=8)
-    measured.work([0.0] * 100, at_work=0)
-    assert measured.limit == 40
-    # the first sample after it counts from when there was work again
-    measured.work([50.0], at_work=40)
-    assert measured.value == pytest.approx(50.0)
-
-
-def test_the_limit_stays_below_what_was_set() -> None:
-    measured = speed(most=20)
-    measured.work([500.0] * 10, at_work=8)
-    assert measured.limit == 20
 
 
 async def system_with(sessions: int, free: int = 0) -> System:
@@ -181,12 +125,10 @@ async def test_who_is_in_line_begins_once_those_before_have_a_head_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(admitting_module, "monotonic", lambda: 1_000.0)
-    system = await system_with(3)
-    for session in ("s00", "s01", "s02"):
-        assert not await enter(system, session)
-    admitter = Admitter(system.journal, system.admissions, 100, system.session_index)
-    assert await system.admissions.lead(admitter.member, 60.0)
-    await admitter._begin()
+    system = await system_with(FEW_IN_LINE + 3)
+    for number in range(FEW_IN_LINE + 3):
+        assert not await enter(system, f"s{number:02}")
+    admitter = await leading(system)
     for _ in range(2):
         await admitter._tick()
     assert await admitted(system) == ["s00"]
@@ -203,6 +145,33 @@ async def test_who_is_in_line_begins_once_those_before_have_a_head_start(
     assert await admitted(system) == ["s00", "s01"]
 
 
+async def test_where_few_are_in_line_they_begin_once_those_before_have_a_sound() -> None:
+    system = await system_with(0)
+    admitter = await leading(system)
+    await admitter._tick()
+    names = [f"s{number:02}" for number in range(AT_ONCE + FEW_IN_LINE)]
+    for name in names:
+        await system.narrate("Words.", name)
+    assert [await enter(system, name) for name in names] == [True] * AT_ONCE + [False] * FEW_IN_LINE
+    for sounding in range(FEW_IN_LINE):
+        for _ in range(2):
+            await admitter._tick()
+        assert await admitted(system) == names[: AT_ONCE + sounding]
+        await sound(system, names[sounding], 0.0, 1.0)
+        await system.append([segment(grid_of(system.form), names[sounding], 0)])
+    for _ in range(2):
+        await admitter._tick()
+    assert await admitted(system) == names
+
+
+async def leading(system: System) -> Admitter:
+    """Return an admitter that leads, and looks only when it is told to."""
+    admitter = Admitter(system.journal, system.admissions, 100, system.session_index)
+    assert await system.admissions.lead(admitter.member, 60.0)
+    await admitter._begin()
+    return admitter
+
+
 def segment(grid: Grid, session: str, number: int) -> Segment:
     return Segment(
         session=session,
@@ -216,16 +185,13 @@ def segment(grid: Grid, session: str, number: int) -> Segment:
 
 async def test_who_comes_to_an_idle_machine_begins_at_once() -> None:
     system = await system_with(0)
-    admitter = Admitter(system.journal, system.admissions, 100, system.session_index)
-    assert await system.admissions.lead(admitter.member, 60.0)
-    assert await system.admissions.lead(admitter.member, 60.0)
-    await admitter._begin()
+    admitter = await leading(system)
     await admitter._tick()
     entered: list[bool] = []
-    for number in range(AT_ONCE_IDLE + 1):
+    for number in range(AT_ONCE + 1):
         await system.narrate("Words.", f"s{number:02}")
         entered.append(await enter(system, f"s{number:02}"))
-    assert entered == [True] * AT_ONCE_IDLE + [False]
+    assert entered == [True] * AT_ONCE + [False]
 
 
 async def test_who_is_cancelled_in_line_takes_no_place() -> None:
@@ -234,6 +200,16 @@ async def test_who_is_cancelled_in_line_takes_no_place() -> None:
         await enter(system, session)
     await system.append([Control(session="s00", seq=0, verb="cancel", last=True)])
     async with admitting(system, most=2):
+        await until_admitted(system, ["s01", "s02"])
+    assert await system.admissions.waiting() == 0
+
+
+async def test_who_is_deleted_in_line_holds_up_nobody() -> None:
+    system = await system_with(3)
+    for session in ("s00", "s01", "s02"):
+        await enter(system, session)
+    await system.log.forget(partition_of(b"s00", system.journal.partitions), "s00", refuse_s=60.0)
+    async with admitting(system):
         await until_admitted(system, ["s01", "s02"])
     assert await system.admissions.waiting() == 0
 

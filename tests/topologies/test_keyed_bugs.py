@@ -7,7 +7,7 @@ import pytest
 
 from rhapsode.agents.journal import Description, Journal
 from rhapsode.codecs.records import Item, Passage, SequenceRecord
-from rhapsode.storage.log import UnusableServerError
+from rhapsode.storage.log import ForgottenError, UnusableServerError
 from rhapsode.storage.objects.store import ObjectsRefusedError
 from rhapsode.topologies import keyed_runner
 from rhapsode.topologies.keyed_runner import BUG_TRIES
@@ -56,6 +56,15 @@ async def test_a_bug_is_tried_once_more_before_its_record_is_given_up() -> None:
         assert [found.text for found in await bench.passages()] == ["one", "two", "three"]
         assert not await bench.letters()
     assert (bench.troubles, agent.reasons) == (["bug"], [])
+
+
+async def test_records_of_a_session_that_was_deleted_are_passed_over() -> None:
+    agent = Buggy({"two": ForgottenError("deleted")})
+    async with bench_with(build(agent)) as bench:
+        await offered(bench, "one", "two")
+        assert [found.text for found in await bench.passages()] == ["one"]
+        assert not await bench.letters()
+    assert (bench.troubles, agent.reasons) == ([], [])
 
 
 async def test_a_bug_ends_its_session_with_the_reason_and_its_traceback_is_in_the_letter() -> None:
