@@ -85,10 +85,10 @@ class Log(Protocol):
         """Whether one partition may lose its end without what is committed of another."""
         ...
 
-    async def replicate(self, partitions: Collection[int], timeout_s: float) -> None:
-        """Wait until a replica has what was written to partitions, and no longer than so long.
+    async def replicate(self, partitions: Collection[int], timeout_s: float) -> bool:
+        """Wait, for so long at most; return whether replicas have what was written to partitions.
 
-        It returns at once where they have none, or where everything loses its end together.
+        It is True at once where they have none, or where everything loses its end together.
         """
         ...
 
@@ -123,6 +123,7 @@ class Log(Protocol):
         *,
         fence: Fence | None = None,
         compaction: Compaction | None = None,
+        epoch: int | None = None,
     ) -> int:
         """Append all or none; return the first entry's offset.
 
@@ -131,6 +132,7 @@ class Log(Protocol):
 
         Raises:
             FencedError: the fence is older than the partition's newest claim, or its epoch is past.
+            TruncatedError: something was lost since ``epoch``; None for whoever does not mind.
         """
         ...
 
@@ -239,10 +241,7 @@ class Log(Protocol):
         ...
 
     async def forget(self, partition: int, scope: str, *, refuse_s: float = 0.0) -> None:
-        """Drop what is known of a scope's sequences; their entries stay until they are trimmed.
-
-        Appends to the scope are refused for so long.
-        """
+        """Drop what is known of a scope, but not its entries; refuse appends to it for so long."""
         ...
 
     async def stored_bytes(self, *places: TopicPartition) -> int:

@@ -29,6 +29,11 @@ class Truncations:
                 first[place] = min(start, first.get(place, start))
         return first
 
+    def check_nothing_lost(self, epoch: int | None) -> None:
+        """Raise `TruncatedError` where anything was lost since the epoch."""
+        if epoch is not None and epoch != self.epoch:
+            raise TruncatedError(self.since(epoch))
+
     def check(self, positions: Mapping[TopicPartition, int], epoch: int | None) -> None:
         """See whether what lies before each position is still what it was in the epoch.
 

@@ -77,8 +77,8 @@ class MemoryLog(MemoryIngress):
     def ends_apart(self) -> bool:
         return self._ends_apart
 
-    async def replicate(self, partitions: Collection[int], timeout_s: float) -> None:
-        pass
+    async def replicate(self, partitions: Collection[int], timeout_s: float) -> bool:
+        return True
 
     def lost_since(self, epoch: int) -> dict[TopicPartition, int]:
         return self._truncations.since(epoch)
@@ -122,8 +122,10 @@ class MemoryLog(MemoryIngress):
         *,
         fence: Fence | None = None,
         compaction: Compaction | None = None,
+        epoch: int | None = None,
     ) -> int:
         self._check(fence, partition)
+        self._truncations.check_nothing_lost(epoch)
         stream, now_ms = self._stream(topic, partition), self._clock_ms()
         first = stream.next
         for entry in entries:

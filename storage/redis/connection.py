@@ -176,8 +176,8 @@ class RedisConnection:
                     _key_of(words), lambda server: server.blocking.execute_command(*words)
                 )
 
-    async def replicate(self, keys: Iterable[str], timeout_s: float) -> None:
-        """Write to the servers of hashes, and wait until replicas have that, and all before it.
+    async def replicate(self, keys: Iterable[str], timeout_s: float) -> bool:
+        """Write to the servers of hashes; return whether replicas have that, and all before it.
 
         It returns after so long in any case, and at once where there are no replicas.
         """
@@ -185,19 +185,21 @@ class RedisConnection:
             on = {
                 await self._servers.of(key): key for key in keys if self._servers.has_replica(key)
             }
-        await asyncio.gather(*(self._replicate(key, timeout_s) for key in on.values()))
+        return all(await asyncio.gather(*(self._replicate(key, timeout_s) for key in on.values())))
 
-    async def _replicate(self, key: str, timeout_s: float) -> None:
+    async def _replicate(self, key: str, timeout_s: float) -> bool:
         # WAIT is about what its own connection has written
         words = (("HSET", key, "at", 1), ("WAIT", 1, max(1, int(1000 * timeout_s))))
 
-        async def write_and_wait(server: Server) -> None:
-            for answer in await _executed(server, words):
+        async def write_and_wait(server: Server) -> bool:
+            answers = await _executed(server, words)
+            for answer in answers:
                 if isinstance(answer, Exception):
                     raise answer
+            return answers[-1] > 0
 
         async with self._slot():
-            await self._at(key, write_and_wait)
+            return await self._at(key, write_and_wait)
 
     async def close(self) -> None:
         """Close every connection."""

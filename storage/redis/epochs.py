@@ -71,10 +71,11 @@ class Epochs:
         """Raise `TruncatedError` where entries before a position were lost since the epoch."""
         self._truncations.check(positions, epoch)
 
-    def allow(self, fence: Fence | None) -> None:
-        """Raise `FencedError` where something was lost since the fence's epoch."""
+    def allow(self, fence: Fence | None, epoch: int | None) -> None:
+        """Raise `FencedError` or `TruncatedError` where something was lost since the epoch."""
         if fence is not None and fence.epoch not in {None, self.number}:
             raise FencedError("the server has lost its last writes since")
+        self._truncations.check_nothing_lost(epoch)
 
     async def follow(self, positions: Mapping[TopicPartition, int]) -> None:
         """Take note of positions: what is before them has been seen."""

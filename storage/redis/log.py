@@ -46,8 +46,8 @@ class RedisLog(RedisTopics, RedisSequences, RedisIngress):
     def ends_apart(self) -> bool:
         return self._connection.is_cluster
 
-    async def replicate(self, partitions: Collection[int], timeout_s: float) -> None:
-        await self._connection.replicate(map(self._keys.waits, partitions), timeout_s)
+    async def replicate(self, partitions: Collection[int], timeout_s: float) -> bool:
+        return await self._connection.replicate(map(self._keys.waits, partitions), timeout_s)
 
     def lost_since(self, epoch: int) -> dict[TopicPartition, int]:
         return self._epochs.lost_since(epoch)
@@ -62,12 +62,14 @@ class RedisLog(RedisTopics, RedisSequences, RedisIngress):
         *,
         fence: Fence | None = None,
         compaction: Compaction | None = None,
+        epoch: int | None = None,
     ) -> int:
         first = await self._written(
             partition,
             fence,
             lambda run: self._scripts.append(topic, partition, entries, fence, compaction, run),
             lambda first: {} if first is None else {(topic, partition): first + len(entries)},
+            epoch,
         )
         return (await self.span(topic, partition)).next if first is None else first
 
@@ -93,15 +95,16 @@ class RedisLog(RedisTopics, RedisSequences, RedisIngress):
         fence: Fence | None,
         write: Callable[[str], Awaitable[T]],
         ends: Callable[[T], Mapping[TopicPartition, int]],
+        epoch: int | None = None,
     ) -> T:
-        """Write, in one run of the server, as long as the fence's epoch lasts; return the reply.
+        """Write, in one run of the server, as long as the epoch lasts; return the reply.
 
         ``ends`` tells by it the offset after the last entry written of each topic, which has to be
         there when this returns.
         """
         for _ in range(MOST_RUNS):
             await self._epochs.enter()
-            self._epochs.allow(fence)
+            self._epochs.allow(fence, epoch)
             met = self._epochs.met_first(partition)
             try:
                 reply = await write(met.run)

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any, cast
 
 import faust
+import pytest
 from faust.types.tuples import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhapsode.storage.log import Groups, NewEntry
+from rhapsode.storage.log import Groups, NewEntry, Span, UnreachableError
 from rhapsode.storage.memory.groups import MemoryGroups
 from rhapsode.storage.memory.log import MemoryLog
-from rhapsode.topologies.engine import recently_sent
+from rhapsode.topologies.engine import recently_sent, resending
 from rhapsode.topologies.engine.link import OWN_REPLIES
 from rhapsode.topologies.engine.lost_tables import LostTablesError
-from rhapsode.topologies.engine.recently_sent import RecentlySent
+from rhapsode.topologies.engine.recently_sent import RecentlySent, Sending
 
 from .faust_apps import PARTITIONS, app_on, fill, started, until
 
@@ -42,13 +43,15 @@ async def forwarding(
         yield log, app
 
 
-def forwarder(log: MemoryLog, groups: Groups, data: Path) -> faust.App:
+def forwarder(log: MemoryLog, groups: Groups, data: Path, *, straight: bool = False) -> faust.App:
+    """Return an app that sends on by key, or straight on: to the partition of the same number."""
     app = app_on(log, groups, data)
     sink = app.topic("out", key_serializer="raw", value_serializer="raw")
 
     async def forward(stream: Any) -> None:
         async for event in stream.events():
-            await sink.send(key=event.key, value=event.value)
+            where = event.message.partition if straight else None
+            await sink.send(key=event.key, value=event.value, partition=where)
 
     app.agent(app.topic("in", key_serializer="raw", value_serializer="raw"))(forward)
     return app
@@ -210,34 +213,137 @@ async def test_a_rebalance_before_the_next_read_hides_no_loss_from_tables(tmp_pa
         await app.stop()
 
 
+async def test_what_follows_a_loss_comes_behind_what_was_lost(tmp_path: Path) -> None:
+    async with sending(tmp_path, MemoryLog()) as (log, app):
+        for number in range(20):
+            await send(app, number)
+        log.lose("out", 0, 12)  # and nothing is read that would tell of it
+        for number in range(20, 30):
+            await send(app, number)
+        assert await values(log, "out") == list(range(30))
+
+
+async def test_who_sends_nothing_more_notices_a_loss_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resending, "LOOK_S", 0.05)
+    async with sending(tmp_path, MemoryLog()) as (log, app):
+        for number in range(20):
+            await send(app, number)
+        log.lose("out", 0, 12)
+        async with asyncio.timeout(10):
+            while await values(log, "out") != list(range(20)):
+                await asyncio.sleep(0.01)
+
+
+async def test_what_is_old_is_kept_until_it_was_seen_to_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resending, "LOOK_S", 0.05)
+    monkeypatch.setattr(recently_sent, "KEPT_S", 0.0)
+    log = Unreachable()
+    async with sending(tmp_path, log) as (_, app):
+        await send(app, 0)
+        async with asyncio.timeout(10):
+            await log.asked.wait()
+            await log.asked.wait()
+        log.lose("out", 0, 0)
+        log.is_away = False
+        async with asyncio.timeout(10):
+            while await values(log, "out") != [0]:
+                await asyncio.sleep(0.01)
+        while cast("Any", app.producer)._resending._recently:  # it stands, and is forgotten
+            await asyncio.sleep(0.01)
+
+
+class Unreachable(MemoryLog):
+    """A log one partition of which nobody can look at for a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_away = True
+        self.asked = asyncio.Event()
+
+    async def span(self, topic: str, partition: int) -> Span:
+        if self.is_away and topic == "out":
+            self.asked.set()
+            raise UnreachableError("away")
+        return await super().span(topic, partition)
+
+
+@asynccontextmanager
+async def sending(data: Path, log: MemoryLog) -> AsyncGenerator[tuple[MemoryLog, faust.App]]:
+    """Run the producer of an app that does nothing but send."""
+    await log.declare("out", PARTITIONS)
+    app = app_on(log, MemoryGroups(log), data / "app")
+    producer = cast("Any", app.producer)
+    await producer.start()
+    try:
+        yield log, app
+    finally:
+        await producer.stop()
+
+
+async def send(app: faust.App, number: int) -> None:
+    await cast("Any", app.producer).send_and_wait("out", b"k", b"%d" % number, 0, None, None)
+
+
+async def test_what_comes_again_with_its_events_is_not_sent_again_before_them(
+    tmp_path: Path,
+) -> None:
+    log = MemoryLog(ends_apart=True)
+    groups = MemoryGroups(log)
+    async with started(forwarder(log, groups, tmp_path / "before", straight=True)):
+        await fill(log, "in", COUNT // 2)
+        await forwarded(log, COUNT // 2)
+    async with started(forwarder(log, groups, tmp_path / "after", straight=True)):
+        for number in range(COUNT // 2, COUNT):
+            await log.append("in", number % PARTITIONS, [entry(number)])
+        await forwarded(log, COUNT)
+        # a master's end is gone: what was sent, by a worker that has left and by its successor,
+        # and what they committed
+        await log.commit("app", 1, {"in": 2})
+        log.lose("out", 1, 2)
+        await log.append("in", 1, [entry(COUNT + 1)])
+        await forwarded(log, COUNT + 1)
+    sent = (await log.read({("out", 1): 0}))["out", 1]
+    assert [int(one.value or b"") for one in sent] == [*range(1, COUNT, PARTITIONS), COUNT + 1]
+
+
 @given(
     sizes=st.lists(st.integers(1, 4), max_size=8),
     start=st.integers(0, 40),
 )
 def test_exactly_what_lies_behind_the_start_of_a_loss_is_lost(sizes: list[int], start: int) -> None:
-    recent, stored = RecentlySent(), list[NewEntry]()
+    recent, stored = RecentlySent(), list[Sending]()
     for size in sizes:
-        some = [entry(len(stored) + number) for number in range(size)]
+        some = [beside(len(stored) + number) for number in range(size)]
         recent.note(TP("out", 0), len(stored), some, epoch=0)
         recent.note(TP("other", 0), len(stored), some, epoch=0)
         stored += some
-    lost = recent.take_lost(lambda _: {("out", 0): start})
-    assert [one for _, entries in lost for one in entries] == stored[start:]
-    assert {tp for tp, _ in lost} <= {TP("out", 0)}
-    assert recent.take_lost(lambda _: {("out", 0): start}) == []
+    lost = recent.lost(lambda _: {("out", 0): start})
+    assert [one for _, _, missing in lost for one in missing] == stored[start:]
+    assert {tp for _, tp, _ in lost} <= {TP("out", 0)}
+    for number, _, _ in lost:
+        recent.forget(number)
+    assert recent.lost(lambda _: {("out", 0): start}) == []
+
+
+def beside(number: int) -> Sending:
+    return Sending(entry(number), None)
 
 
 def test_what_was_stored_since_is_not_lost() -> None:
     recent = RecentlySent()
-    recent.note(TP("out", 0), 3, [entry(3)], epoch=0)
-    recent.note(TP("out", 0), 3, [entry(4)], epoch=1)
+    recent.note(TP("out", 0), 3, [beside(3)], epoch=0)
+    recent.note(TP("out", 0), 3, [beside(4)], epoch=1)
     losses = {0: {("out", 0): 3}, 1: dict[tuple[str, int], int]()}
-    assert recent.take_lost(losses.__getitem__) == [(TP("out", 0), [entry(3)])]
+    assert recent.lost(losses.__getitem__) == [(0, TP("out", 0), [beside(3)])]
 
 
 def test_what_is_kept_is_bounded() -> None:
     recent = RecentlySent()
-    big = NewEntry(key=None, value=bytes(recently_sent.KEPT_BYTES // 4))
+    big = Sending(NewEntry(key=None, value=bytes(recently_sent.KEPT_BYTES // 4)), None)
     for offset in range(10):
         recent.note(TP("out", 0), offset, [big], epoch=0)
-    assert len(recent.take_lost(lambda _: {("out", 0): 0})) == 4
+    assert len(recent.lost(lambda _: {("out", 0): 0})) == 3

@@ -164,6 +164,17 @@ class Consumer(InFlight):
             self._read_size.measure(tp.topic, entries)
         return records
 
+    async def handled_again_from(self, tp: TP) -> int | None:
+        """Return from where on a partition's records come again after a loss; None if they do not.
+
+        They do from what is committed on, to whoever has the partition then: what they lead to is
+        sent again in its order.
+        """
+        is_ours = tp in self._owned | self._given_up and tp not in self._read_offset_beside
+        if self.app.client_only or not is_ours:
+            return None
+        return await self._committed(tp) or 0
+
     async def _begin_anew(self) -> None:
         """Take it up from what is committed: what was read or made since may be lost."""
         self.log.error("the server lost its last writes: beginning anew from what is committed")

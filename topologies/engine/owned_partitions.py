@@ -158,11 +158,13 @@ class OwnedPartitions(base.Consumer):
         beside = self._read_offset_beside.get(tp)
         if beside is not None:
             return min(beside, span.next)
-        done = self._late.newest(tp) or await self._link.patience.ask(
-            self._link.log.committed, self.app.conf.id, tp.topic, tp.partition
-        )
+        done = self._late.newest(tp) or await self._committed(tp)
         # what is beyond the end is of a log that somebody has emptied since
         return None if done and done > span.next else done
+
+    async def _committed(self, tp: TP) -> int | None:
+        ask, log = self._link.patience.ask, self._link.log
+        return await ask(log.committed, self.app.conf.id, tp.topic, tp.partition)
 
     @abstractmethod
     async def _store(self, offsets: Mapping[TP, int]) -> bool:

@@ -1,7 +1,7 @@
 """The producer: batches of records to the log, and no failed send forgotten."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, cast
@@ -12,17 +12,16 @@ from faust.transport import base
 from faust.types.tuples import TP, RecordMetadata
 from mode import Service
 
-from ...storage.log import Compaction, Fence, FencedError, LogError, NewEntry, partition_of
+from ...storage.log import Compaction, Fence, FencedError, NewEntry, partition_of
 from .link import Link
-from .recently_sent import RecentlySent
+from .recently_sent import Sending
+from .resending import MAX_BATCH, Resending
 from .retention import TopicRetention
 
 REPLY_TO = "Faust-Ag-ReplyTo"
 """Header of a question to an agent."""
 LONGEST_LOOK_S = 2.0
 """At the end of a process, or of a generation: whether what it sent last is still there."""
-MAX_BATCH = 200
-"""Records in one append: one server-side function runs for all of them."""
 
 
 def headers_as_pairs(headers: Any) -> tuple[tuple[str, bytes], ...]:
@@ -37,12 +36,12 @@ def headers_as_pairs(headers: Any) -> tuple[tuple[str, bytes], ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sending:
+class _Queued:
     """A record on its way to the log, and who waits for it."""
 
     tp: TP
     fence: Fence | None
-    entry: NewEntry
+    sending: Sending
     sent: asyncio.Future[RecordMetadata]
 
     def fail(self, error: BaseException) -> None:
@@ -53,7 +52,7 @@ class _Sending:
     def settle(self, offset: int) -> None:
         if self.sent.done():
             return
-        timestamp_ms = self.entry.timestamp_ms
+        timestamp_ms = self.sending.entry.timestamp_ms
         self.sent.set_result(
             RecordMetadata(
                 topic=self.tp.topic,
@@ -66,20 +65,26 @@ class _Sending:
         )
 
 
+def _source() -> tuple[TP, int] | None:
+    """Return where the event lies that is being handled."""
+    event = current_event()
+    return None if event is None else (event.message.tp, event.message.offset)
+
+
 class Producer(base.Producer):
     """Appends what the app sends, in order per partition, many records to a call."""
 
     def __post_init__(self) -> None:
         if self.app.conf.producer_threaded:
             raise ImproperlyConfigured("producer_threaded is of no use on redis://: leave it off")
-        self._queue: asyncio.Queue[_Sending] = asyncio.Queue(maxsize=10_000)
+        self._queue: asyncio.Queue[_Queued] = asyncio.Queue(maxsize=10_000)
         self._queued = 0
         self._settled = 0
         self._progress = asyncio.Condition()
         self._failure: BaseException | None = None
         self._round_robin = count()
         self.retention = TopicRetention()
-        self._recently_sent = RecentlySent()
+        self._resending = Resending(self._link, self._handled_again_from)
 
     @property
     def _link(self) -> Link:
@@ -130,7 +135,9 @@ class Producer(base.Producer):
         )
         sent: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
         self._queued += 1
-        await self._queue.put(_Sending(tp, self._fence(topic, headers), entry, sent))
+        fence = self._fence(topic, headers)
+        sending = Sending(entry, _source() if fence is not None else None)
+        await self._queue.put(_Queued(tp, fence, sending, sent))
         return sent
 
     def _fence(self, topic: str, headers: Any) -> Fence | None:
@@ -172,7 +179,7 @@ class Producer(base.Producer):
             batch = [await self._queue.get()]
             while len(batch) < MAX_BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
-            groups: dict[tuple[TP, Fence | None], list[_Sending]] = {}
+            groups: dict[tuple[TP, Fence | None], list[_Queued]] = {}
             for one in batch:
                 groups.setdefault((one.tp, one.fence), []).append(one)
             for (tp, fence), group in groups.items():
@@ -181,16 +188,15 @@ class Producer(base.Producer):
                 self._settled += len(batch)
                 self._progress.notify_all()
 
-    async def _append_to(self, tp: TP, fence: Fence | None, group: list["_Sending"]) -> None:
+    async def _append_to(self, tp: TP, fence: Fence | None, group: list[_Queued]) -> None:
         try:
-            # what did arrive, though its reply did not, is stored twice: at least once
-            first = await self._link.patience.ask(
-                self._link.log.append,
-                tp.topic,
-                tp.partition,
-                [one.entry for one in group],
+            first = await self._resending.append(
+                tp,
+                [one.sending for one in group],
                 fence=fence,
                 compaction=self._compaction(tp.topic),
+                # changelogs are where what led to them is, and are lost with its commits
+                keep=tp.topic not in self.app.tables.changelog_topics,
             )
         except Exception as error:  # noqa: BLE001 - handed to every sender, and to the next commit
             if not isinstance(error, FencedError):
@@ -199,32 +205,19 @@ class Producer(base.Producer):
             for one in group:
                 one.fail(error)
             return
-        if fence is None or self._link.log.ends_apart:
-            self._note(tp, first, [one.entry for one in group])
         for offset, one in enumerate(group, start=first):
             one.settle(offset)
 
-    def _note(self, tp: TP, first: int, entries: list[NewEntry]) -> None:
-        """Remember what was stored, where nothing that is read again would send it again.
-
-        That is what was sent beside events, questions too, and on a Cluster all, as what led to it
-        may be committed elsewhere. Changelogs are on the partitions of what led to them, and are
-        lost with its commits.
-        """
-        if tp.topic not in self.app.tables.changelog_topics:
-            self._recently_sent.note(tp, first, entries, self._link.log.epoch)
+    async def _handled_again_from(self, tp: TP) -> int | None:
+        return await cast("Any", self.app.consumer).handled_again_from(tp)
 
     async def send_again(self) -> None:
-        """Store again what was lost, where nobody else does (`_note`).
+        """Store again what was lost, where nobody else does (`Resending`)."""
+        await self._resending.send_again()
 
-        Without a fence: it had been stored, and nobody else sends it.
-        """
-        for tp, entries in self._recently_sent.take_lost(self._link.log.lost_since):
-            self.log.warning("%d records of %s were lost and are sent again", len(entries), tp)
-            first = await self._link.patience.ask(
-                self._link.log.append, tp.topic, tp.partition, entries
-            )
-            self._note(tp, first, entries)
+    @Service.task
+    async def _watch_what_was_sent(self) -> None:
+        await self._resending.watch()
 
     def hurry(self) -> None:
         """Bound how long is waited for what is being sent, where the app is stopping."""
@@ -251,7 +244,7 @@ class Producer(base.Producer):
         """Send what is queued, and what was lost meanwhile, then stop."""
         await super().on_stop()
         await self._settle()
-        await self._see_that_it_stands(self._link.patience.at_most(LONGEST_LOOK_S))
+        await self._resending.see_that_it_stands(self._link.patience.at_most(LONGEST_LOOK_S))
 
     async def hand_over(self) -> None:
         """Have what was sent last stand before another worker sends what follows it.
@@ -263,20 +256,7 @@ class Producer(base.Producer):
             half_s = self.app.conf.broker_rebalance_timeout / 2
             # what commits late writes past its producer, too
             every = range(self.app.conf.topic_partitions if self._link.commits_late_s else 0)
-            await self._see_that_it_stands(min(LONGEST_LOOK_S, half_s), every)
-
-    async def _see_that_it_stands(self, limit_s: float, also: Iterable[int] = ()) -> None:
-        log, places = self._link.log, self._recently_sent.places()
-        ask = self._link.patience.ask
-        try:
-            async with asyncio.timeout(limit_s):
-                await ask(log.replicate, {*also, *(tp.partition for tp in places)}, limit_s / 2)
-                for tp in places:
-                    await ask(log.span, tp.topic, tp.partition)  # notices a loss
-                await self.send_again()
-        except (TimeoutError, OSError, LogError) as error:
-            why = str(error) or f"no answer within {limit_s:.2g} s"
-            self.log.warning("it is not known whether what was sent last is there: %s", why)
+            await self._resending.see_that_it_stands(min(LONGEST_LOOK_S, half_s), every)
 
     async def _settle(self) -> None:
         # a barrier up to this moment: under constant load the queue never is empty

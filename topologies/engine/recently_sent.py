@@ -1,8 +1,8 @@
 """What a producer has stored last: it is stored again where a server that took over lacks it."""
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from time import monotonic
 
 from faust.types.tuples import TP
@@ -12,7 +12,23 @@ from ...storage.log import NewEntry, TopicPartition
 KEPT_S = 30.0
 """Longer than a Cluster's nodes take to replace a master (15 s, and an election)."""
 KEPT_BYTES = 4_000_000
-"""Of keys and values, over all partitions."""
+"""Of keys, values and what is kept with them, over all partitions."""
+ENTRY_BYTES = 300
+"""About what an entry takes here beside its key and value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """An entry that is sent, and what it is sent for."""
+
+    entry: NewEntry
+    source: tuple[TP, int] | None
+    """Partition and offset of the event that it belongs to; None for what is sent beside events."""
+
+    @property
+    def size_bytes(self) -> int:
+        """About how much memory it takes."""
+        return len(self.entry.key or b"") + len(self.entry.value or b"") + ENTRY_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,48 +39,68 @@ class Sent:
     first: int
     epoch: int
     """`Log.epoch` when they were there."""
-    entries: Sequence[NewEntry]
+    sendings: Sequence[Sending]
     at_s: float
-    size_bytes: int
 
-    def behind(self, start: int) -> list[NewEntry]:
+    @property
+    def size_bytes(self) -> int:
+        """About how much memory they take."""
+        return sum(one.size_bytes for one in self.sendings)
+
+    def behind(self, start: int) -> Sequence[Sending]:
         """Return those from an offset on."""
-        return list(self.entries[max(0, start - self.first) :])
+        return self.sendings[max(0, start - self.first) :]
+
+
+Lost = tuple[int, TP, Sequence[Sending]]
+"""What of an append was lost, with its number here."""
 
 
 class RecentlySent:
     """The appends of the last seconds, the oldest first."""
 
     def __init__(self) -> None:
-        self._sent: deque[Sent] = deque()
+        self._sent: dict[int, Sent] = {}
+        self._number = count()
         self._size_bytes = 0
 
-    def note(self, tp: TP, first: int, entries: Sequence[NewEntry], epoch: int) -> None:
-        """Keep what was stored, and forget what is old."""
-        size_bytes = sum(len(one.key or b"") + len(one.value or b"") for one in entries)
-        now_s = monotonic()
-        self._sent.append(Sent(tp, first, epoch, entries, now_s, size_bytes))
-        self._size_bytes += size_bytes
-        while self._size_bytes > KEPT_BYTES or self._sent[0].at_s < now_s - KEPT_S:
-            self._size_bytes -= self._sent.popleft().size_bytes
+    def __bool__(self) -> bool:
+        return bool(self._sent)
+
+    def note(self, tp: TP, first: int, sendings: Sequence[Sending], epoch: int) -> None:
+        """Keep what was stored."""
+        sent = Sent(tp, first, epoch, sendings, monotonic())
+        self._sent[next(self._number)] = sent
+        self._size_bytes += sent.size_bytes
+        while self._size_bytes > KEPT_BYTES:
+            self.forget(next(iter(self._sent)))
+
+    def forget(self, number: int) -> None:
+        """Forget one append, unless that was done already."""
+        sent = self._sent.pop(number, None)
+        self._size_bytes -= sent.size_bytes if sent else 0
+
+    def stood(self, tp: TP, at_s: float) -> None:
+        """Forget what is old enough, of a partition that was seen to stand at a moment.
+
+        Where a partition is out of reach nobody knows what its next master lacks.
+        """
+        for number, sent in list(self._sent.items()):
+            if sent.at_s >= at_s - KEPT_S:
+                return
+            if sent.tp == tp:
+                self.forget(number)
 
     def places(self) -> set[TP]:
         """Return the partitions that something was sent to."""
-        return {one.tp for one in self._sent}
+        return {sent.tp for sent in self._sent.values()}
 
-    def take_lost(
-        self, lost_since: Callable[[int], Mapping[TopicPartition, int]]
-    ) -> list[tuple[TP, list[NewEntry]]]:
-        """Return what of it was lost, in the order in which it was stored, and keep the rest."""
-        lost: list[tuple[TP, list[NewEntry]]] = []
-        kept: deque[Sent] = deque()
-        starts = {epoch: lost_since(epoch) for epoch in {one.epoch for one in self._sent}}
-        for one in self._sent:
-            start = starts[one.epoch].get((one.tp.topic, one.tp.partition))
-            if start is not None and (missing := one.behind(start)):
-                lost.append((one.tp, missing))
-                self._size_bytes -= one.size_bytes
-            else:
-                kept.append(one)
-        self._sent = kept
-        return lost
+    def lost(self, lost_since: Callable[[int], Mapping[TopicPartition, int]]) -> list[Lost]:
+        """Return what of each append was lost, in the order of the appends."""
+        starts = {epoch: lost_since(epoch) for epoch in {one.epoch for one in self._sent.values()}}
+        found: list[Lost] = []
+        for number, sent in self._sent.items():
+            start = starts[sent.epoch].get((sent.tp.topic, sent.tp.partition))
+            if start is not None and (missing := sent.behind(start)):
+                found.append((number, sent.tp, missing))
+        return found
