@@ -86,10 +86,7 @@ class Log(Protocol):
         ...
 
     async def replicate(self, partitions: Collection[int], timeout_s: float) -> bool:
-        """Wait, for so long at most; return whether replicas have what was written to partitions.
-
-        It is True at once where they have none, or where everything loses its end together.
-        """
+        """Return, after so long at most, whether replicas, if any, have what was written there."""
         ...
 
     def lost_since(self, epoch: int) -> dict[TopicPartition, int]:
@@ -113,6 +110,10 @@ class Log(Protocol):
 
     async def topics(self) -> dict[str, int]:
         """Return every declared topic with its number of partitions."""
+        ...
+
+    async def mend(self, topic: str, partition: int) -> int:
+        """Put aside what somebody else wrote to a partition; return how many entries that was."""
         ...
 
     async def append(

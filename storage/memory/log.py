@@ -109,6 +109,9 @@ class MemoryLog(MemoryIngress):
     async def topics(self) -> dict[str, int]:
         return dict(self._topics)
 
+    async def mend(self, topic: str, partition: int) -> int:
+        return 0  # nobody else can write here
+
     # -- writing
 
     def _stream(self, topic: str, partition: int) -> Stream:

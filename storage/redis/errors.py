@@ -42,8 +42,8 @@ def foreign_entry_error(where: str, key: str) -> UnusableServerError:
     """Return the error for a log's stream that a foreign program wrote ids of its own to."""
     return ForeignStreamError(
         f"{where}: the stream {key} holds an entry that the log did not write, such as a bare "
-        "XADD * makes. Foreign programs write to the ingress key <namespace>:in:<topic>. Rename "
-        "that stream (RENAMENX) and replay what you need from it"
+        "XADD * makes, and stands still. `rhapsode mend` puts such entries aside. Foreign programs "
+        "write to the ingress key <namespace>:in:<topic>"
     )
 
 
@@ -73,6 +73,10 @@ def translated(error: RedisError | OSError, where: str) -> Exception:
         )
     if (passes := _passing(error, text)) is not None:
         return UnreachableError(f"{where} {passes}")
+    if "WRONGTYPE" in text:
+        return ForeignStreamError(
+            f"{where}: a key of the log holds something else ({text}). Put back what was there"
+        )
     return UnusableServerError(_unusable(error, text, where))
 
 

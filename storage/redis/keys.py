@@ -28,6 +28,14 @@ class Keys:
         """Stream of a partition's entries, ids ``0-1``, ``0-2`` and so on."""
         return f"{self._slot(partition)}:log:{check_topic(topic)}"
 
+    def mended(self, topic: str, partition: int) -> str:
+        """Stream of a partition that is made anew without what somebody else wrote to it."""
+        return f"{self._slot(partition)}:mended:{check_topic(topic)}"
+
+    def aside(self, topic: str, partition: int) -> str:
+        """Stream of what somebody else wrote to a partition, which nobody reads."""
+        return f"{self._slot(partition)}:aside:{check_topic(topic)}"
+
     def times(self, topic: str, partition: int) -> str:
         """Sorted set: offsets by timestamp, at most one a second."""
         return f"{self._slot(partition)}:time:{check_topic(topic)}"

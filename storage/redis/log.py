@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
+from ..errors import ForeignStreamError
 from ..log import (
     Compaction,
     Entry,
@@ -140,8 +141,14 @@ class RedisLog(RedisTopics, RedisSequences, RedisIngress):
         looks = self._epochs.looks
         streams = {self._keys.stream(*where): where for where in positions}
         after = dict(zip(streams, positions.values(), strict=True))
-        found = await self._streams.read(after, limit, timeout_s, run=str(looks))
         alone = len(positions) == 1
+        try:
+            found = await self._streams.read(after, limit, timeout_s, run=str(looks))
+        except ForeignStreamError as error:
+            if alone:
+                raise
+            await self._pass_over_what_is_no_stream(streams, error)
+            return {}
         read = self._told_apart({streams[key]: rows for key, rows in found}, alone=alone)
         if epoch is not None:
             await self._epochs.enter()
@@ -151,6 +158,14 @@ class RedisLog(RedisTopics, RedisSequences, RedisIngress):
             for place, entries in read.items():
                 self._epochs.saw(place, entries[-1].offset + 1, runs[place[1]])
         return read
+
+    async def _pass_over_what_is_no_stream(
+        self, streams: Mapping[str, TopicPartition], error: ForeignStreamError
+    ) -> None:
+        types = await self._connection.pipeline([("TYPE", key) for key in streams])
+        for (key, place), kind in zip(streams.items(), types, strict=True):
+            if kind not in {b"stream", b"none"}:
+                self._passed_over.note(place, type(error)(f"{key} is a {kind.decode()}: {error}"))
 
     def _told_apart(
         self, found: Mapping[TopicPartition, Sequence[RawEntry]], *, alone: bool

@@ -2,7 +2,7 @@
 that are lost with another master are made again, by whoever has the partition then."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -138,3 +138,55 @@ def test_each_offset_is_due_once_and_only_after_its_time(monkeypatch: pytest.Mon
     now_s = 115.0
     assert late.due() == {other: 3}
     assert not late
+
+
+class WithoutReplicas(MemoryLog):
+    """A log whose replicas are behind, for as long as it is told."""
+
+    are_behind = True
+
+    async def replicate(self, partitions: Collection[int], timeout_s: float) -> bool:
+        return not self.are_behind
+
+
+async def test_what_no_replica_has_is_sent_again_by_a_successor_where_it_is_lost(
+    tmp_path: Path,
+) -> None:
+    log = WithoutReplicas(ends_apart=True)
+    groups = MemoryGroups(log)
+    await fill(log, "in", COUNT)
+    await log.declare("out", PARTITIONS)
+    async with started(forwarder(log, groups, tmp_path / "leaves")):
+        await all_made(log)
+    log.lose("out", 1, 0)
+    async with started(forwarder(log, groups, tmp_path / "follows")):
+        async with asyncio.timeout(10):
+            while set(await made(log)) != set(range(COUNT)):
+                await asyncio.sleep(0.01)
+        log.are_behind = False
+        await committed(log)
+
+
+async def test_what_replicas_have_is_committed_at_once(tmp_path: Path) -> None:
+    log, groups = await a_log()
+    await log.declare("out", PARTITIONS)
+    async with started(forwarder(log, groups, tmp_path / "1")):
+        await committed(log)
+    async with started(forwarder(log, groups, tmp_path / "2")):
+        await log.append("in", 0, [NewEntry(b"k", b"%d" % COUNT)])
+        await committed(log)
+    assert await made(log) == list(range(COUNT + 1))
+
+
+def forwarder(log: MemoryLog, groups: MemoryGroups, data: Path) -> faust.App:
+    """Return a foreign app that sends on what it reads, to the next partition."""
+    app = app_on(log, groups, data)
+    sink = app.topic("out", key_serializer="raw", value_serializer="raw")
+
+    async def forward(stream: Any) -> None:
+        async for event in stream.events():
+            number = (event.message.partition + 1) % PARTITIONS
+            await sink.send(key=event.key, value=event.value, partition=number)
+
+    app.agent(app.topic("in", key_serializer="raw", value_serializer="raw"))(forward)
+    return app

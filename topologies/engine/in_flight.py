@@ -11,9 +11,11 @@ from faust.types import TP
 from mode import Service
 
 from ...storage.log import Fence, FencedError, UnreachableError
+from .late_commits import LateCommits
 from .membership import Membership
 from .owned_partitions import OwnedPartitions
 from .producer import Producer
+from .recently_sent import KEPT_S
 
 STOPPING_S = 2.5
 """What is in flight when an app is stopped has so long to be done."""
@@ -27,6 +29,8 @@ class InFlight(OwnedPartitions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        late_s = self._link.commits_late_s or KEPT_S
+        self._late = LateCommits(late_s if self._link.log.ends_apart else 0.0)
         self._let_go = False
         self._to_commit = asyncio.Event()
         """Set while messages are in flight, or done and not committed."""
@@ -131,13 +135,18 @@ class InFlight(OwnedPartitions):
             return False
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        """Store what was given a while ago, where commits are late; else the offsets.
+        """Store the offsets; on a Cluster once replicas have the outputs, or a while later.
 
         Raises:
             ProducerSendError, UnreachableError: as `_store`.
         """
         self._late.note(offsets)
-        return await self._store(self._late.due())
+        replicated_s = 0.0
+        if self._late and self._link.log.ends_apart and not self._link.commits_late_s:
+            now_s = monotonic()
+            if await cast("Producer", self.app.producer).is_replicated():
+                replicated_s = now_s
+        return await self._store(self._late.due(replicated_s))
 
     async def _store(self, offsets: Mapping[TP, int]) -> bool:
         """Store the offsets under this generation's fence.

@@ -13,7 +13,8 @@ class LateCommits:
     On a Cluster the outputs of a record may be on another master than the offset that says that it
     is done, and be lost with that master's end. As long as the offset is not committed the record
     comes again, whoever has its partition then, and its outputs are made again where they are
-    missing. It is for consumers that leave alone what they have written already.
+    missing. Consumers that leave alone what they have written already do so always; others commit
+    as soon as replicas have what they sent, so that nothing comes again that need not.
 
     Args:
         after_s: Longer than it takes to notice that a master lost its end; 0 commits at once.
@@ -31,9 +32,13 @@ class LateCommits:
         if offsets:
             self._done.append((monotonic(), offsets))
 
-    def due(self) -> dict[TP, int]:
-        """Return, once, what is to be committed now."""
-        until_s = monotonic() - self._after_s
+    def due(self, replicated_s: float = 0.0) -> dict[TP, int]:
+        """Return, once, what is to be committed now.
+
+        Args:
+            replicated_s: Of what was noted until then (monotonic) replicas have the outputs.
+        """
+        until_s = max(monotonic() - self._after_s, replicated_s)
         offsets: dict[TP, int] = {}
         while self._done and self._done[0][0] <= until_s:
             offsets |= self._done.popleft()[1]

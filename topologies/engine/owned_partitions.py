@@ -24,6 +24,7 @@ class OwnedPartitions(base.Consumer):
     """The part of a consumer that partitions come to and go from."""
 
     membership: Membership
+    _late: LateCommits
 
     def __post_init__(self) -> None:
         self._positions = Positions()
@@ -49,7 +50,6 @@ class OwnedPartitions(base.Consumer):
         """Set once there is something to read that nobody reads yet."""
         self._reading: asyncio.Future[Any] | None = None
         """The read under way."""
-        self._late = LateCommits(self._link.commits_late_s if self._link.log.ends_apart else 0.0)
         self._delivered: dict[TP, deque[Message]] = {}
         """Messages handed to streams, in order, up to the first that is not acknowledged."""
 

@@ -246,6 +246,10 @@ class Producer(base.Producer):
         await self._settle()
         await self._resending.see_that_it_stands(self._link.patience.at_most(LONGEST_LOOK_S))
 
+    async def is_replicated(self) -> bool:
+        """Return whether replicas have what was sent, as far as there are any."""
+        return await self._resending.is_replicated()
+
     async def hand_over(self) -> None:
         """Have what was sent last stand before another worker sends what follows it.
 

@@ -14,6 +14,8 @@ from .recently_sent import Lost, RecentlySent, Sending
 
 MAX_BATCH = 200
 """Entries in one append: one server-side function runs for all of them."""
+REPLICATES_S = 0.5
+"""A replica that is there takes milliseconds."""
 LOOK_S = 5.0
 """How often it is looked whether what was sent last is still there: who sends nothing more, and
 reads nothing, meets no other run of the server."""
@@ -162,6 +164,15 @@ class Resending:
                 continue  # and is kept until it is known
             if self._epoch == self._link.log.epoch:
                 self._recently.stood(tp, at_s)
+
+    async def is_replicated(self) -> bool:
+        """Return, soon, whether replicas have what was sent, as far as there are any."""
+        numbers = {tp.partition for tp in self._recently.places()}
+        try:
+            async with asyncio.timeout(2 * REPLICATES_S):
+                return await self._link.log.replicate(numbers, REPLICATES_S)
+        except (TimeoutError, OSError, LogError):
+            return False
 
     async def see_that_it_stands(self, limit_s: float, also: Iterable[int] = ()) -> None:
         """Have replicas take in what was sent last, and send again what is not there.

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from redis.crc import key_slot
 
+from rhapsode.storage.errors import ForeignStreamError
 from rhapsode.storage.log import (
     Fence,
     GroupTimings,
@@ -17,6 +18,7 @@ from rhapsode.storage.log import (
     TrimmedError,
     UnusableServerError,
 )
+from rhapsode.storage.redis import topics
 from rhapsode.storage.redis.connection import RedisConnection, RedisSettings
 from rhapsode.storage.redis.groups import RedisGroups
 from rhapsode.storage.redis.keys import Keys
@@ -158,6 +160,62 @@ async def test_a_foreign_id_in_a_log_stream_is_named_and_nothing_is_written(
     assert len((await redis_log.read({("clean", 0): 0}))["clean", 0]) == 1
     assert await redis_log.sequence_state("clean", 0, "l") == SequenceState(1)
     assert await redis_log.sequence_state("clean", 0, "m") == SequenceState()
+
+
+@pytest.mark.parametrize("trimmed", [0, 2, 5])
+@pytest.mark.parametrize("at_once", [2, 500])
+async def test_what_somebody_else_wrote_is_put_aside_and_offsets_go_on(
+    redis_log: RedisLog,
+    foreign: Any,
+    redis_settings: RedisSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    trimmed: int,
+    at_once: int,
+):
+    monkeypatch.setattr(topics, "MEND_ENTRIES", at_once)
+    keys = Keys(redis_settings.namespace)
+    for times in range(2):  # the second time, of what was mended before
+        for number in range(5):
+            await redis_log.append("t", 0, [NewEntry(None, b"%d" % number)])
+        start = 5 * times
+        await redis_log.trim("t", 0, start + trimmed)
+        for number in range(3):
+            await foreign.xadd(keys.stream("t", 0), {"text": f"{number}"})
+        with pytest.raises(UnusableServerError, match="rhapsode mend"):
+            await redis_log.append("t", 0, [NewEntry(None, b"x")])
+        assert await redis_log.mend("t", 0) == 3
+        assert await redis_log.span("t", 0) == Span(start + trimmed, start + 5)
+        assert await foreign.xlen(keys.aside("t", 0)) == 3 * (times + 1)
+        assert await foreign.exists(keys.mended("t", 0)) == 0
+        assert await redis_log.mend("t", 0) == 0
+        found = await redis_log.read({("t", 0): 0})
+        assert [int(one.value or b"") for one in found.get(("t", 0), [])] == [*range(trimmed, 5)]
+    assert await redis_log.append("t", 0, [NewEntry(None, b"next")]) == 10
+
+
+async def test_what_was_never_there_needs_no_mending(redis_log: RedisLog):
+    assert await redis_log.mend("t", 0) == 0
+
+
+async def test_a_key_of_another_type_stops_its_partition_alone(
+    redis_log: RedisLog, foreign: Any, redis_settings: RedisSettings
+):
+    for number in range(3):
+        await redis_log.append("t", number, [NewEntry(None, b"ours")])
+    await foreign.delete(Keys(redis_settings.namespace).stream("t", 1))
+    await foreign.set(Keys(redis_settings.namespace).stream("t", 1), "theirs")
+    for refused in (
+        lambda: redis_log.append("t", 1, [NewEntry(None, b"x")]),
+        lambda: redis_log.append_at(1, [batch("t", "l", 0)]),
+        lambda: redis_log.read({("t", 1): 0}),
+        lambda: redis_log.span("t", 1),
+        lambda: redis_log.mend("t", 1),
+    ):
+        with pytest.raises(ForeignStreamError, match="holds something else"):
+            await refused()
+    every = {("t", number): 0 for number in range(3)}
+    await redis_log.read(every)  # it is told apart, and passed over
+    assert (await redis_log.read(every, timeout_s=5.0)).keys() == {("t", 0), ("t", 2)}
 
 
 @pytest.mark.parametrize(
