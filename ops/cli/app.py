@@ -32,6 +32,7 @@ for _command in (
     inspect.topology,
     cleaning.gc,
     cleaning.remove,
+    cleaning.mend,
     run.worker,
     run.gateway,
     run.demo,

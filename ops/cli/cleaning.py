@@ -1,4 +1,4 @@
-"""``rhapsode gc`` and ``rhapsode remove``: what is kept, what is to go, and what is to go now."""
+"""``rhapsode gc``, ``remove`` and ``mend``: what is to go, and what others left in the log."""
 
 import time
 from datetime import UTC, datetime
@@ -54,6 +54,33 @@ async def _gc(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
     media = len(removals) - sessions
     verb = "would go" if dry_run else "went"
     show(f"{verb}: {sessions} sessions, and the media of {media} others")
+    return 0
+
+
+def mend(redis: RedisUrl = None, state: State = None, as_json: Json = False) -> None:
+    """Put aside what other programs wrote to the log's own streams, which stand still for it."""
+    settings = settings_of(redis_url=redis, state=state)
+    run(lambda: _mend(settings, as_json=as_json))
+
+
+async def _mend(settings: Settings, *, as_json: bool) -> int:
+    async with services_of(settings) as services:
+        topics = sorted((await services.log.topics()).items())
+        places = [(topic, number) for topic, count in topics for number in range(count)]
+        found = [await services.log.mend(*place) for place in places]
+    rows: list[dict[str, Any]] = [
+        {"topic": topic, "partition": number, "put_aside": put_aside}
+        for (topic, number), put_aside in zip(places, found, strict=True)
+        if put_aside
+    ]
+    if as_json:
+        show_json(rows)
+        return 0
+    for row in rows:
+        show(f"{row['topic']}  partition {row['partition']}  {row['put_aside']} put aside")
+    count = sum(row["put_aside"] for row in rows)
+    kept = f"{{{settings.namespace}:PARTITION}}:aside:TOPIC"
+    show(f"{count} entries of other programs, kept in {kept}" if count else "nothing to mend")
     return 0
 
 

@@ -80,6 +80,26 @@ def test_a_foreign_entry_in_one_stream_holds_up_its_partition_alone(
     others_finish(system, 8)
     assert "Foreign programs write to the ingress key" in system.logs()
     assert "crashed" not in system.logs()
+    stuck = started_in(system, {3}, TEXT)
+    mended = rhapsode("mend", state=str(system.state), redis_url=broker.url)
+    assert "1 put aside" in mended.stdout, mended.stderr
+    assert system.wait_finished(stuck)["state"] == "SUCCESS"
+    verified = rhapsode("replay", stuck, "--verify", **system.variables)
+    assert verified.returncode == 0, verified.stderr
+
+
+def test_a_key_of_another_type_holds_up_its_partition_alone(
+    broker: Broker, system: Running
+) -> None:
+    while partition_of(f"{(session := system.start(TEXT))}/0".encode(), PARTITIONS) != 3:
+        cancel(system, session)
+    assert system.wait_finished(session)["state"] == "SUCCESS"
+    with broker.client() as client:
+        client.rename("{rhapsode:3}:log:chunk", "{rhapsode:3}:put-away")
+        client.set("{rhapsode:3}:log:chunk", "theirs")
+        others_finish(system, 8)
+        client.rename("{rhapsode:3}:put-away", "{rhapsode:3}:log:chunk")
+    assert "Traceback" not in system.logs()
 
 
 def test_foreign_entries_in_all_streams_of_a_partition_hold_up_no_start(

@@ -58,6 +58,8 @@ def test_the_documented_rights_are_enough_for_the_whole_product(
             said = rhapsode(*command, **variables)
             assert "denies access" not in said.stdout + said.stderr, said
         assert rhapsode("keys", "add", "me", **variables).returncode == 0
+        admin.xadd("{rhapsode:3}:log:chunk", {"x": "y"})
+        assert "1 put aside" in rhapsode("mend", **variables).stdout
     finally:
         system.stop()
     assert admin.execute_command("ACL", "LOG") == []
