@@ -1,5 +1,5 @@
 """Lets ``python -m rhapsode.ops`` be the command line."""
 
-from .cli.app import main
+from .cli.entry import main
 
 main()

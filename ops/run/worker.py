@@ -3,22 +3,20 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from threading import Thread
 from typing import Any, cast
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import faust
 import structlog
-from prometheus_client import exposition
 
 from ...storage.log import LogError
 from ...topologies.bind import bind
 from ...topologies.registry import stages_named
 from ...topologies.stage import companions_of, group_id
-from ..metrics import LAG, REGISTRY, PrometheusObserver
+from ..metrics import LAG, PrometheusObserver
 from ..services import Services
 from .collecting import exempt_what_is_loaded, give_back_freed_memory, keep_memory_compact
 from .emptied import until_emptied
+from .metrics_server import serve_metrics
 from .stopping import cancel_the_rest, end_within, stop_signal
 
 LAG_INTERVAL_S = 30.0
@@ -68,7 +66,7 @@ async def work(services: Services, names: tuple[str, ...]) -> int:
     stopping = stop_signal()
     bounding = asyncio.create_task(_end_once_stopped(stopping))  # also where the start hangs
     keep_memory_compact()
-    _serve_metrics(services.settings.metrics_port)
+    serve_metrics(services.settings.metrics_port)
     identity = await services.log.identity()
     async with stages_running(services, names) as apps:
         exempt_what_is_loaded()
@@ -112,30 +110,6 @@ async def _until_stopped(apps: list[faust.App], stopping: asyncio.Event) -> list
         for one in waiting:
             one.cancel()
     return [] if stopping.is_set() else [app for app in apps if app.crashed]
-
-
-def _serve_metrics(port: int) -> None:
-    if not port:
-        return
-    try:
-        figures = cast("Any", exposition).make_wsgi_app(REGISTRY)
-        server = make_server(
-            "127.0.0.1", port, figures, exposition.ThreadingWSGIServer, _QuietHandler
-        )
-    except OSError as error:
-        # a stage that works is worth more than its figures
-        log.warning("no metrics", port=port, error=error.strerror)
-        return
-    # prometheus_client's own looks twice a second whether it is to stop, which it never is
-    never = {"poll_interval": 3600.0}
-    Thread(target=server.serve_forever, kwargs=never, name="metrics", daemon=True).start()
-
-
-class _QuietHandler(WSGIRequestHandler):
-    """Logs no request."""
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
-        """Say nothing."""
 
 
 async def _report_lag(services: Services, names: tuple[str, ...]) -> None:
