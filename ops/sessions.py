@@ -106,30 +106,30 @@ class Sessions:
         """Accept an open session, to which items are added later.
 
         Raises:
-            ConflictError: there is a session of that id already, and it is not open.
+            ConflictError: there is a session of that id already, and it is not open; or there was.
         """
         if self.quotas is not None:
             await self.quotas.start(described.owner, described.session)
-        if not all(await self._append_new(described)):
-            stored = await self.journal.describe(described.session)
+        if not await self._is_new(described):
+            try:
+                stored = await self.journal.describe(described.session)
+            except UnknownSessionError:
+                raise ConflictError(f"{described.session} was deleted: choose another id") from None
             if not stored.record.open:
                 raise ConflictError(f"session {described.session} exists and is not open")
         return described
 
-    async def _append_new(self, session: Session, *items: Item) -> list[bool]:
+    async def _is_new(self, session: Session, *items: Item) -> bool:
         # where only one of the two succeeds, who cleans up makes the index right
-        written, _ = await asyncio.gather(
-            self.journal.append(session, *items), self.index.add(session.session, session.owner)
-        )
-        return written
+        new = self.journal.append(session, *items), self.index.add(session.session, session.owner)
+        try:
+            return all((await asyncio.gather(*new))[0])
+        except (ClosedError, OverlapError, GapError):
+            return False  # it is longer or shorter; or it was archived, or deleted
 
     async def _begin(self, session: Session, items: Sequence[Item]) -> None:
-        try:
-            if all(await self._append_new(session, *items)):
-                return
-        except (ClosedError, OverlapError, GapError):
-            pass  # it exists, and is longer or shorter
-        await self._compare(session.session, items)
+        if not await self._is_new(session, *items):
+            await self._compare(session.session, items)
 
     async def _compare(self, session: str, items: Sequence[Item]) -> None:
         """Accept what is stored already; refuse what differs from it."""

@@ -12,7 +12,14 @@ from ...agents.journal import UnknownSessionError
 from ...codecs.encoding import MalformedError, encode
 from ...codecs.records import DeadLetter
 from ...storage.errors import ForeignStreamError
-from ...storage.log import IngressEntry, Log, LogError, NewEntry, UnreachableError
+from ...storage.log import (
+    IngressEntry,
+    Log,
+    LogError,
+    NewEntry,
+    UnreachableError,
+    UnusableServerError,
+)
 from ...storage.objects.store import ObjectsUnreachableError
 from ..refusals import ConflictError, QuotaError, SessionClosedError
 from .background import Background
@@ -119,7 +126,7 @@ class Pump:
                 return False
             place = "log" if isinstance(error, ForeignStreamError) else "object source"
             await self._dead_letter(entry, f"the {place} was out of reach: {error}")
-        except (UnreachableError, LogError):
+        except (UnreachableError, UnusableServerError):
             raise
         except Exception as error:  # a bug that one entry shows must not stop those behind it
             log.exception("bug while moving an ingress entry", entry=entry.id)
@@ -139,6 +146,8 @@ class Pump:
             reason=reason[:1000],
             value=value[:32_000],
         )
-        await self._log.append(
-            DeadLetter.TOPIC, 0, [NewEntry(key=entry.id.encode(), value=encode(letter))]
-        )
+        new = NewEntry(key=entry.id.encode(), value=encode(letter))
+        try:
+            await self._log.append(DeadLetter.TOPIC, 0, [new])
+        except ForeignStreamError as error:  # which must not hold up those behind it
+            log.warning("dead letter not kept", entry=entry.id, why=str(error))

@@ -168,9 +168,10 @@ class Resending:
     async def is_replicated(self) -> bool:
         """Return, soon, whether replicas have what was sent, as far as there are any."""
         numbers = {tp.partition for tp in self._recently.places()}
+        limit_s = self._link.patience.at_most(2 * REPLICATES_S)
         try:
-            async with asyncio.timeout(2 * REPLICATES_S):
-                return await self._link.log.replicate(numbers, REPLICATES_S)
+            async with asyncio.timeout(limit_s):
+                return await self._link.log.replicate(numbers, limit_s / 2)
         except (TimeoutError, OSError, LogError):
             return False
 
