@@ -7,6 +7,7 @@ from rhapsode.ops.gateway.doors import ItemDoor
 from rhapsode.ops.gateway.pump import Pump
 from rhapsode.ops.sessions import Sessions
 from rhapsode.storage.log import partition_of
+from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.topologies.testing import PARTITIONS, InMemorySystem
 
 
@@ -14,15 +15,16 @@ from rhapsode.topologies.testing import PARTITIONS, InMemorySystem
 async def test_an_entry_for_it_is_refused_and_the_next_one_is_taken(
     fields: dict[bytes, bytes],
 ) -> None:
-    system = InMemorySystem()
+    log = MemoryLog()
+    system = InMemorySystem(log=log)
     await system.declare()
     await system.narrate("Words.", "gone")
-    await system.log.forget(partition_of(b"gone", PARTITIONS), "gone", refuse_s=60.0)
+    await log.forget(partition_of(b"gone", PARTITIONS), "gone", refuse_s=60.0)
     for number in range(PARTITIONS):
-        await system.log.trim("session", number, 1)
-    journal = Journal(system.log, PARTITIONS)
-    pump = Pump(system.log, ItemDoor(Sessions(journal, system.objects)))
-    system.log.leave_at_ingress("text", {b"text": b"More.", b"session": b"gone", **fields})
-    system.log.leave_at_ingress("text", {b"text": b"Hello.", b"session": b"other"})
+        await log.trim("session", number, 1)
+    journal = Journal(log, PARTITIONS)
+    pump = Pump(log, ItemDoor(Sessions(journal, system.objects)))
+    log.leave_at_ingress("text", {b"text": b"More.", b"session": b"gone", **fields})
+    log.leave_at_ingress("text", {b"text": b"Hello.", b"session": b"other"})
     await pump.pump_once()
     assert (await journal.describe("other")).session == "other"
