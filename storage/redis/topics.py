@@ -4,13 +4,11 @@ import secrets
 
 from ..log import PartitionsMismatchError, UnusableServerError
 from ..names import check_partitions, check_topic
-from .calls import Call, script
 from .connection import RedisConnection
 from .keys import Keys
+from .mending import mended
 from .scripts import LogScripts
 
-MEND_ENTRIES = 500
-"""In one call of a script, which nothing else on the server runs beside."""
 LAYOUT = b"2"
 """Version of the keys and of what is in them; in the first one each sequence had its own."""
 
@@ -74,12 +72,4 @@ class RedisTopics:
         }
 
     async def mend(self, topic: str, partition: int) -> int:
-        keys = [
-            key(topic, partition)
-            for key in (self._keys.stream, self._keys.mended, self._keys.aside)
-        ]
-        put_aside, more = 0, True
-        while more:
-            reply = await self._connection.run(Call(script("mend"), keys, [MEND_ENTRIES]))
-            put_aside, more = put_aside + int(reply[1]), bool(reply[2])
-        return put_aside
+        return await mended(self._connection, self._keys, topic, partition)

@@ -19,7 +19,7 @@ from server_processes import Server, wait_until
 from rhapsode.storage.redis.keys import Keys
 
 from . import faults
-from .faults import Fault
+from .faults import Fault, Workers
 from .servers import PASSWORD
 
 PARTITIONS = 8
@@ -33,7 +33,13 @@ class ClusterServers(Cluster):
     """Three masters with a replica each, of which any may be what any was."""
 
     destroying: frozenset[str] = frozenset(
-        ("master fails over", "replica behind, fails over", "master frozen")
+        (
+            "master fails over",
+            "replica behind, fails over",
+            "foreign worker left, replica behind",
+            "foreign worker killed, replica behind",
+            "master frozen",
+        )
     )
     # replication is asynchronous: what a master acknowledged last may die with it
 
@@ -50,11 +56,13 @@ class ClusterServers(Cluster):
         """By which the foreign app finds them."""
         return self.broker_urls
 
-    def faults(self) -> dict[str, Fault]:
-        """Return what can befall them, by its name."""
+    def faults(self, foreign: Workers) -> dict[str, Fault]:
+        """Return what can befall them, by its name, and what can befall workers meanwhile."""
         return {
             "master fails over": self._fails_over,
             "replica behind, fails over": self._fails_over_behind,
+            "foreign worker left, replica behind": self._behind(faults.left(foreign)),
+            "foreign worker killed, replica behind": self._behind(faults.killed(foreign)),
             "master frozen": self._frozen,
             "master killed, at once back": self._restarted,
             "replica killed": self._replica_killed,
@@ -69,12 +77,20 @@ class ClusterServers(Cluster):
         self._fell(master, replica)
 
     def _fails_over_behind(self, choice: random.Random) -> None:
-        master, replica = choice.choice(self._pairs())
-        self.unlink(master, replica)
-        time.sleep(FALLS_BEHIND_S)
-        self._fell(master, replica)
-        self.ask(replica, "CONFIG", "SET", "masterauth", PASSWORD)
-        self._heal()
+        self._behind(lambda _: time.sleep(FALLS_BEHIND_S))(choice)
+
+    def _behind(self, meanwhile: Fault) -> Fault:
+        """A replica takes over that has nothing of what was written while something befell."""
+
+        def strike(choice: random.Random) -> None:
+            master, replica = choice.choice(self._pairs())
+            self.unlink(master, replica)
+            meanwhile(choice)
+            self._fell(master, replica)
+            self.ask(replica, "CONFIG", "SET", "masterauth", PASSWORD)
+            self._heal()
+
+        return strike
 
     def _fell(self, master: Server, replica: Server) -> None:
         """Kill a master; once its replica has its place, it comes back as a replica."""

@@ -38,11 +38,15 @@ async def declare() -> None:
 
 @app.agent(source)
 async def forward(stream: Any) -> None:
-    """Send each record on under its key, and note the highest id of each key in a table."""
+    """Send each record on under its key, and note the highest id of each key in a table.
+
+    It is sent to another partition than the one it comes from: on a Cluster, to another master.
+    """
     async for event in stream.events():
         key, number = event.key.decode(), int(event.value)
         counts[key] = max(counts[key], number + 1)
-        await sink.send(key=event.key, value=event.value)
+        other = (event.message.partition + 1) % PARTITIONS
+        await sink.send(key=event.key, value=event.value, partition=other)
 
 
 if __name__ == "__main__":

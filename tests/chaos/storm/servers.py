@@ -6,7 +6,7 @@ from typing import Protocol
 from broker import Broker
 
 from . import faults
-from .faults import Fault
+from .faults import Fault, Workers
 from .proxy import Proxy
 
 PASSWORD = "storm-password-4417"
@@ -41,8 +41,8 @@ class Servers(Protocol):
         """End all."""
         ...
 
-    def faults(self) -> dict[str, Fault]:
-        """Return what can befall them, by its name."""
+    def faults(self, foreign: Workers) -> dict[str, Fault]:
+        """Return what can befall them, by its name, and what can befall workers meanwhile."""
         ...
 
 
@@ -75,7 +75,7 @@ class OneServer:
         self._proxy.stop()
         self._broker.kill()
 
-    def faults(self) -> dict[str, Fault]:
+    def faults(self, foreign: Workers) -> dict[str, Fault]:
         return {
             "server killed": faults.server_killed(self._broker),
             "server's end cut off": faults.server_cut(self._broker),

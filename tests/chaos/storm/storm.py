@@ -135,7 +135,7 @@ class Storm:
             "worker paused": faults.stopped_for(product, faults.PAUSES_S),
             "worker left": faults.left(product),
             "all workers at once": faults.fork_server_killed(product.fork_server),
-            **self._servers.faults(),
+            **self._servers.faults(foreign),
             "processor starved": faults.starved(),
             "foreign killed, starved": faults.killed_starved(foreign),
             "worker killed, starved": faults.killed_starved(product),

@@ -18,7 +18,7 @@ from rhapsode.storage.log import (
     TrimmedError,
     UnusableServerError,
 )
-from rhapsode.storage.redis import topics
+from rhapsode.storage.redis import mending
 from rhapsode.storage.redis.connection import RedisConnection, RedisSettings
 from rhapsode.storage.redis.groups import RedisGroups
 from rhapsode.storage.redis.keys import Keys
@@ -172,7 +172,7 @@ async def test_what_somebody_else_wrote_is_put_aside_and_offsets_go_on(
     trimmed: int,
     at_once: int,
 ):
-    monkeypatch.setattr(topics, "MEND_ENTRIES", at_once)
+    monkeypatch.setattr(mending, "MEND_ENTRIES", at_once)
     keys = Keys(redis_settings.namespace)
     for times in range(2):  # the second time, of what was mended before
         for number in range(5):

@@ -37,6 +37,7 @@ def test_every_script_is_run_by_the_typed_functions_and_by_nothing_else():
         "session_scripts",
         "epoch_scripts",
         "lease",
+        "mending",
     }
     assert set[str]().union(*(run_in[name] for name in typed)) == scripts
     assert {name for name, run in run_in.items() if run} == typed
