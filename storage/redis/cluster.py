@@ -70,8 +70,9 @@ class ClusterServers:
             slots.setdefault(slot_of(key), []).append(key)
         return list(slots.values())
 
-    def has_replica(self, key: str) -> bool:
-        return self._map.has_replica(slot_of(key))
+    @property
+    def is_replicated(self) -> bool:
+        return self._map.is_replicated
 
     def is_solved(self, error: Exception, server: Server) -> bool:
         if isinstance(error, MovedError):

@@ -18,8 +18,8 @@ class ClusterMap:
         self._ranges: list[tuple[int, Address]] = []
         """Last slot and master of the range that begins in ``_firsts``."""
         self._moved: dict[int, Address] = {}
-        self._followed: frozenset[Address] = frozenset()
-        """Masters that have a replica."""
+        self.is_replicated = False
+        """Whether any master has had a replica: one that failed is not told of any more."""
         self.nodes: tuple[Address, ...] = ()
         """Masters and replicas."""
 
@@ -38,10 +38,6 @@ class ClusterMap:
             return None
         return self._ranges[at][1]
 
-    def has_replica(self, slot: int) -> bool:
-        """Return whether the slot's master has a replica, as far as is known."""
-        return self.master_of(slot) in self._followed
-
     def move(self, slot: int, address: Address) -> None:
         """Note where a slot is, as MOVED tells."""
         self._moved[slot] = address
@@ -53,7 +49,6 @@ class ClusterMap:
         """
         ranges: list[tuple[int, int, Address]] = []
         nodes: dict[Address, None] = {}
-        followed: set[Address] = set()
         for first, last, *members in reply:
             addresses = [
                 ((member[0] or b"").decode() or asked[0], int(member[1])) for member in members
@@ -61,12 +56,11 @@ class ClusterMap:
             nodes.update(dict.fromkeys(addresses))
             if addresses:
                 ranges.append((int(first), int(last), addresses[0]))
-                followed.update(addresses[:1] if addresses[1:] else ())
+                self.is_replicated |= len(addresses) > 1
         ranges.sort()
         self._firsts = [first for first, _, _ in ranges]
         self._ranges = [(last, address) for _, last, address in ranges]
         self._moved = {}
-        self._followed = frozenset(followed)
         self.nodes = tuple(nodes)
 
 

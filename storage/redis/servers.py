@@ -76,8 +76,9 @@ class Servers(Protocol):
         """Part keys into those that one command may have."""
         ...
 
-    def has_replica(self, key: str) -> bool:
-        """Return whether a replica may take the place, in a Cluster, of the server of a key."""
+    @property
+    def is_replicated(self) -> bool:
+        """Whether replicas may take the places, in a Cluster, of servers; known after an `of`."""
         ...
 
     def is_solved(self, error: Exception, server: Server) -> bool:
@@ -121,8 +122,8 @@ class OneServer:
     def apart(self, keys: list[str]) -> list[list[str]]:
         return [keys]
 
-    def has_replica(self, key: str) -> bool:
-        del key
+    @property
+    def is_replicated(self) -> bool:
         return False  # what it has goes as a whole
 
     def is_solved(self, error: Exception, server: Server) -> bool:

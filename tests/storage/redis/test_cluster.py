@@ -189,6 +189,21 @@ async def test_what_the_replica_did_not_have_is_said(replicated: Cluster) -> Non
         await log.close()
 
 
+async def test_a_master_that_has_lost_its_replica_has_nothing_replicated(
+    replicated: Cluster,
+) -> None:
+    mine = next(n for n in range(PARTITIONS) if not replicated.master_of(slot_key(n, "rhapsode")))
+    await asyncio.to_thread(replicated.fail_over, 0)  # and what was master before is away
+    log, _ = open_log(replicated.url, "rhapsode")
+    try:
+        await log.append("t", mine, [NewEntry(b"k", b"written")])
+        assert not await log.replicate([mine], 0.1)
+        others = {n for n in range(PARTITIONS) if replicated.master_of(slot_key(n, "rhapsode"))}
+        assert await log.replicate(others, RIDES_OUT_S)
+    finally:
+        await log.close()
+
+
 async def test_who_waits_for_a_replica_waits_until_it_has_what_was_written(
     replicated: Cluster,
 ) -> None:
@@ -201,9 +216,9 @@ async def test_who_waits_for_a_replica_waits_until_it_has_what_was_written(
         waits = asyncio.create_task(log.replicate({mine}, RIDES_OUT_S))
         await asyncio.wait([waits], timeout=0.2)
         assert not waits.done()
-        await log.replicate({mine}, 0.01)  # and no longer than it is told
+        assert not await log.replicate({mine}, 0.01)  # and no longer than it is told
         sleeper.resume()
-        await waits
+        assert await waits
         await asyncio.to_thread(replicated.fail_over, 0)
         read = await until_it_answers(log.read, {("t", mine): 0})
         assert [entry.value for entry in read["t", mine]] == [b"written"]
@@ -215,7 +230,7 @@ async def test_who_waits_for_a_replica_waits_until_it_has_what_was_written(
 async def test_where_there_is_no_replica_nobody_waits_for_one(log: Log) -> None:
     await append_to_partitions(log)
     async with asyncio.timeout(RIDES_OUT_S):
-        await log.replicate(range(PARTITIONS), 10 * RIDES_OUT_S)
+        assert await log.replicate(range(PARTITIONS), 10 * RIDES_OUT_S)
 
 
 async def append_to_partitions(log: Log) -> None:
