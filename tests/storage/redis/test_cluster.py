@@ -196,7 +196,7 @@ async def test_a_master_that_has_lost_its_replica_has_nothing_replicated(
     await asyncio.to_thread(replicated.fail_over, 0)  # and what was master before is away
     log, _ = open_log(replicated.url, "rhapsode")
     try:
-        await log.append("t", mine, [NewEntry(b"k", b"written")])
+        await until_it_answers(log.append, "t", mine, [NewEntry(b"k", b"written")])
         assert not await log.replicate([mine], 0.1)
         others = {n for n in range(PARTITIONS) if replicated.master_of(slot_key(n, "rhapsode"))}
         assert await log.replicate(others, RIDES_OUT_S)
