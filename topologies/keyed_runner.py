@@ -171,8 +171,8 @@ class KeyedRunner:
             key.given_up, key.ends = str(error), ""
         except ForgottenError:  # the session was deleted, or lost whole: nobody waits for it
             key.given_up = key.ends = ""
-            if key.records and not key.records.handed:
-                await self._take(key)
+            if key.records.waiting and not key.records.handed:
+                key.records.handed.append(key.records.waiting.popleft())
             self._finish(key)
         except FencedError:
             self._observer.troubled(self._stage.name, "fenced")

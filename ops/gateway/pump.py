@@ -102,6 +102,8 @@ class Pump:
     async def pump_once(self, timeout_s: float = 0.0) -> int:
         """Move what is there, or comes in so long; return how many entries."""
         entries = await self._log.read_ingress(self._door.topic, timeout_s=timeout_s)
+        there = {entry.id for entry in entries}
+        self._held_since_s = {one: at for one, at in self._held_since_s.items() if one in there}
         done: list[str] = []
         held: set[bytes] = set()
         for entry in entries:

@@ -14,7 +14,7 @@ from faust.types.tuples import TP
 from rhapsode.storage.log import NewEntry
 from rhapsode.storage.memory.groups import MemoryGroups
 from rhapsode.storage.memory.log import MemoryLog
-from rhapsode.topologies.engine import late_commits
+from rhapsode.topologies.engine import late_commits, recently_sent
 from rhapsode.topologies.engine.late_commits import LateCommits
 
 from .faust_apps import PARTITIONS, app_on, fill, started, until
@@ -163,6 +163,28 @@ async def test_what_no_replica_has_is_sent_again_by_a_successor_where_it_is_lost
         async with asyncio.timeout(10):
             while set(await made(log)) != set(range(COUNT)):
                 await asyncio.sleep(0.01)
+        log.are_behind = False
+        await committed(log)
+
+
+async def test_what_was_too_much_to_keep_is_not_taken_for_replicated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recently_sent, "KEPT_BYTES", 0)
+    log = WithoutReplicas(ends_apart=True)
+    asked: list[Collection[int]] = []
+    replicate = log.replicate
+
+    async def noted(partitions: Collection[int], timeout_s: float) -> bool:
+        asked.append(partitions)
+        return await replicate(partitions, timeout_s)
+
+    monkeypatch.setattr(log, "replicate", noted)
+    await fill(log, "in", COUNT)
+    await log.declare("out", PARTITIONS)
+    async with started(forwarder(log, MemoryGroups(log), tmp_path)):
+        await all_made(log)
+        await until(lambda: bool(asked) and set(asked[-1]) == set(range(PARTITIONS)))
         log.are_behind = False
         await committed(log)
 

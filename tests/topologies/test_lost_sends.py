@@ -9,9 +9,6 @@ from typing import Any, cast
 
 import faust
 import pytest
-from faust.types.tuples import TP
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rhapsode.storage.log import Groups, NewEntry, Span, UnreachableError
 from rhapsode.storage.memory.groups import MemoryGroups
@@ -19,7 +16,6 @@ from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.topologies.engine import recently_sent, resending
 from rhapsode.topologies.engine.link import OWN_REPLIES
 from rhapsode.topologies.engine.lost_tables import LostTablesError
-from rhapsode.topologies.engine.recently_sent import RecentlySent, Sending
 
 from .faust_apps import PARTITIONS, app_on, fill, started, until
 
@@ -308,42 +304,3 @@ async def test_what_comes_again_with_its_events_is_not_sent_again_before_them(
         await forwarded(log, COUNT + 1)
     sent = (await log.read({("out", 1): 0}))["out", 1]
     assert [int(one.value or b"") for one in sent] == [*range(1, COUNT, PARTITIONS), COUNT + 1]
-
-
-@given(
-    sizes=st.lists(st.integers(1, 4), max_size=8),
-    start=st.integers(0, 40),
-)
-def test_exactly_what_lies_behind_the_start_of_a_loss_is_lost(sizes: list[int], start: int) -> None:
-    recent, stored = RecentlySent(), list[Sending]()
-    for size in sizes:
-        some = [beside(len(stored) + number) for number in range(size)]
-        recent.note(TP("out", 0), len(stored), some, epoch=0)
-        recent.note(TP("other", 0), len(stored), some, epoch=0)
-        stored += some
-    lost = recent.lost(lambda _: {("out", 0): start})
-    assert [one for _, _, missing in lost for one in missing] == stored[start:]
-    assert {tp for _, tp, _ in lost} <= {TP("out", 0)}
-    for number, _, _ in lost:
-        recent.forget(number)
-    assert recent.lost(lambda _: {("out", 0): start}) == []
-
-
-def beside(number: int) -> Sending:
-    return Sending(entry(number), None)
-
-
-def test_what_was_stored_since_is_not_lost() -> None:
-    recent = RecentlySent()
-    recent.note(TP("out", 0), 3, [beside(3)], epoch=0)
-    recent.note(TP("out", 0), 3, [beside(4)], epoch=1)
-    losses = {0: {("out", 0): 3}, 1: dict[tuple[str, int], int]()}
-    assert recent.lost(losses.__getitem__) == [(0, TP("out", 0), [beside(3)])]
-
-
-def test_what_is_kept_is_bounded() -> None:
-    recent = RecentlySent()
-    big = Sending(NewEntry(key=None, value=bytes(recently_sent.KEPT_BYTES // 4)), None)
-    for offset in range(10):
-        recent.note(TP("out", 0), offset, [big], epoch=0)
-    assert len(recent.lost(lambda _: {("out", 0): 0})) == 3

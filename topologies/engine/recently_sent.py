@@ -1,7 +1,7 @@
 """What a producer has stored last: it is stored again where a server that took over lacks it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from time import monotonic
 
@@ -79,6 +79,18 @@ class RecentlySent:
         """Forget one append, unless that was done already."""
         sent = self._sent.pop(number, None)
         self._size_bytes -= sent.size_bytes if sent else 0
+
+    def cut(self, number: int, entries: int) -> None:
+        """Forget the last entries of an append: what is before them is there."""
+        sent = self._sent.get(number)
+        if sent is None:
+            return
+        head = replace(sent, sendings=sent.sendings[: len(sent.sendings) - entries])
+        self._size_bytes += head.size_bytes - sent.size_bytes
+        if head.sendings:
+            self._sent[number] = head
+        else:
+            del self._sent[number]
 
     def stood(self, tp: TP, at_s: float) -> None:
         """Forget what is old enough, of a partition that was seen to stand at a moment.

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from itertools import count
 from time import monotonic
 
 import structlog
@@ -45,6 +47,9 @@ class Resending:
         """In which everything in ``_recently`` is there."""
         self._lock = asyncio.Lock()
         self._sent = asyncio.Event()
+        self._unreplicated: dict[int, int] = {}
+        """By partition number the newest append that replicas may not have."""
+        self._appends = count(1)
 
     async def append(
         self,
@@ -86,9 +91,13 @@ class Resending:
             except TruncatedError:
                 continue  # what was lost comes before what follows it
             if keep and (fence is None or self._link.log.ends_apart):
-                self._recently.note(tp, first, sendings, epoch)
-                self._sent.set()
+                self._note(tp, first, sendings, epoch)
             return first
+
+    def _note(self, tp: TP, first: int, sendings: Sequence[Sending], epoch: int) -> None:
+        self._recently.note(tp, first, sendings, epoch)
+        self._unreplicated[tp.partition] = next(self._appends)
+        self._sent.set()
 
     async def send_again(self) -> None:
         """Store again what was lost, where nobody else does.
@@ -108,10 +117,11 @@ class Resending:
                     log.warning("what the server lost was sent again", entries=again)
 
     async def _store_again(
-        self, tp: TP, numbers: Sequence[int], missing: Sequence[Sending], epoch: int
+        self, tp: TP, parts: Sequence[tuple[int, int]], missing: Sequence[Sending], epoch: int
     ) -> int:
         """Store what was lost of some appends; return how many entries nobody else stores."""
         sendings = await self._without_those_handled_again(missing)
+        first = None
         try:
             if sendings:
                 first = await self._link.patience.ask(
@@ -121,11 +131,12 @@ class Resending:
                     [one.entry for one in sendings],
                     epoch=epoch,
                 )
-                self._recently.note(tp, first, sendings, epoch)
         except ForeignStreamError as error:  # nobody's sends may wait until it is mended
             log.warning("what was lost is not sent again", entries=len(sendings), why=str(error))
-        for number in numbers:
-            self._recently.forget(number)
+        for number, entries in parts:
+            self._recently.cut(number, entries)
+        if first is not None:  # only now: it makes room at the cost of what is old
+            self._note(tp, first, sendings, epoch)
         return len(sendings)
 
     async def _without_those_handled_again(self, missing: Sequence[Sending]) -> list[Sending]:
@@ -151,7 +162,10 @@ class Resending:
             await asyncio.sleep(LOOK_S)
             self._sent.clear()
             await self._look()
-            await self.send_again()
+            try:
+                await self.send_again()
+            except (OSError, LogError) as error:
+                log.warning("what was lost is not sent again yet", why=str(error))
             if self._recently:
                 self._sent.set()
 
@@ -167,13 +181,21 @@ class Resending:
 
     async def is_replicated(self) -> bool:
         """Return, soon, whether replicas have what was sent, as far as there are any."""
-        numbers = {tp.partition for tp in self._recently.places()}
         limit_s = self._link.patience.at_most(2 * REPLICATES_S)
         try:
             async with asyncio.timeout(limit_s):
-                return await self._link.log.replicate(numbers, limit_s / 2)
+                return await self._replicate(limit_s / 2)
         except (TimeoutError, OSError, LogError):
             return False
+
+    async def _replicate(self, limit_s: float, also: Iterable[int] = ()) -> bool:
+        asked = dict(self._unreplicated)
+        if not await self._link.log.replicate({*asked, *also}, limit_s):
+            return False
+        for number, newest in asked.items():
+            if self._unreplicated.get(number) == newest:
+                del self._unreplicated[number]
+        return True
 
     async def see_that_it_stands(self, limit_s: float, also: Iterable[int] = ()) -> None:
         """Have replicas take in what was sent last, and send again what is not there.
@@ -182,29 +204,32 @@ class Resending:
             limit_s: how long that may take; what is not known then is said.
             also: partition numbers that something else was written to.
         """
-        on, places = self._link.log, self._recently.places()
         ask = self._link.patience.ask
         try:
             async with asyncio.timeout(limit_s):
-                numbers = {*also, *(tp.partition for tp in places)}
-                if not await ask(on.replicate, numbers, limit_s / 2):
+                if not await ask(self._replicate, limit_s / 2, also):
                     log.warning("no replica has all that was sent last, its masters alone have it")
-                for tp in places:
-                    await ask(on.span, tp.topic, tp.partition)  # notices a loss
+                for tp in self._recently.places():
+                    with suppress(ForeignStreamError):  # it stands still
+                        await ask(self._link.log.span, tp.topic, tp.partition)  # notices a loss
                 await self.send_again()
         except (TimeoutError, OSError, LogError) as error:
             why = str(error) or f"no answer within {limit_s:.2g} s"
             log.warning("it is not known whether what was sent last is there", why=why)
 
 
-def _in_batches(lost: Sequence[Lost]) -> list[tuple[TP, list[int], list[Sending]]]:
-    """Return appends to the same partition together, with their numbers."""
-    batches: list[tuple[TP, list[int], list[Sending]]] = []
-    open_: dict[TP, tuple[TP, list[int], list[Sending]]] = {}
+Batch = tuple[TP, list[tuple[int, int]], list[Sending]]
+"""Of a partition, which appends lost how many entries, and these."""
+
+
+def _in_batches(lost: Sequence[Lost]) -> list[Batch]:
+    """Return what appends to the same partition have lost together."""
+    batches: list[Batch] = []
+    newest: dict[TP, Batch] = {}
     for number, tp, missing in lost:
-        if tp not in open_ or len(open_[tp][2]) + len(missing) > MAX_BATCH:
-            open_[tp] = (tp, [], [])
-            batches.append(open_[tp])
-        open_[tp][1].append(number)
-        open_[tp][2].extend(missing)
+        if tp not in newest or len(newest[tp][2]) + len(missing) > MAX_BATCH:
+            newest[tp] = (tp, [], [])
+            batches.append(newest[tp])
+        newest[tp][1].append((number, len(missing)))
+        newest[tp][2].extend(missing)
     return batches

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import redis
 
+from rhapsode.storage.errors import ForeignStreamError
 from rhapsode.storage.log import (
     Fence,
     FencedError,
@@ -124,6 +125,24 @@ async def test_what_was_read_in_full_before_a_restart_without_loss_is_not_read_a
     assert await read(log, 2, epoch) == [b"2"]
     await server.come_back()
     assert await read(log, 3, epoch) == []
+    assert log.epoch == epoch
+
+
+@pytest.mark.parametrize("trimmed", [0, 2])
+async def test_what_somebody_else_wrote_before_a_restart_is_no_loss(server: Server, trimmed: int):
+    log = server.log()
+    await append(log, b"0", b"1")
+    epoch = log.epoch
+    assert await read(log, 0, epoch) == [b"0", b"1"]
+    await log.trim("t", 0, trimmed)
+    foreign = server.connect()
+    await foreign.command("XADD", foreign.keys.stream("t", 0), "*", "text", "theirs")
+    await server.come_back()
+    with suppress(ForeignStreamError):
+        await log.span("t", 0)
+    assert await log.mend("t", 0) == 1
+    assert await append(log, b"2") == 2
+    assert await read(log, 2, epoch) == [b"2"]
     assert log.epoch == epoch
 
 

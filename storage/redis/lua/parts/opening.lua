@@ -11,9 +11,13 @@ end
 local function next_offset(stream)
   local info = redis.pcall('XINFO', 'STREAM', stream)
   if info.err then return 0 end
-  for at = 1, #info, 2 do
-    if info[at] == 'last-generated-id' then return tonumber(string.match(info[at + 1], '^0%-(%d+)$') or '0') end
-  end
+  local fields = {}
+  for at = 1, #info, 2 do fields[info[at]] = info[at + 1] end
+  local last = string.match(fields['last-generated-id'], '^0%-(%d+)$')
+  if last then return tonumber(last) end
+  -- somebody else wrote to it: the log's own end is before that, or all of it was trimmed
+  local ours = redis.call('XREVRANGE', stream, '0-18446744073709551615', '-', 'COUNT', 1)[1]
+  return ours and tonumber(string.sub(ours[1], 3)) or fields['entries-added'] - fields['length']
 end
 
 -- Return the epochs of a stream, newest first: run, offset, and when that was noted (ms), 'run:12:1700000000000 ...'.
