@@ -246,7 +246,7 @@ class Admitter:
     async def _see_surely(self, one: Admitted) -> bool:
         try:
             return await self._see(one)
-        except (ForeignStreamError, ForgottenError) as error:
+        except ForeignStreamError as error:
             log.warning("a session stands still", session=one.session, why=str(error))
             return True  # others have its place
 
