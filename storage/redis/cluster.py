@@ -6,25 +6,28 @@ connections, forgets every connection where one node is down, and repeats what m
 
 import asyncio
 import time
-from typing import cast
+from typing import Any, cast
 
 from redis.exceptions import (
     AskError,
     ClusterDownError,
     MovedError,
+    NoPermissionError,
     ReadOnlyError,
     ResponseError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from .cluster_map import Address, ClusterMap, slot_of
+from .cluster_map import Address, ClusterMap, slot_of, tells_of_replicas
 from .servers import Met, Server
 from .settings import RedisSettings
 
 _GONE = (RedisConnectionError, RedisTimeoutError, OSError)
 ASK_AGAIN_S = 0.1
 """Least time between two questions who has which slot."""
+REPLICAS_KNOWN_S = 5.0
+"""How long an answer holds to the question whether there are replicas."""
 
 
 class ClusterServers:
@@ -40,6 +43,8 @@ class ClusterServers:
         self._asking = asyncio.Lock()
         self._is_stale = True
         self._asked_s = float("-inf")
+        self._is_replicated = True
+        self._replicas_asked_s = float("-inf")
         self._moves = 0
         self._failed: Address | None = None
 
@@ -70,9 +75,15 @@ class ClusterServers:
             slots.setdefault(slot_of(key), []).append(key)
         return list(slots.values())
 
-    @property
-    def is_replicated(self) -> bool:
-        return self._map.is_replicated
+    async def is_replicated(self) -> bool:
+        if time.monotonic() - self._replicas_asked_s >= REPLICAS_KNOWN_S:
+            try:
+                reply, _ = await self._reply("CLUSTER", "NODES")
+                self._is_replicated = tells_of_replicas(reply.decode())
+            except NoPermissionError:
+                self._is_replicated = True  # and a commit waits for one in vain where there is none
+            self._replicas_asked_s = time.monotonic()
+        return self._is_replicated
 
     def is_solved(self, error: Exception, server: Server) -> bool:
         if isinstance(error, MovedError):
@@ -109,21 +120,29 @@ class ClusterServers:
             if not self._is_stale or (just_asked and self._map.masters):
                 return
             self._asked_s = time.monotonic()
-            trouble: Exception | None = None
-            for address in self._known():
-                try:
-                    async with asyncio.timeout(self._settings.connect_timeout_s):
-                        reply = await self._at(address).commands.execute_command("CLUSTER SLOTS")
-                except (ResponseError, *_GONE) as error:
-                    trouble = error
-                    continue
-                if reply:
-                    self._map.replace(reply, address)
-                    self._is_stale = False
-                    self._moves += 1
-                    return
-            if not self._map.masters:
-                raise trouble or ClusterDownError("no server has slots")
+            try:
+                reply, address = await self._reply("CLUSTER", "SLOTS")
+            except (ResponseError, *_GONE):
+                if not self._map.masters:
+                    raise
+                return
+            self._map.replace(reply, address)
+            self._is_stale = False
+            self._moves += 1
+
+    async def _reply(self, *words: str) -> tuple[Any, Address]:
+        """Ask one node after another; return the first reply that tells something, and whose."""
+        trouble: Exception | None = None
+        for address in self._known():
+            try:
+                async with asyncio.timeout(self._settings.connect_timeout_s):
+                    reply = await self._at(address).commands.execute_command(*words)
+            except (ResponseError, *_GONE) as error:
+                trouble = error
+                continue
+            if reply:
+                return reply, address
+        raise trouble or ClusterDownError("no server has slots")
 
     def _known(self) -> list[Address]:
         """Return whom to ask: the Cluster's nodes, then those of the URL, and last who failed."""

@@ -18,8 +18,6 @@ class ClusterMap:
         self._ranges: list[tuple[int, Address]] = []
         """Last slot and master of the range that begins in ``_firsts``."""
         self._moved: dict[int, Address] = {}
-        self.is_replicated = False
-        """Whether any master has had a replica: one that failed is not told of any more."""
         self.nodes: tuple[Address, ...] = ()
         """Masters and replicas."""
 
@@ -56,12 +54,25 @@ class ClusterMap:
             nodes.update(dict.fromkeys(addresses))
             if addresses:
                 ranges.append((int(first), int(last), addresses[0]))
-                self.is_replicated |= len(addresses) > 1
         ranges.sort()
         self._firsts = [first for first, _, _ in ranges]
         self._ranges = [(last, address) for _, last, address in ranges]
         self._moved = {}
         self.nodes = tuple(nodes)
+
+
+def tells_of_replicas(nodes: str) -> bool:
+    """Return whether a reply to CLUSTER NODES has any replica, be it one that failed.
+
+    A master that failed and has no slots is one whose place a replica took. CLUSTER SLOTS does not
+    tell: it leaves out replicas that failed, and on Redis those that have not received a byte yet.
+    """
+    for line in nodes.splitlines():
+        _, _, flags, _, _, _, _, _, *slots = line.split()
+        kinds = flags.split(",")
+        if "slave" in kinds or ("fail" in kinds and not slots):
+            return True
+    return False
 
 
 def slot_of(key: str) -> int:

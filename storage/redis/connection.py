@@ -182,9 +182,9 @@ class RedisConnection:
         It returns after so long in any case, and at once where there are no replicas.
         """
         async with self._slot():
+            if not await self._servers.is_replicated():
+                return True
             on = {await self._servers.of(key): key for key in keys}
-        if not self._servers.is_replicated:
-            return True
         return all(await asyncio.gather(*(self._replicate(key, timeout_s) for key in on.values())))
 
     async def _replicate(self, key: str, timeout_s: float) -> bool:

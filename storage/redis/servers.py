@@ -76,9 +76,12 @@ class Servers(Protocol):
         """Part keys into those that one command may have."""
         ...
 
-    @property
-    def is_replicated(self) -> bool:
-        """Whether replicas may take the places, in a Cluster, of servers; known after an `of`."""
+    async def is_replicated(self) -> bool:
+        """Return whether replicas may take the places, in a Cluster, of servers.
+
+        Raises:
+            RedisError, OSError: nobody tells.
+        """
         ...
 
     def is_solved(self, error: Exception, server: Server) -> bool:
@@ -122,8 +125,7 @@ class OneServer:
     def apart(self, keys: list[str]) -> list[list[str]]:
         return [keys]
 
-    @property
-    def is_replicated(self) -> bool:
+    async def is_replicated(self) -> bool:
         return False  # what it has goes as a whole
 
     def is_solved(self, error: Exception, server: Server) -> bool:

@@ -8,12 +8,17 @@ from typing import Any
 import pytest
 import redis
 from broker import Broker
+from cluster import Cluster
 from ports import free_port
 from redis.exceptions import NoPermissionError
 from system import Running, rhapsode
 
+from rhapsode.storage.log import GroupTimings, NewEntry
+from rhapsode.storage.opening import open_log
+
 DOCS = Path(__file__).parents[2] / "docs" / "log.md"
 PASSWORD = "rights-4821"
+PARTITIONS = 6
 STORY = "The gull looked at him. It knew the way home, and it did not tell."
 
 
@@ -64,6 +69,28 @@ def test_the_documented_rights_are_enough_for_the_whole_product(
         system.stop()
     assert admin.execute_command("ACL", "LOG") == []
     admin.close()
+
+
+async def test_they_are_enough_on_a_cluster(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, "admin-word", replicas=True)
+    try:
+        cluster.start()
+        nodes = cluster.masters + cluster.replicas
+        for node in nodes:
+            admin: Any = redis.Redis(port=node.port, password="admin-word")
+            admin.execute_command(*documented_rights(admin))
+            admin.close()
+        url = cluster.url.replace(":admin-word@", f"rhapsode:{PASSWORD}@")
+        log, groups = open_log(url, "rhapsode")
+        for number in range(PARTITIONS):
+            await log.append("t", number, [NewEntry(b"k", b"v")])
+        assert await log.replicate(range(PARTITIONS), 30.0)
+        assert len(await log.read({("t", number): 0 for number in range(PARTITIONS)})) == PARTITIONS
+        await groups.join("g", "m", b"", GroupTimings())
+        await log.close()
+        assert [cluster.ask(node, "ACL", "LOG") for node in nodes] == [[]] * len(nodes)
+    finally:
+        cluster.stop()
 
 
 def test_who_has_them_can_read_and_change_nothing_else(broker: Broker) -> None:

@@ -21,7 +21,7 @@ from rhapsode.storage.log import (
     UnusableServerError,
 )
 from rhapsode.storage.opening import open_log
-from rhapsode.storage.redis.cluster_map import ClusterMap
+from rhapsode.storage.redis.cluster_map import ClusterMap, tells_of_replicas
 from rhapsode.storage.redis.keys import Keys
 from rhapsode.storage.redis.settings import RedisSettings
 
@@ -269,6 +269,27 @@ async def test_a_cluster_that_is_out_of_reach_may_come_back() -> None:
     log, _ = open_log(f"redis+cluster://127.0.0.1:{free_port()}", "rhapsode")
     with pytest.raises(UnreachableError):
         await append_to_each(log)
+
+
+LINE = "{id} 127.0.0.1:7000@17000,host {flags} {master} 0 1700000000000 3 connected{slots}"
+SERVING = LINE.format(id="a", flags="myself,master", master="-", slots=" 0-5460 [7->-b]")
+EMPTY = LINE.format(id="b", flags="master", master="-", slots="")
+
+
+@pytest.mark.parametrize(
+    ("other", "tells"),
+    [
+        (EMPTY, False),
+        (LINE.format(id="c", flags="slave", master="a", slots=""), True),
+        (LINE.format(id="c", flags="slave,fail", master="a", slots=""), True),
+        (LINE.format(id="c", flags="master,fail", master="-", slots=""), True),
+        (LINE.format(id="c", flags="master,fail", master="-", slots=" 5461-16383"), False),
+    ],
+)
+def test_a_replica_counts_until_it_is_forgotten_and_so_does_the_master_whose_place_one_took(
+    other: str, tells: bool
+) -> None:
+    assert tells_of_replicas(f"{SERVING}\n{other}\n") is tells
 
 
 def test_the_map_knows_whose_a_slot_is_and_what_moved_since() -> None:
