@@ -95,6 +95,7 @@ class Fetch:
                 async with self._slot(chunk), aclosing(decode(session, chunk, cursor)) as outputs:
                     async for output in outputs:
                         yield output
+                        del output
             except (*ENDS_AN_OBJECT, ValueError) as error:
                 log.warning("object ends early", session=chunk.session, error=str(error))
                 yield (_piece(chunk, cursor, b"", object_end=True, error=str(error)),)
@@ -166,14 +167,17 @@ class Fetch:
                     _advanced(chunk, cursor, pcm, end=ends and number == len(pieces))
                     for number, pcm in enumerate(pieces, start=1)
                 ]
+                lufs, error = some.lufs, some.error
+                del some, pieces  # what waits for mastering holds no sound
                 if output:
                     yield tuple(output)
+                    del output
                     await self.backlog.piece(chunk.session, chunk.chapter, cursor.piece)
-                if some.lufs is not None and not cursor.lufs:
+                if lufs is not None and not cursor.lufs:
                     # behind its end: an object that is begun again after a crash plays as it did
-                    await self.loudness.keep(chunk.object, info.etag, some.lufs)
-                if some.error:
-                    raise AudioFormatError(some.error)
+                    await self.loudness.keep(chunk.object, info.etag, lufs)
+                if error:
+                    raise AudioFormatError(error)
                 if await is_cancelled(self.control, chunk.session):
                     return
 

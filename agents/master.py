@@ -36,8 +36,10 @@ NEAR_S = 1.0
 """Lead, beyond the segment that is not complete, at which the last words are let out."""
 ANYWAY_S = 10.0
 """After so long they are let out however far away the listener may be."""
-STEP_PIECES = 8
-"""Pieces of an object that one read takes, and between two looks whether it was cancelled."""
+STEP_PIECES = 2
+"""Pieces of an object that one read takes: they are in memory while a turn is waited for."""
+LOOK_EVERY_PIECES = 8
+"""Between two looks whether the session was cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,10 @@ class Master:
                 run.heed(record)
             elif not run.collect(record):
                 continue
+            del record  # who waits for a turn holds as little sound as may be
             async for output in self._ready(session, run):
                 yield output
+                del output
             if run.closed:
                 return
             run.caught_up = True
@@ -134,6 +138,7 @@ class Master:
                 complete = run.events + 1
                 async for output in self._object(session, run, head):
                     yield output
+                    del output
                 if run.events < complete and not run.cancelled:
                     return
                 continue
@@ -146,6 +151,7 @@ class Master:
             del parts  # their sound is held once, by what masters it
             async for output in chunk:
                 yield output
+                del output
             # much may be spoken already, and the next record comes behind all of it
             run.cancelled = run.cancelled or await is_cancelled(self.control, session.session)
 
@@ -223,7 +229,8 @@ class Master:
                     yield (*frames, run.event(session, head, error=current.error))
                     return
                 yield frames
-                if current.piece % STEP_PIECES == 0:
+                del frames
+                if current.piece % LOOK_EVERY_PIECES == 0:
                     run.cancelled = await is_cancelled(self.control, session.session)
                     if run.cancelled:
                         return

@@ -190,16 +190,19 @@ class Pack:
                 packer = Packer(turns, audio, state.next)
                 names = await self._names(frame.session, state.next)
             audio.feed(frame)
+            why = frame.error
+            del frame  # who waits for a turn holds as little sound as may be
             while made := await packer.next():
                 segment, data = made
                 segment = await names.given(segment, data)
                 await self._store(segment, data)
+                del made, data
                 yield (segment,)
             # also where nothing was made: what was packed long ago may be delivered again
             audio.forget(packer.needed_from)
             if packer.ended() and not audio.available:
-                await self._store_init(frame.session)  # its playlist names it all the same
-                yield (_bare_end(frame.session, 0, 0, frame.error),)
+                await self._store_init(session.session)  # its playlist names it all the same
+                yield (_bare_end(session.session, 0, 0, why),)
             if packer.ended():
                 return  # an encoder is large: who is done does not keep it until it is found idle
             await packer.reach()

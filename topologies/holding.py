@@ -13,6 +13,8 @@ MAX_HELD_BYTES = 16_000_000
 to stop reading instead would keep a new session waiting behind all that others have."""
 MAX_HELD_BYTES_OF_KEY = 48_000
 """A session that is far behind holds no more than its next record of audio, or two."""
+MAX_IN_HAND_BYTES = 4_000
+"""A larger value is read again in the rare case that its record is begun anew or given up."""
 MAX_HELD_RECORDS = 200_000
 """With or without their values; beyond it the stage reads no more until some are done."""
 
@@ -38,24 +40,29 @@ class Holding:
         self._count(delivery)
         return delivery
 
-    async def whole(self, log: Log, delivery: Delivery) -> Delivery:
-        """Return the delivery with its value, read again where that was let go of.
+    def in_hand(self, delivery: Delivery) -> Delivery:
+        """Return a delivery as it is to be kept once an agent has it decoded."""
+        if len(delivery.value or b"") <= MAX_IN_HAND_BYTES:
+            return delivery
+        self._count(delivery, -1)
+        return replace(delivery, value=None)
+
+    async def value(self, log: Log, delivery: Delivery) -> bytes:
+        """Return a delivery's value, read again where that was let go of.
 
         Raises:
             MalformedError: the log has trimmed it meanwhile.
             OSError: the log is out of reach.
         """
         if delivery.value is not None:
-            return delivery
+            return delivery.value
         place = (delivery.topic, delivery.partition)
         (entry, *_) = (await log.read({place: delivery.offset}, limit=1)).get(place) or [None]
         if entry is None or entry.offset != delivery.offset:
             raise MalformedError(
                 f"record {delivery.offset} of {delivery.topic} is not in the log any more"
             )
-        delivery = replace(delivery, value=entry.value or b"")
-        self._count(delivery)
-        return delivery
+        return entry.value or b""
 
     def release(self, deliveries: Iterable[Delivery]) -> None:
         """Forget deliveries that are done, or another's now."""

@@ -59,6 +59,15 @@ class KeyedRecords:
             for at, one in enumerate(queue):
                 queue[at] = replace(one, fence=fences[one.topic, one.partition])
 
+    def hand_over(self) -> None:
+        """Move the next record that waits into the agent's hand."""
+        self.handed.append(self.waiting.popleft())
+
+    def hand_over_one(self) -> None:
+        """Have a record in the agent's hand, if there is any."""
+        if self.waiting and not self.handed:
+            self.hand_over()
+
     def forget_generation(self) -> list[Delivery]:
         """Drop what came in the generation that was fenced off, not what came since; return it."""
         fenced = self.handed[-1].fence

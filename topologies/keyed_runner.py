@@ -171,8 +171,7 @@ class KeyedRunner:
             key.given_up, key.ends = str(error), ""
         except ForgottenError:  # the session was deleted, or lost whole: nobody waits for it
             key.given_up = key.ends = ""
-            if key.records.waiting and not key.records.handed:
-                key.records.handed.append(key.records.waiting.popleft())
+            key.records.hand_over_one()
             self._finish(key)
         except FencedError:
             self._observer.troubled(self._stage.name, "fenced")
@@ -229,6 +228,7 @@ class KeyedRunner:
             async with aclosing(self._agent(description, records)) as outputs:
                 async for output in outputs:
                     await self._write(output, key)
+                    del output  # what waits for its next turn holds no sound
             self._finish(key)
 
     async def _records(self, key: _Key, description: Description) -> AsyncGenerator[Any]:
@@ -245,18 +245,18 @@ class KeyedRunner:
                     return
                 yield Idle(idle_s)
             self._finish(key)
-            delivery = await self._take(key)
-            started = perf_counter()
-            yield self._decoded(delivery)
+            key.records.hand_over()
+            taken, started = [self._decoded(await self._whole(key))], perf_counter()
+            yield taken.pop()
             self._observer.handled(self._stage.name, 1, perf_counter() - started)
 
-    async def _take(self, key: _Key) -> Delivery:
-        """Take the next record in hand, whatever it holds."""
+    async def _whole(self, key: _Key) -> Delivery:
+        """Return the newest record in hand; what it holds is not kept there where it is much."""
         handed = key.records.handed
-        handed.append(key.records.waiting.popleft())
-        whole = await self._holding.whole(self._journal.log, handed[-1])
-        handed[-1] = replace(handed[-1], value=whole.value)
-        return handed[-1]
+        value = await self._holding.value(self._journal.log, handed[-1])
+        whole = replace(handed[-1], value=value)
+        handed[-1] = self._holding.in_hand(handed[-1])
+        return whole
 
     @staticmethod
     def _decoded(delivery: Delivery) -> Any:
@@ -283,15 +283,17 @@ class KeyedRunner:
 
     async def _give_up(self, key: _Key) -> None:
         """Make the record in hand a dead letter, end its session, and let the key go on."""
-        if not key.records.handed:
-            if not key.records:
-                return
-            await self._take(key)
-        delivery = key.records.handed[-1]
+        if not key.records:
+            return
+        key.records.hand_over_one()
+        try:
+            delivery = await self._whole(key)
+        except MalformedError:  # trimmed meanwhile
+            delivery = key.records.handed[-1]
         if key.ends and isinstance(self._agent, GivesUp):
             description = await self._journal.describe(key.session)
-            record = self._decoded(delivery)
-            await self._write(await self._agent.given_up(description, record, key.ends), key)
+            answer = await self._agent.given_up(description, self._decoded(delivery), key.ends)
+            await self._write(answer, key)
         self._observer.troubled(self._stage.name, "dead-letter")
         await dead_letter(self._journal.log, self._stage.name, key.session, delivery, key.given_up)
         key.given_up = key.ends = ""

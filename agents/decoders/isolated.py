@@ -115,8 +115,10 @@ class Decoders:
                 ):
                     async for decoded in answers:
                         given += sum(len(piece) // 2 for piece in decoded.pcm)
+                        ends = decoded.end
                         yield decoded
-                        if decoded.end:
+                        del decoded  # who asks for the next may take its time
+                        if ends:
                             return
             except ChildDiedError as death:
                 log.warning("a decoder died", object=shown_name(name), reason=str(death))
@@ -149,9 +151,11 @@ async def _conversation(
     work_s = WORK_S + WORK_PER_SKIPPED_S * skipped_s
     count = 1  # whoever listens waits for the first
     while True:
-        if pieces.pcm or pieces.end:
+        ends = pieces.end
+        if pieces.pcm or ends:
             yield pieces
-        if pieces.end:
+        del pieces
+        if ends:
             return
         pieces = await _answer(child, More(count), read, work_s)
         work_s, count = WORK_S, 1 if wanted.size_bytes == RUNNING else PIECES_AT_ONCE

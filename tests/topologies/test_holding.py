@@ -10,8 +10,10 @@ from rhapsode.codecs.records import Item
 from rhapsode.storage.log import NewEntry
 from rhapsode.storage.memory.log import MemoryLog
 from rhapsode.topologies import holding
+from rhapsode.topologies.dead_letters import MOST_VALUE_BYTES
 from rhapsode.topologies.holding import MAX_HELD_BYTES_OF_KEY
 from rhapsode.topologies.in_memory import declare_topics
+from rhapsode.topologies.keyed_runner import BUG_TRIES
 from rhapsode.topologies.stage import Agent, Outputs
 
 from .runner_bench import PARTITIONS, Bench, bench_with, passage, text, until
@@ -93,6 +95,32 @@ async def test_a_record_that_was_trimmed_before_its_turn_is_a_dead_letter() -> N
         letters = await bench.letters()
     assert [letter.offset for letter in letters] == list(range(COUNT - len(letters), COUNT))
     assert "is not in the log any more" in letters[0].reason
+
+
+async def test_a_large_record_in_hand_is_held_by_its_agent_alone_and_kept_whole_if_it_fails() -> (
+    None
+):
+    gate, seen = asyncio.Event(), list[int]()
+
+    def build(_: Journal) -> Agent:
+        async def agent(session: Description, items: AsyncIterator[Item]) -> Outputs:
+            async for item in items:
+                seen.append(len(item.text))
+                await gate.wait()
+                raise RuntimeError(session.session)
+                yield ()
+
+        return agent
+
+    async with bench_with(build, log=await log_of(1)) as bench:
+        await offer_all(bench, 1)
+        await until(lambda: seen)
+        assert bench.runner.held_bytes == 0
+        gate.set()
+        await until(lambda: bench.done == [0])
+        (letter,) = await bench.letters()
+    assert seen == [15_000] * BUG_TRIES
+    assert letter.value == text(words=WORDS)[:MOST_VALUE_BYTES]
 
 
 async def test_beyond_a_number_of_records_a_stage_reads_no_more(
