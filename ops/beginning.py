@@ -22,13 +22,19 @@ async def begin(sessions: Sessions, described: Session, text: str | None) -> Ses
         UnreachableError: the log does not answer.
         ForeignStreamError: everything that was tried stands still.
     """
-    for _ in range(MOST_TRIES - 1):
+    tries_left = MOST_TRIES
+    while True:
         try:
             return await _accepted(sessions, described, text)
         except ForeignStreamError as error:
+            if sessions.quotas is not None:
+                chars = len(text or "")
+                await sessions.quotas.give_back(described.owner, described.session, chars)
+            tries_left -= 1
+            if not tries_left:
+                raise
             log.warning("a session begins elsewhere", session=described.session, why=str(error))
             described = msgspec.structs.replace(described, session=new_session_id())
-    return await _accepted(sessions, described, text)
 
 
 async def _accepted(sessions: Sessions, described: Session, text: str | None) -> Session:

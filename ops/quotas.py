@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import time
 
 from ..agents.journal import Journal
 from ..codecs.records import Event
 from ..storage.access_keys import AccessKey, AccessKeys
 from ..storage.session_index import SessionIndex
 from .refusals import QuotaError
+
+ACCEPTED_MS = 60_000
+"""A session that the log does not know so long after it was counted was never accepted, or is
+deleted or lost: it takes no place of its key's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +66,15 @@ class Quotas:
         key = await self._key(owner)
         if key is None or not key.sessions_at_once:
             return
-        if await self.keys.begin(owner, session) <= key.sessions_at_once:
+        now_ms = int(time() * 1000)
+        if await self.keys.begin(owner, session, now_ms) <= key.sessions_at_once:
             return
-        events = self.journal.of(Event)
         unfinished = await self.keys.unfinished(owner)
-        ended = [one for one in unfinished if (await events.state(f"{one}/publish")).closed]
+        ended = [
+            one
+            for one, begun_ms in unfinished.items()
+            if await self._is_over(one, now_ms - begun_ms)
+        ]
         await self.keys.end(owner, ended)
         if len(unfinished) - len(ended) > key.sessions_at_once:
             await self.keys.end(owner, [session])
@@ -73,6 +82,18 @@ class Quotas:
                 f"this key has {key.sessions_at_once} unfinished sessions, its limit: wait until "
                 "one of them ends, or cancel one"
             )
+
+    async def _is_over(self, session: str, age_ms: int) -> bool:
+        """Tell whether a session has ended, was deleted or lost, or never came into the log."""
+        state = await self.journal.of(Event).state(f"{session}/publish")
+        if state.closed or state.forgotten:
+            return True
+        return age_ms >= ACCEPTED_MS and not await self.journal.still_has(session)
+
+    async def give_back(self, owner: str, session: str, chars: int) -> None:
+        """Count a session no more that was counted and could not begin."""
+        await self.spend(owner, -chars)
+        await self.keys.end(owner, [session])
 
     async def _key(self, owner: str) -> AccessKey | None:
         if not owner:

@@ -54,12 +54,12 @@ class AccessKeys(Protocol):
         """Count characters for a key and a day; return the day's sum. Kept for two days."""
         ...
 
-    async def begin(self, key_id: str, session: str) -> int:
-        """Count a session as unfinished; return how many the key has."""
+    async def begin(self, key_id: str, session: str, begun_ms: int) -> int:
+        """Count a session as unfinished since a Unix time; return how many the key has."""
         ...
 
-    async def unfinished(self, key_id: str) -> list[str]:
-        """Return the sessions of a key that were begun and not ended."""
+    async def unfinished(self, key_id: str) -> dict[str, int]:
+        """Return the sessions of a key that were begun and not ended, and when each was first."""
         ...
 
     async def end(self, key_id: str, sessions: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ class MemoryAccessKeys:
         self._keys: dict[str, AccessKey] = {}
         self._secret = secrets.token_bytes(32)
         self._spent: dict[tuple[str, str], int] = {}
-        self._unfinished: dict[str, set[str]] = {}
+        self._begun: dict[str, dict[str, int]] = {}
 
     async def add(self, key: AccessKey) -> bool:
         return self._keys.setdefault(key.id, key) is key
@@ -34,16 +34,17 @@ class MemoryAccessKeys:
         total = self._spent[key_id, day] = self._spent.get((key_id, day), 0) + chars
         return total
 
-    async def begin(self, key_id: str, session: str) -> int:
-        sessions = self._unfinished.setdefault(key_id, set())
-        sessions.add(session)
+    async def begin(self, key_id: str, session: str, begun_ms: int) -> int:
+        sessions = self._begun.setdefault(key_id, {})
+        sessions.setdefault(session, begun_ms)
         return len(sessions)
 
-    async def unfinished(self, key_id: str) -> list[str]:
-        return sorted(self._unfinished.get(key_id, ()))
+    async def unfinished(self, key_id: str) -> dict[str, int]:
+        return dict(self._begun.get(key_id, {}))
 
     async def end(self, key_id: str, sessions: Sequence[str]) -> None:
-        self._unfinished.get(key_id, set[str]()).difference_update(sessions)
+        for session in sessions:
+            self._begun.get(key_id, {}).pop(session, None)
 
     async def close(self) -> None:
         pass

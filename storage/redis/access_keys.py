@@ -48,23 +48,24 @@ class RedisAccessKeys:
         )
         return int(total)
 
-    async def begin(self, key_id: str, session: str) -> int:
-        place = self._unfinished(key_id)
+    async def begin(self, key_id: str, session: str, begun_ms: int) -> int:
+        place = self._begun(key_id)
         _, count = await self._connection.pipeline(
-            [("SADD", place, session), ("SCARD", place)], atomic=True
+            [("HSETNX", place, session, begun_ms), ("HLEN", place)], atomic=True
         )
         return int(count)
 
-    async def unfinished(self, key_id: str) -> list[str]:
-        found = await self._connection.command("SMEMBERS", self._unfinished(key_id))
-        return sorted(session.decode() for session in found)
+    async def unfinished(self, key_id: str) -> dict[str, int]:
+        found = await self._connection.command("HGETALL", self._begun(key_id))
+        pairs = zip(found[::2], found[1::2], strict=True)
+        return {session.decode(): int(begun_ms) for session, begun_ms in pairs}
 
     async def end(self, key_id: str, sessions: Sequence[str]) -> None:
         if sessions:
-            await self._connection.command("SREM", self._unfinished(key_id), *sessions)
+            await self._connection.command("HDEL", self._begun(key_id), *sessions)
 
-    def _unfinished(self, key_id: str) -> str:
-        return self._connection.keys.access(f"unfinished:{key_id}")
+    def _begun(self, key_id: str) -> str:
+        return self._connection.keys.access(f"begun:{key_id}")
 
     async def close(self) -> None:
         await self._connection.close()

@@ -1,14 +1,22 @@
 """What a key may use, and what it is told where it has used it up."""
 
+from time import time
+
 import pytest
 from standins.in_memory import System
 
+from rhapsode.agents.journal import Journal
 from rhapsode.codecs.records import Event
+from rhapsode.ops.beginning import begin
 from rhapsode.ops.callers import new_key
 from rhapsode.ops.quotas import Quotas
 from rhapsode.ops.refusals import QuotaError
 from rhapsode.ops.sessions import Sessions
+from rhapsode.storage.log import partition_of
 from rhapsode.storage.memory.access_keys import MemoryAccessKeys
+from rhapsode.storage.memory.session_index import MemorySessionIndex
+from rhapsode.storage.redis.connection import RedisConnection
+from rhapsode.storage.redis.log import RedisLog
 
 
 async def door(**limits: int) -> tuple[Sessions, System, str]:
@@ -42,6 +50,39 @@ async def test_a_session_that_ended_makes_room_for_another() -> None:
     done = Event(session=first.session, stage="publish", seq=0, kind="done", last=True)
     await system.append([done])
     await sessions.start("x" * 900, sessions.described(owner=owner))  # nothing was used up
+
+
+async def test_a_session_that_was_deleted_or_that_the_log_does_not_know_takes_no_place() -> None:
+    sessions, system, owner = await door(sessions_at_once=2)
+    assert sessions.quotas is not None
+    deleted = await sessions.start("one", sessions.described(owner=owner))
+    partition = partition_of(deleted.session.encode(), system.journal.partitions)
+    await system.log.forget(partition, deleted.session, refuse_s=60.0)
+    await sessions.quotas.keys.begin(owner, "not-there-yet", int(time() * 1000))
+    await sessions.start("two", sessions.described(owner=owner))
+    with pytest.raises(QuotaError, match="2 unfinished sessions"):
+        await sessions.start("three", sessions.described(owner=owner))
+    await sessions.quotas.keys.end(owner, ["not-there-yet"])
+    await sessions.quotas.keys.begin(owner, "never-there", 0)
+    await sessions.start("three", sessions.described(owner=owner))
+
+
+async def test_what_cannot_begin_where_it_should_is_counted_once(
+    redis_log: RedisLog, redis_connection: RedisConnection
+) -> None:
+    keys, index = MemoryAccessKeys(), MemorySessionIndex()
+    key, _ = new_key("a client", chars_a_day=8, sessions_at_once=1)
+    await keys.add(key)
+    journal = Journal(redis_log, 2)
+    sessions = Sessions(journal, quotas=Quotas(keys, journal, index), index=index)
+    theirs = redis_connection.keys.stream("session", 0)
+    await redis_connection.command("XADD", theirs, "*", "not", "ours")
+    described = sessions.described(owner=key.id)
+    while partition_of(described.session.encode(), 2):
+        described = sessions.described(owner=key.id)
+    begun = await begin(sessions, described, "12345678")
+    assert list(await keys.unfinished(key.id)) == [begun.session]
+    assert begun.session != described.session
 
 
 async def test_who_keeps_too_much_starts_nothing_until_something_is_removed() -> None:

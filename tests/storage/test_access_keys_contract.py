@@ -66,11 +66,12 @@ async def test_what_is_spent_is_summed_by_key_and_day(keys: AccessKeys) -> None:
 
 
 async def test_unfinished_sessions_are_counted_once_each(keys: AccessKeys) -> None:
-    assert await keys.begin("a", "s") == 1
-    assert await keys.begin("a", "s") == 1
-    assert await keys.begin("a", "t") == 2
-    assert await keys.begin("b", "u") == 1
+    assert await keys.begin("a", "s", 1_000) == 1
+    assert await keys.begin("a", "s", 2_000) == 1
+    assert await keys.begin("a", "t", 3_000) == 2
+    assert await keys.begin("b", "u", 4_000) == 1
+    assert await keys.unfinished("a") == {"s": 1_000, "t": 3_000}
     await keys.end("a", ["s", "unknown"])
     await keys.end("a", [])
-    assert await keys.unfinished("a") == ["t"]
-    assert await keys.unfinished("nobody") == []
+    assert await keys.unfinished("a") == {"t": 3_000}
+    assert await keys.unfinished("nobody") == {}
