@@ -37,7 +37,7 @@ NEAR_S = 1.0
 ANYWAY_S = 10.0
 """After so long they are let out however far away the listener may be."""
 STEP_PIECES = 2
-"""Pieces of an object that one read takes: they are in memory while a turn is waited for."""
+"""Pieces of an object that are mastered in a turn."""
 LOOK_EVERY_PIECES = 8
 """Between two looks whether the session was cancelled."""
 
@@ -209,31 +209,37 @@ class Master:
         self, session: Description, run: MasterRun, head: Speech
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
         """Yield the frames of the pieces there are, each mastered between its neighbours."""
-        sequence = f"{session.session}/{run.at.chapter}"
-        window: list[ObjectAudio] = []
-        end = (await self.objects.state(sequence)).next
-        first = max(0, run.at.piece - 1)
-        async for piece in self.objects.stream(sequence, first, end, step=STEP_PIECES):
-            if piece.index < head.index:
-                continue
-            window = [*window[-2:], piece]
-            ready = [*window[-2:-1], *([piece] if piece.object_end else [])]
-            for current in ready:
-                if current.piece < run.at.piece:
-                    continue
-                await run.packing.sample(run.at.sample)
-                run.begin(session.form.sample_rate_hz)
-                frames, run.at = frames_of_piece(session, run.at, head, current, window)
-                if current.object_end:
-                    run.degraded = run.degraded or bool(current.error)
-                    yield (*frames, run.event(session, head, error=current.error))
+        end = (await self.objects.state(f"{session.session}/{run.at.chapter}")).next
+        complete, at = run.events + 1, -1
+        while at < run.at.piece and run.events < complete:
+            await self._in_its_turn(session, run)  # with nothing in memory
+            at = run.at.piece
+            async for output in self._pieces(session, run, head, min(end, at + STEP_PIECES + 1)):
+                yield output
+                del output
+            if at % LOOK_EVERY_PIECES < STEP_PIECES:
+                run.cancelled = await is_cancelled(self.control, session.session)
+                if run.cancelled:
                     return
-                yield frames
-                del frames
-                if current.piece % LOOK_EVERY_PIECES == 0:
-                    run.cancelled = await is_cancelled(self.control, session.session)
-                    if run.cancelled:
-                        return
+
+    async def _pieces(
+        self, session: Description, run: MasterRun, head: Speech, end: int
+    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
+        """Yield the frames of the next pieces; of the last one only where its object ends."""
+        sequence, at = f"{session.session}/{run.at.chapter}", run.at.piece
+        read = await self.objects.records(sequence, max(0, at - 1), end)
+        window = [piece for piece in read if piece.index >= head.index]
+        for number, piece in enumerate(window):
+            if piece.piece < at or not (window[number + 1 :] or piece.object_end):
+                continue  # it is mastered between its neighbours
+            run.begin(session.form.sample_rate_hz)
+            near = window[max(0, number - 1) : number + 2]
+            frames, run.at = frames_of_piece(session, run.at, head, piece, near)
+            if piece.object_end:
+                run.degraded = run.degraded or bool(piece.error)
+                yield (*frames, run.event(session, head, error=piece.error))
+                return
+            yield frames
 
     async def _go_on_silently(
         self, session: Description, run: MasterRun, idle: Idle

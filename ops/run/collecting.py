@@ -10,7 +10,7 @@ TRIM_EVERY_S, QUIET_S = 1.0, 4.0
 """Between two looks, and where the last one found nothing new: each wakes the process."""
 TRIM_BYTES = 2_000_000
 """More than after the last trim: worth another."""
-TRIM_ANYWAY_S = 20.0
+TRIM_ANYWAY_S = 5.0
 """What was in use at the last trim may be free since."""
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # mallopt(3), malloc.h
 MAPPED_FROM_BYTES = 256 * 1024

@@ -28,6 +28,7 @@ async def measure(*, quick: bool) -> Measured:
         await _cancel(running, await _live(running, WARM))
         base = statistics.median(await _watched(running))
         sessions: list[str] = []
+        before, sounding_before = base, 0
         for count in counts:
             sessions += await _live(running, count - len(sessions))
             workers = max(await _watched(running))
@@ -37,6 +38,9 @@ async def measure(*, quick: bool) -> Measured:
             measured.add(f"{what}: workers", "MB", [workers], "idle, warm", [base])
             each = (workers - base) / max(1, live)
             measured.add(f"{what}: for each", "MB", [each], wanted="< 1")
+            further = (workers - before) / max(1, live - sounding_before)
+            measured.add(f"{what}: for each beyond {sounding_before}", "MB", [further])
+            before, sounding_before = workers, live
             measured.add(f"{what}: decoders beside them", "MB", [_decoders_mb(running)])
             measured.add(f"{what}: places", "", [float(places.limit if places else 0)])
     measured.notes.append(
