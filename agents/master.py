@@ -25,6 +25,7 @@ from .journal import Description, Sequences
 from .master_cursor import behind_silent, written
 from .master_run import MasterRun
 from .mastering import Cursor, closing_silence, ending, frames_of_chunk, frames_of_piece, silence
+from .pace import granted_s
 from .speak import is_cancelled
 from .turns import CodecTurns, Turns, needed_from
 
@@ -108,6 +109,8 @@ class Master:
             failure="" if reported is None else reported.error,
             cancelled=cancelled,
         )
+        if session.record.pace.ahead_s:
+            run.granted_s = await granted_s(self.control, session)
         if last is not None:
             run.at = Cursor(last.end, last.chapter, last.index, last.piece)
             run.last_chunk, run.last_chunk_sample = last.chunk, last.first_sample - last.offset
@@ -211,7 +214,8 @@ class Master:
         """Yield the frames of the pieces there are, each mastered between its neighbours."""
         end = (await self.objects.state(f"{session.session}/{run.at.chapter}")).next
         complete, at = run.events + 1, -1
-        while at < run.at.piece and run.events < complete:
+        granted = run.granted_s * session.form.sample_rate_hz
+        while at < run.at.piece and run.events < complete and run.at.sample < granted:
             await self._in_its_turn(session, run)  # with nothing in memory
             at = run.at.piece
             async for output in self._pieces(session, run, head, min(end, at + STEP_PIECES + 1)):

@@ -1,5 +1,6 @@
 """How far the mastering of one session is, and how far ahead of its listeners."""
 
+import math
 from dataclasses import dataclass, field
 from time import monotonic, time
 
@@ -33,6 +34,8 @@ class MasterRun:
     """Why, of the last one that is known."""
     parts: list[Speech] = field(default_factory=list[Speech])
     """Delivered parts of the next chunk's speech, so far."""
+    granted_s: float = math.inf
+    """Of a session with a pace: up to which second there may be sound of its objects."""
     caught_up: bool = False
     """True once all was mastered that was there when the run began."""
     cancelled: bool = False
@@ -47,6 +50,8 @@ class MasterRun:
         """Take a request of the session's owner, or a report of a listener."""
         if record.verb == "cancel":
             self.cancelled = True
+        elif record.verb == "produce":
+            self.granted_s = max(self.granted_s, record.until_s)
         elif record.verb == "listening":
             self.heard_until_s = monotonic() + LISTENING_S
 

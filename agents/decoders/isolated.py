@@ -1,6 +1,5 @@
 """Decoding in child processes: a file that kills its decoder is heard by nobody else."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Protocol
@@ -9,6 +8,7 @@ import structlog
 
 from ...storage.objects.names import shown_name
 from ..children import Child, ChildDiedError, Limits
+from ..slots import Slots
 from .messages import RUNNING, Broken, Data, More, Need, Open, Pieces, Request, decode_reply, encode
 
 PROGRAM = "rhapsode.agents.decoders.child"
@@ -67,7 +67,7 @@ class Decoders:
     def __init__(
         self, at_once: int = AT_ONCE, *, start: Callable[[], Awaitable[Decoder]] = _start_child
     ) -> None:
-        self._slots = asyncio.Semaphore(at_once)
+        self.slots = Slots(at_once)
         self._start = start
         self._spare: Decoder | None = None
 
@@ -109,7 +109,7 @@ class Decoders:
             )
             try:
                 async with (
-                    self._slots,
+                    self.slots,
                     self._child() as child,
                     aclosing(_conversation(child, resumed, read)) as answers,
                 ):
@@ -136,6 +136,9 @@ class Decoders:
         try:
             yield child
             whole = True  # nothing is under way any more
+        except GeneratorExit:
+            whole = True  # nor between two answers
+            raise
         finally:
             if whole and child.memory_bytes() < KEPT_BYTES and self._spare is None:
                 self._spare = child

@@ -30,12 +30,13 @@ from rhapsode.codecs.audio.limiter import limit
 from rhapsode.codecs.hls.grid import AAC_FRAME_SAMPLES
 from rhapsode.codecs.records import (
     AudioFrame,
+    Control,
     Event,
     ObjectAudio,
     SequenceRecord,
     Speech,
 )
-from rhapsode.codecs.session import PausePolicy, pauses_for
+from rhapsode.codecs.session import Pace, PausePolicy, pauses_for
 
 
 @pytest.mark.parametrize(("language", "clause_s"), [("zh-CN", 0.2), ("ja", 0.2), ("en", 0.12)])
@@ -93,6 +94,23 @@ async def test_an_object_sounds_while_it_is_still_decoded() -> None:
     system = await live(records)
     frames = await system.records(AudioFrame, "s")
     assert [frame.piece for frame in frames if frame.chunk == 1] == [1]
+
+
+async def test_of_a_session_with_a_pace_an_object_is_mastered_no_further_than_it_is_let() -> None:
+    song = tone(20.0)
+    records = [other(0, "object"), *pieces(song, 0), end(1)]
+    free = await mastered(records, pauses=NO_PAUSES)
+    system = await mastered(records, pauses=NO_PAUSES, pace=Pace(ahead_s=5.0))
+    assert (await system.records(AudioFrame, "s"))[-1].end == 5 * RATE_HZ
+    for seq, until_s in enumerate((8.0, 8.0, 100.0)):
+        grant = Control(session="s", seq=seq, verb="produce", until_s=until_s)
+        await system.append([grant])
+        await system.hand(agent(system), "s", [grant])
+        frames = await system.records(AudioFrame, "s")
+        assert until_s == 100.0 or until_s * RATE_HZ <= frames[-1].end <= (until_s + 1) * RATE_HZ
+    frames = await system.records(AudioFrame, "s")
+    assert frames == await free.records(AudioFrame, "s")
+    assert frames[-1].last
 
 
 @settings(max_examples=15, deadline=None)
