@@ -19,6 +19,11 @@ from .journal import Description, Sequences
 from .session_audio import SessionAudio
 from .turns import CodecTurns, Turns
 
+BEGINS_S = 8.0
+"""A run that is due in so long is begun though its audio is not all there."""
+LOOK_S = 1.0
+"""Between two looks whether it is."""
+
 
 def grid_of(form: Form) -> Grid:
     """Return how a session of this form is cut into segments."""
@@ -70,10 +75,28 @@ class Packer:
             self._run = None
         return segment, data
 
-    async def reach(self) -> None:
-        """Wait between two runs until it is this session's turn, if it is well ahead."""
-        if self._run is None:
-            await self._turns.reach(self.needed_from)
+    async def reach(self) -> bool:
+        """Wait between two runs, if the session is well ahead; tell whether audio may have come.
+
+        It waits for its turn, and until all of the next run's audio is there: encoders are large,
+        and a session that is made in real time would hold one all the time. Its audio is in the log
+        meanwhile.
+        """
+        if self._run is not None:
+            return False
+        await self._turns.reach(self.needed_from)
+        end = self._grid.start((self._grid.run_of(self.number) + 1) * RUN_SEGMENTS)
+        whole = (end + LOOK_AHEAD_FRAMES) * AAC_FRAME_SAMPLES
+        waited = False
+        while (
+            not self._audio.closed
+            and self._audio.available < whole
+            and self._turns.due_in_s(self.needed_from) > BEGINS_S
+        ):
+            await asyncio.sleep(LOOK_S)
+            await self._audio.look()
+            waited = True
+        return waited
 
     async def _packets(self, run: RunEncoder, number: int) -> list[bytes]:
         first, end = run.needs(number)
@@ -190,22 +213,23 @@ class Pack:
                 packer = Packer(turns, audio, state.next)
                 names = await self._names(frame.session, state.next)
             audio.feed(frame)
-            why = frame.error
             del frame  # who waits for a turn holds as little sound as may be
-            while made := await packer.next():
-                segment, data = made
-                segment = await names.given(segment, data)
-                await self._store(segment, data)
-                del made, data
-                yield (segment,)
-            # also where nothing was made: what was packed long ago may be delivered again
-            audio.forget(packer.needed_from)
-            if packer.ended() and not audio.available:
-                await self._store_init(session.session)  # its playlist names it all the same
-                yield (_bare_end(session.session, 0, 0, why),)
+            is_looking = True
+            while is_looking:
+                while made := await packer.next():
+                    segment, data = made
+                    segment = await names.given(segment, data)
+                    await self._store(segment, data)
+                    del made, data
+                    yield (segment,)
+                # also where nothing was made: what was packed long ago may be delivered again
+                audio.forget(packer.needed_from)
+                is_looking = not packer.ended() and await packer.reach()
             if packer.ended():
+                if not audio.available:
+                    await self._store_init(session.session)  # its playlist names it all the same
+                    yield (_bare_end(session.session, 0, 0, audio.error),)
                 return  # an encoder is large: who is done does not keep it until it is found idle
-            await packer.reach()
 
     async def _names(self, session: str, number: int) -> "_Names":
         last = await self.segments.last(session) if number else None

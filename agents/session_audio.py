@@ -106,6 +106,13 @@ class SessionAudio:
             )
         return bytes(joined)
 
+    async def look(self) -> None:
+        """Learn from the log how far the session goes by now, without reading sound."""
+        state = await self._frames.state(self.session)
+        if state.closed:
+            await self.load()
+        self.available = max(self.available, state.next)
+
     async def load(self) -> None:
         """Learn from the log how far the session goes."""
         last = await self._frames.last(self.session)

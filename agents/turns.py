@@ -266,7 +266,11 @@ class CodecTurns:
 
     def has_time(self, sample: int) -> bool:
         """Tell whether the run that holds a sample is due so late that others come first."""
-        return self._run_due_s(sample) > time() + TIME_ENOUGH_S
+        return self.due_in_s(sample) > TIME_ENOUGH_S
+
+    def due_in_s(self, sample: int) -> float:
+        """Return in how many seconds the run that holds a sample is due."""
+        return self._run_due_s(sample) - time()
 
     def _run_due_s(self, sample: int) -> float:
         form = self.session.form
