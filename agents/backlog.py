@@ -1,7 +1,6 @@
 """How far a stage may run ahead of the one behind it: what waits there is memory."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
@@ -47,15 +46,8 @@ class Backlog:
             pause_s = min(MOST_LOOK_S, 2 * pause_s)
         return pause_s > LOOK_S
 
-    async def piece(
-        self,
-        session: Description,
-        chapter: int,
-        piece: int,
-        *,
-        gives_way: Callable[[], bool] = lambda: False,
-    ) -> bool:
-        """Wait until a chapter's piece is one of the next few; False where it gives way before."""
+    async def piece(self, session: Description, chapter: int, piece: int) -> None:
+        """Wait until a chapter's piece is one of the next few."""
         most = self.paced_pieces if session.record.pace.ahead_s else self.most_pieces
         pause_s, seen = LOOK_S, -1
         while piece >= most:
@@ -65,11 +57,8 @@ class Backlog:
                 if last.last or last.chapter > chapter or piece - mastered < most:
                     break
             seen = state.next
-            if gives_way():
-                return False
             await asyncio.sleep(pause_s)
             pause_s = min(MOST_LOOK_S, 2 * pause_s)
-        return True
 
 
 @dataclass(slots=True)

@@ -1,9 +1,8 @@
 """From object chunks to their audio, decoded piece by piece."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
-from dataclasses import dataclass, field
-from time import monotonic
+from contextlib import aclosing
+from dataclasses import dataclass
 
 import structlog
 
@@ -15,25 +14,15 @@ from ..storage.objects.names import is_web_name, shown_name
 from ..storage.objects.source import ObjectChangedError, ObjectInfo, ObjectSource
 from ..storage.objects.store import ObjectsRefusedError
 from .backlog import Backlog
-from .decoders.isolated import AT_ONCE, DecoderDiedError, Decoders
-from .decoders.messages import PIECE_SAMPLES, Open
+from .decoders.isolated import DecoderDiedError, Decoders, Wanted
+from .decoders.messages import PIECE_SAMPLES
 from .journal import Description, Sequences
 from .kept_loudness import KeptLoudness
 from .live_streams import LiveStreams
-from .slots import Slots
 from .speak import is_cancelled
 from .uplink_source import UplinkSource
 
-WEB_AT_ONCE = AT_ONCE // 2
-"""Objects that are read from the web at the same time: others have the rest of the decoders."""
-HELD_SHARE = 0.03
-"""Of what is decoded of an object, a decoder is held at least: ten times what it takes to decode
-that again, of MP3 at 370 times real time."""
 log = structlog.get_logger()
-
-
-class _GivesWayError(Exception):
-    """A session that can wait lets go of its decoder."""
 
 
 class ObjectMissingError(Exception):
@@ -62,8 +51,6 @@ class _Cursor:
     """Of the object in hand that are stored already."""
     lufs: float = 0.0
     """Of the object in hand, as its first piece has it."""
-    begun_s: float = 0.0
-    """When it got its decoder (monotonic)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +69,6 @@ class Fetch:
     loudness: KeptLoudness
     live: LiveStreams
     uplinks: UplinkSource
-    web_slots: Slots = field(default_factory=lambda: Slots(WEB_AT_ONCE))
 
     async def __call__(
         self, session: Description, chunks: AsyncIterator[Chunk]
@@ -123,10 +109,6 @@ class Fetch:
             return ()
         return (_piece(record, cursor, b"", object_end=True, error=reason),)
 
-    def _slot(self, chunk: Chunk) -> AbstractAsyncContextManager[None]:
-        """Return what is held while an object is decoded: hosts may be slow, our own files not."""
-        return self.web_slots if is_web_name(chunk.object) else nullcontext()
-
     async def _resume(self, chunk: Chunk) -> _Cursor:
         last = await self.audio.last(chunk.sequence)
         if last is None:
@@ -143,7 +125,7 @@ class Fetch:
 
     async def _wanted(
         self, session: Description, chunk: Chunk, cursor: _Cursor
-    ) -> tuple[ObjectInfo, Open]:
+    ) -> tuple[ObjectInfo, Wanted]:
         info = await self.objects.stat(chunk.object)
         if info is None:
             raise ObjectMissingError(f"there is no object {shown_name(chunk.object)}")
@@ -156,32 +138,14 @@ class Fetch:
         if not cursor.samples:  # who resumes goes on as it was begun
             cursor.lufs = await self.loudness.of(chunk.object, info.etag)
         rate_hz = session.form.sample_rate_hz
-        return info, Open(info.size_bytes, rate_hz, LIMITS.object_s, PIECE_SAMPLES, cursor.samples)
+        return info, Wanted(
+            info.size_bytes, rate_hz, LIMITS.object_s, PIECE_SAMPLES, cursor.samples
+        )
 
     async def _decoded(
         self, session: Description, chunk: Chunk, cursor: _Cursor
     ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        while True:
-            try:
-                async with self._slot(chunk), aclosing(self._go(session, chunk, cursor)) as outputs:
-                    async for output in outputs:
-                        yield output
-                        del output
-            except _GivesWayError:
-                # who begins at the object's start again decodes so many at least
-                piece = cursor.piece + self.backlog.paced_pieces // 2
-                await self.backlog.piece(session, chunk.chapter, piece)
-            else:
-                return
-            if await is_cancelled(self.control, chunk.session):
-                return
-
-    async def _go(
-        self, session: Description, chunk: Chunk, cursor: _Cursor
-    ) -> AsyncGenerator[tuple[SequenceRecord, ...]]:
-        """Yield pieces to the object's end, or until others need what this session can wait for."""
         info, wanted = await self._wanted(session, chunk, cursor)
-        cursor.begun_s = monotonic()
 
         async def read(start: int, end: int) -> bytes:
             if is_web_name(chunk.object) and await is_cancelled(self.control, chunk.session):
@@ -197,13 +161,12 @@ class Fetch:
                     _advanced(chunk, cursor, pcm, end=ends and number == len(pieces))
                     for number, pcm in enumerate(pieces, start=1)
                 ]
-                lufs, error, is_end = some.lufs, some.error, some.end
+                lufs, error = some.lufs, some.error
                 del some, pieces  # what waits for mastering holds no sound
                 if output:
                     yield tuple(output)
                     del output
-                if not is_end and not await self._has_room(session, chunk, cursor):
-                    raise _GivesWayError
+                    await self.backlog.piece(session, chunk.chapter, cursor.piece)
                 if lufs is not None and not cursor.lufs:
                     # behind its end: an object that is begun again after a crash plays as it did
                     await self.loudness.keep(chunk.object, info.etag, lufs)
@@ -211,19 +174,6 @@ class Fetch:
                     raise AudioFormatError(error)
                 if await is_cancelled(self.control, chunk.session):
                     return
-
-    async def _has_room(self, session: Description, chunk: Chunk, cursor: _Cursor) -> bool:
-        """Wait until mastering has come nearer; False where others need the decoder before."""
-
-        def gives_way() -> bool:
-            is_wanted = self.decoders.slots.are_wanted
-            if is_web_name(chunk.object):
-                is_wanted = is_wanted or self.web_slots.are_wanted
-            decoded_s = cursor.samples / session.form.sample_rate_hz
-            return is_wanted and monotonic() - cursor.begun_s >= HELD_SHARE * decoded_s
-
-        waits = {"gives_way": gives_way} if session.record.pace.ahead_s else {}
-        return await self.backlog.piece(session, chunk.chapter, cursor.piece, **waits)
 
     async def _running(
         self, session: Description, chunk: Chunk, cursor: _Cursor
@@ -239,7 +189,7 @@ class Fetch:
         else:
             source, name, skip = None, chunk.object, 0
         heard = self.live.pieces(name, rate_hz, left_s, source=source, skip_samples=skip)
-        async with self._slot(chunk), aclosing(heard) as pieces:
+        async with aclosing(heard) as pieces:
             async for pcm in pieces:
                 yield (_advanced(chunk, cursor, pcm),)
                 await self.backlog.piece(session, chunk.chapter, cursor.piece)

@@ -13,8 +13,8 @@ from ..codecs.records.record import BYTES_PER_SAMPLE
 from ..storage.objects.live_source import LiveSource
 from ..storage.objects.names import shown_name
 from ..storage.objects.store import ObjectsRefusedError, ObjectsUnreachableError
-from .decoders.isolated import DecoderDiedError, Decoders
-from .decoders.messages import PIECE_SAMPLES, RUNNING, Open
+from .decoders.isolated import DecoderDiedError, Decoders, Wanted
+from .decoders.messages import PIECE_SAMPLES, RUNNING
 
 AT_ONCE = 8
 """Each has a decoder's process for as long as it is heard."""
@@ -132,7 +132,7 @@ class LiveStreams:
         async with heard.source.listen(name) as stream:
             heard.is_station = heard.is_station or stream.is_station
             longest_s = (heard.skip_samples + heard.left) / rate_hz + 1.0
-            wanted = Open(RUNNING, rate_hz, longest_s, PIECE_SAMPLES, heard.skip_samples)
+            wanted = Wanted(RUNNING, rate_hz, longest_s, PIECE_SAMPLES, heard.skip_samples)
 
             async def read(_start: int, _end: int) -> bytes:
                 return await stream.read()

@@ -5,6 +5,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from math import inf
@@ -18,14 +19,36 @@ from .asked_file import AskedFile, RunningFile
 from .messages import RUNNING, Broken, Data, More, Need, Open, Pieces, Reply, decode_request, encode
 
 
+@dataclass(slots=True)
+class _Object:
+    """An object that is decoded so far."""
+
+    decoder: PieceDecoder
+    pieces: Iterator[Samples]
+    held: list[Samples] = field(default_factory=list[Samples])
+    """One piece is held back: only then is the last one known as such."""
+
+    def next(self, count: int) -> Pieces:
+        """Return so many pieces more, or what there is."""
+        some, self.held = self.held, []
+        error = ""
+        try:
+            some.extend(islice(self.pieces, count + 1 - len(some)))  # keeps what came before one
+        except AudioFormatError as failure:
+            error = str(failure)
+        end = bool(error) or len(some) <= count
+        if not end:
+            self.held = [some.pop()]
+        lufs = self.decoder.meter.lufs() if end and not error else -inf
+        pcm = [samples.astype("<i2").tobytes() for samples in some]
+        return Pieces(pcm, end, error, lufs if lufs > -inf else None)
+
+
 class Server:
-    """Decodes one object at a time; while it does, it asks for the object's bytes."""
+    """Decodes objects, a request at a time; while it does, it asks for the object's bytes."""
 
     def __init__(self) -> None:
-        self._decoder: PieceDecoder | None = None
-        self._pieces: Iterator[Samples] = iter(())
-        self._held: list[Samples] = []
-        """One piece is held back: only then is the last one known as such."""
+        self._objects: dict[int, _Object] = {}
         self._thread = ThreadPoolExecutor(1)
         self._work: asyncio.Future[Reply] | None = None
         self._needs: asyncio.Queue[Need] = asyncio.Queue()
@@ -54,10 +77,13 @@ class Server:
 
     def _done(self, request: Open | More, loop: asyncio.AbstractEventLoop) -> Reply:
         try:
-            if isinstance(request, Open):
-                self._open(request, loop)
-                return Pieces([], end=False)
-            return self._next(request.pieces)
+            for number in request.closed:
+                if number in self._objects:
+                    self._objects.pop(number).decoder.close()
+            if isinstance(request, More):
+                return self._objects[request.number].next(request.pieces)
+            self._open(request, loop)
+            return Pieces([], end=False)
         except AudioFormatError as error:
             return Pieces([], end=True, error=str(error))
         except OSError as error:
@@ -67,9 +93,6 @@ class Server:
             return Broken(repr(error))
 
     def _open(self, request: Open, loop: asyncio.AbstractEventLoop) -> None:
-        if self._decoder is not None:
-            self._decoder.close()
-
         def ask(start: int, end: int) -> bytes:
             loop.call_soon_threadsafe(self._needs.put_nowait, Need(start, end))
             data = self._given.get()
@@ -79,25 +102,9 @@ class Server:
 
         runs = request.size_bytes == RUNNING
         file = RunningFile(ask) if runs else AskedFile(request.size_bytes, ask)
-        self._decoder = PieceDecoder(file, request.rate_hz, max_seconds=request.max_seconds)
-        self._pieces = self._decoder.pieces(
-            request.piece_samples, skip_samples=request.skip_samples
-        )
-        self._held = []
-
-    def _next(self, count: int) -> Pieces:
-        some, self._held = self._held, []
-        error = ""
-        try:
-            some.extend(islice(self._pieces, count + 1 - len(some)))  # keeps what came before one
-        except AudioFormatError as failure:
-            error = str(failure)
-        end = bool(error) or len(some) <= count
-        if not end:
-            self._held = [some.pop()]
-        lufs = self._decoder.meter.lufs() if end and not error and self._decoder else -inf
-        pcm = [samples.astype("<i2").tobytes() for samples in some]
-        return Pieces(pcm, end, error, lufs if lufs > -inf else None)
+        decoder = PieceDecoder(file, request.rate_hz, max_seconds=request.max_seconds)
+        pieces = decoder.pieces(request.piece_samples, skip_samples=request.skip_samples)
+        self._objects[request.number] = _Object(decoder, pieces)
 
 
 if __name__ == "__main__":

@@ -9,20 +9,26 @@ RUNNING = -1
 
 
 class Open(msgspec.Struct, tag="open", frozen=True):
-    """Decode this object from now on; answered as `More` is."""
+    """Begin to decode an object; answered as `More` is."""
 
+    number: int
+    """By which it is asked for; others may be open."""
     size_bytes: int
     rate_hz: int
     max_seconds: float
     piece_samples: int
     skip_samples: int
     """Decoded and dropped: who resumes has them."""
+    closed: tuple[int, ...] = ()
+    """Objects that nobody asks for any more."""
 
 
 class More(msgspec.Struct, tag="more", frozen=True):
-    """Give the next pieces."""
+    """Give the next pieces of an object."""
 
+    number: int
     pieces: int
+    closed: tuple[int, ...] = ()
 
 
 class Data(msgspec.Struct, tag="data", frozen=True):

@@ -14,7 +14,7 @@ from standins.waiting import until
 
 from rhapsode.agents import live_streams
 from rhapsode.agents.children import ChildDiedError, Limits
-from rhapsode.agents.decoders.isolated import Decoders
+from rhapsode.agents.decoders.isolated import Decoders, Wanted
 from rhapsode.agents.decoders.messages import (
     PIECE_SAMPLES,
     RUNNING,
@@ -195,7 +195,7 @@ async def test_a_decoder_that_is_killed_from_outside_leaves_out_nothing_of_what_
     async def read(_start: int, _end: int) -> bytes:
         return b""
 
-    wanted = Open(RUNNING, RATE_HZ, 60.0, PIECE_SAMPLES, 0)
+    wanted = Wanted(RUNNING, RATE_HZ, 60.0, PIECE_SAMPLES, 0)
     async for _ in Decoders(start=start).decode("live+http://radio.example/", wanted, read):
         pass
     assert opened == [0, 0]  # as many as were heard would be silence for as long
