@@ -78,13 +78,12 @@ class Packer:
     async def reach(self) -> bool:
         """Wait between two runs, if the session is well ahead; tell whether audio may have come.
 
-        It waits for its turn, and until all of the next run's audio is there: encoders are large,
+        It waits until all of the next run's audio is there, and for its turn: encoders are large,
         and a session that is made in real time would hold one all the time. Its audio is in the log
         meanwhile.
         """
         if self._run is not None:
             return False
-        await self._turns.reach(self.needed_from)
         end = self._grid.start((self._grid.run_of(self.number) + 1) * RUN_SEGMENTS)
         whole = (end + LOOK_AHEAD_FRAMES) * AAC_FRAME_SAMPLES
         waited = False
@@ -96,6 +95,7 @@ class Packer:
             await asyncio.sleep(LOOK_S)
             await self._audio.look()
             waited = True
+        await self._turns.reach(self.needed_from)
         return waited
 
     async def _packets(self, run: RunEncoder, number: int) -> list[bytes]:

@@ -17,10 +17,10 @@ PROGRAM = "rhapsode.agents.decoders.child"
 MEMORY_BYTES = 400_000_000
 """Of one child. It takes 90 MB, and 30 more for the files that people have (measured)."""
 WORK_S = 20.0
-"""Processor time between two reads of the file, or for four pieces of its sound."""
+"""Processor time between two reads of the file, or for two pieces of its sound."""
 WORK_PER_SKIPPED_S = 0.1
 """More of it for a second of sound that is decoded and dropped."""
-PIECES_AT_ONCE = 4
+PIECES_AT_ONCE = 2
 AT_ONCE = 8
 """Processes, of 35 MB each that they do not share."""
 MOST_KILLS = 5
