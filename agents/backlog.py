@@ -11,10 +11,8 @@ from .turns import grid_of
 
 MOST_CHUNKS = 8
 """Chunks of a session that are spoken and not mastered."""
-MOST_PIECES = 240
-"""Pieces of its objects that are decoded and not mastered; each has half a second or more."""
-PACED_PIECES = 120
-"""The same of a session with a pace, which is in no haste and has them in the log for a minute."""
+MOST_PIECES = 60
+"""Pieces of its objects that are decoded and not mastered: at 48 kHz half a minute, 3 MB."""
 MOST_PACKED_S = 60.0
 """Audio of a session that is mastered and not packed: two records a second, each of which waits for
 the stages behind, with or without its sound."""
@@ -33,7 +31,6 @@ class Backlog:
     frames: Sequences[AudioFrame]
     most_chunks: int = MOST_CHUNKS
     most_pieces: int = MOST_PIECES
-    paced_pieces: int = PACED_PIECES
 
     async def chunk(self, session: str, seq: int) -> bool:
         """Wait until a chunk is one of the next few; tell whether it had to wait."""
@@ -46,15 +43,14 @@ class Backlog:
             pause_s = min(MOST_LOOK_S, 2 * pause_s)
         return pause_s > LOOK_S
 
-    async def piece(self, session: Description, chapter: int, piece: int) -> None:
+    async def piece(self, session: str, chapter: int, piece: int) -> None:
         """Wait until a chapter's piece is one of the next few."""
-        most = self.paced_pieces if session.record.pace.ahead_s else self.most_pieces
         pause_s, seen = LOOK_S, -1
-        while piece >= most:
-            state = await self.frames.state(session.session)
-            if state.next != seen and (last := await self.frames.last(session.session)):
+        while piece >= self.most_pieces:
+            state = await self.frames.state(session)
+            if state.next != seen and (last := await self.frames.last(session)):
                 mastered = last.piece if last.chapter == chapter else 0
-                if last.last or last.chapter > chapter or piece - mastered < most:
+                if last.last or last.chapter > chapter or piece - mastered < self.most_pieces:
                     break
             seen = state.next
             await asyncio.sleep(pause_s)

@@ -166,7 +166,7 @@ class Fetch:
                 if output:
                     yield tuple(output)
                     del output
-                    await self.backlog.piece(session, chunk.chapter, cursor.piece)
+                    await self.backlog.piece(chunk.session, chunk.chapter, cursor.piece)
                 if lufs is not None and not cursor.lufs:
                     # behind its end: an object that is begun again after a crash plays as it did
                     await self.loudness.keep(chunk.object, info.etag, lufs)
@@ -192,7 +192,7 @@ class Fetch:
         async with aclosing(heard) as pieces:
             async for pcm in pieces:
                 yield (_advanced(chunk, cursor, pcm),)
-                await self.backlog.piece(session, chunk.chapter, cursor.piece)
+                await self.backlog.piece(chunk.session, chunk.chapter, cursor.piece)
                 if await is_cancelled(self.control, chunk.session):
                     return
         yield (_advanced(chunk, cursor, b"", end=True),)

@@ -23,6 +23,8 @@ WORK_PER_SKIPPED_S = 0.1
 PIECES_AT_ONCE = 2
 AT_ONCE = 8
 """Processes, of 35 MB each that they do not share."""
+QUARANTINE = 2
+"""More of them, for what has killed one."""
 MOST_KILLS = 5
 """From outside over one object; then it counts against the object all the same."""
 log = structlog.get_logger()
@@ -53,6 +55,23 @@ async def _start_child() -> Decoder:
     return await Child.start(PROGRAM)
 
 
+@dataclass(slots=True)
+class _Deaths:
+    """Of children, over one object."""
+
+    kills: int = 0
+    """All of them."""
+    counted: int = 0
+    """Those that the object has to answer for."""
+
+    def note(self, death: ChildDiedError) -> None:
+        """Count one more; `DecoderDiedError` where it is the second."""
+        self.kills += 1
+        self.counted += not death.from_outside or self.kills > MOST_KILLS
+        if self.counted == 2:
+            raise DecoderDiedError(f"it killed its decoder twice: {death}") from None
+
+
 class Decoders:
     """Decodes objects in child processes, each of which has many objects open.
 
@@ -68,8 +87,9 @@ class Decoders:
         self, at_once: int = AT_ONCE, *, start: Callable[[], Awaitable[Decoder]] = _start_child
     ) -> None:
         self._own = Pool(max(1, at_once // 2), start)
-        self._web = Pool(max(1, at_once // 2), start)
-        self._running = Pool(at_once, start, alone=True)
+        self._web = Pool(max(1, at_once // 2), start, keeps=0)
+        self._running = Pool(at_once, start, alone=True, keeps=0)
+        self._quarantine = Pool(QUARANTINE, start, alone=True, keeps=0)
         self._streams = asyncio.Semaphore(at_once)
         self._numbers = count()
 
@@ -79,7 +99,7 @@ class Decoders:
 
     async def close(self) -> None:
         """End the children that nobody holds; those at work end with who uses them."""
-        for pool in (self._own, self._web, self._running):
+        for pool in (self._own, self._web, self._running, self._quarantine):
             await pool.close()
 
     async def decode(
@@ -101,30 +121,27 @@ class Decoders:
         """
         runs, number = wanted.size_bytes == RUNNING, next(self._numbers)
         pool = self._running if runs else self._web if is_web_name(name) else self._own
-        given, kills, deaths, is_end = wanted.skip_samples, 0, 0, False
+        given, deaths, is_end = wanted.skip_samples, _Deaths(), False
         async with self._streams if runs else nullcontext():
             try:
                 while not is_end:
-                    begin = replace(wanted, skip_samples=0 if runs and kills else given)
+                    begin = replace(wanted, skip_samples=0 if runs and deaths.kills else given)
                     at_once = 1 if runs or given == wanted.skip_samples else PIECES_AT_ONCE
                     try:
                         async with pool.turn(number) as shared:
                             some = [await _next(shared, number, begin, at_once, read)]
                     except ChildDiedError as death:
                         log.warning("a decoder died", object=shown_name(name), reason=str(death))
-                        kills += 1
-                        deaths += not death.from_outside or kills > MOST_KILLS
-                        if deaths == 2:
-                            raise DecoderDiedError(
-                                f"it killed its decoder twice: {death}"
-                            ) from None
+                        deaths.note(death)
+                        if deaths.counted and not runs:
+                            pool = self._quarantine  # a second one costs no other object its place
                         continue
                     given += sum(len(piece) // 2 for piece in some[0].pcm)
                     is_end = some[0].end
                     if some[0].pcm or is_end:
                         yield some.pop()  # who asks for the next may take its time
             finally:
-                pool.forget(number)
+                await pool.forget(number)
 
 
 async def _next(

@@ -61,19 +61,26 @@ class Shared:
 
 
 class Pool:
-    """At most so many children, started as they are needed; an idle one is kept.
+    """At most so many children, started as they are needed.
 
     Args:
         most: Children.
         start: Starts a child.
-        alone: Whether each has one object only, of which there are no more than children.
+        alone: Whether each has one object only, as far as there are children enough.
+        keeps: Children that are kept though they have no object.
     """
 
     def __init__(
-        self, most: int, start: Callable[[], Awaitable[Decoder]], *, alone: bool = False
+        self,
+        most: int,
+        start: Callable[[], Awaitable[Decoder]],
+        *,
+        alone: bool = False,
+        keeps: int = 1,
     ) -> None:
         self._most = most
         self._start = start
+        self._keeps = keeps
         self._alone = alone
         self._children: list[Shared] = []
         self._growing = asyncio.Lock()
@@ -99,15 +106,23 @@ class Pool:
             is_whole = True  # nothing is under way any more
         finally:
             shared.wanted -= 1
-            is_spare = not shared.objects and not shared.wanted and len(self._children) > 1
-            if not is_whole or is_spare or shared.child.memory_bytes() >= KEPT_BYTES:
-                await self._end(shared)
-            shared.turn.release()
+            try:
+                is_large = shared.child.memory_bytes() >= KEPT_BYTES
+                if not is_whole or is_large or self._is_spare(shared):
+                    await self._end(shared)
+            finally:
+                shared.turn.release()
 
-    def forget(self, number: int) -> None:
-        """Note that nobody asks for an object any more."""
-        for shared in self._children:
+    async def forget(self, number: int) -> None:
+        """Note that nobody asks for an object any more; end the child where it was the last one."""
+        for shared in list(self._children):
             shared.forget(number)
+            if self._is_spare(shared):
+                await self._end(shared)
+
+    def _is_spare(self, shared: Shared) -> bool:
+        is_idle = not shared.objects and not shared.wanted
+        return is_idle and len(self._children) > self._keeps
 
     async def _held(self, number: int) -> Shared:
         while True:

@@ -51,9 +51,8 @@ async def test_nothing_waits_for_a_session_that_has_ended() -> None:
 async def test_a_piece_waits_until_its_chapter_is_mastered_that_far() -> None:
     system = System()
     await system.describe()
-    described = await system.journal.describe("s")
     tasks = [
-        asyncio.create_task(backlog_of(system).piece(described, chapter, piece))
+        asyncio.create_task(backlog_of(system).piece("s", chapter, piece))
         for chapter, piece in ((0, 5), (1, 5), (0, 3))
     ]
     await until(tasks[2].done)

@@ -98,6 +98,7 @@ async def test_a_host_that_is_slow_holds_up_no_file_of_ours() -> None:
     for task in waiting:
         task.cancel()
     await asyncio.wait(waiting)
+    assert len(children()) == 1, "the one that is kept for our own files"
     await decoders.close()
     assert not children()
 

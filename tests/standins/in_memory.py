@@ -70,7 +70,7 @@ class System(InMemorySystem):
     def no_backlog(self) -> Backlog:
         """What never has a stage wait, where nothing is mastered behind it."""
         journal = self.journal
-        return Backlog(journal.of(Event), journal.of(AudioFrame), 10**9, 10**9, 10**9)
+        return Backlog(journal.of(Event), journal.of(AudioFrame), 10**9, 10**9)
 
     def limited_to(self, stage: Stage) -> Journal:
         """Return the journal that a stage is given."""

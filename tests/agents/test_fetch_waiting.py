@@ -1,4 +1,4 @@
-"""Objects of sessions with a pace: in no haste, and so no decoder is theirs alone."""
+"""Objects that wait for mastering: no decoder is theirs alone meanwhile."""
 
 import asyncio
 from pathlib import Path
@@ -27,14 +27,14 @@ def agent(system: System, decoders: Decoders, backlog: Backlog) -> Fetch:
     return Fetch(system.objects, audio, control, decoders, backlog, loudness, system.live, uplinks)
 
 
-async def test_who_has_a_pace_gives_way_to_those_who_wait_for_a_decoder(tmp_path: Path) -> None:
+async def test_who_waits_for_mastering_keeps_nobody_waiting_for_a_decoder(tmp_path: Path) -> None:
     (tmp_path / "song").write_bytes(SONG)
     system = System(objects=FolderSource(tmp_path))
     names = ("paced", "next")
     for name in names:
         await system.describe(name, pace=Pace(ahead_s=5.0))
     decoders, journal = Decoders(at_once=1), system.journal
-    backlog = Backlog(journal.of(Event), journal.of(AudioFrame), paced_pieces=4)
+    backlog = Backlog(journal.of(Event), journal.of(AudioFrame), most_pieces=4)
     fetch = agent(system, decoders, backlog)
     tasks = [
         asyncio.create_task(
