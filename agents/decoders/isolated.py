@@ -136,6 +136,8 @@ class Decoders:
                         if deaths.counted and not runs:
                             pool = self._quarantine  # a second one costs no other object its place
                         continue
+                    if not pool.has(shared) and not runs:  # it made its child grow too large
+                        pool = self._quarantine
                     given += sum(len(piece) // 2 for piece in some[0].pcm)
                     is_end = some[0].end
                     if some[0].pcm or is_end:

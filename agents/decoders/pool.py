@@ -107,8 +107,7 @@ class Pool:
         finally:
             shared.wanted -= 1
             try:
-                is_large = shared.child.memory_bytes() >= KEPT_BYTES
-                if not is_whole or is_large or self._is_spare(shared):
+                if not is_whole or self._is_spare(shared) or self._is_too_large(shared):
                     await self._end(shared)
             finally:
                 shared.turn.release()
@@ -123,6 +122,14 @@ class Pool:
     def _is_spare(self, shared: Shared) -> bool:
         is_idle = not shared.objects and not shared.wanted
         return is_idle and len(self._children) > self._keeps
+
+    def _is_too_large(self, shared: Shared) -> bool:
+        is_anothers = not self._alone or not shared.objects
+        return is_anothers and shared.child.memory_bytes() >= KEPT_BYTES
+
+    def has(self, shared: Shared) -> bool:
+        """Tell whether a child that was held is still there."""
+        return shared in self._children
 
     async def _held(self, number: int) -> Shared:
         while True:

@@ -80,6 +80,23 @@ async def test_an_object_that_kills_their_child_costs_the_others_nothing() -> No
     await decoders.close()
 
 
+async def test_an_object_that_makes_their_child_grow_is_decoded_to_its_end_in_one_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decoders = Decoders(at_once=1)
+    other = decoding(decoders)
+    begun = await anext(other)
+    monkeypatch.setattr(pool, "KEPT_BYTES", 1)  # as if it had
+    (samples,) = await interleaved([decoding(decoders)])
+    assert np.array_equal(samples, decoded(SONG))
+    monkeypatch.undo()
+    (rest,) = await interleaved([other])
+    heard = np.concatenate([np.frombuffer(b"".join(begun.pcm), "<i2"), rest])
+    assert np.array_equal(heard, decoded(SONG))
+    await decoders.close()
+    assert not children()
+
+
 async def test_a_host_that_is_slow_holds_up_no_file_of_ours() -> None:
     decoders = Decoders(at_once=2)
     asked = asyncio.Event()
