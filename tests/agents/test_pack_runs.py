@@ -1,7 +1,6 @@
 """An encoder is held for a run that is all there, or that is due; else the log has its audio."""
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator
 from weakref import WeakSet
 
@@ -82,7 +81,6 @@ class Packing:
             await self.system.append(output)
 
     async def segments(self) -> int:
-        gc.collect()
         return (await self.system.journal.of(Segment).state("s")).next
 
 
@@ -103,13 +101,13 @@ async def test_a_run_that_is_well_ahead_is_begun_once_all_of_its_audio_is_there(
     async def have_two_runs_and_no_encoder() -> bool:
         return await packing.segments() == 2 * RUN_SEGMENTS and not alive
 
-    await until(have_two_runs_and_no_encoder)
+    await until(have_two_runs_and_no_encoder, 60)
     await packing.hear(end_of_run(2))
 
     async def have_three_runs() -> bool:
         return await packing.segments() == 3 * RUN_SEGMENTS
 
-    await until(have_three_runs)
+    await until(have_three_runs, 60)
     task.cancel()
 
 
@@ -124,11 +122,11 @@ async def test_a_run_that_is_due_is_begun_with_what_there_is(
     async def have_two_runs() -> bool:
         return await packing.segments() >= 2 * RUN_SEGMENTS
 
-    await until(have_two_runs)
+    await until(have_two_runs, 60)
     monkeypatch.setattr(pack, "BEGINS_S", 1e9)  # as if time had passed
 
     async def have_more() -> bool:
         return await packing.segments() > 2 * RUN_SEGMENTS and len(alive) == 1
 
-    await until(have_more)
+    await until(have_more, 60)
     task.cancel()
