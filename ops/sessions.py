@@ -1,9 +1,7 @@
 """The door through which sessions and their items enter: durable before the answer."""
 
-import asyncio
-import random
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,16 +11,13 @@ from ..codecs.build import codec_build
 from ..codecs.encoding import MalformedError
 from ..codecs.records import Control, Item, Session, check_session, text_items
 from ..codecs.session import Form, Mode, Pace, VoiceSettings, not_made_yet, pauses_for
-from ..storage.errors import ClosedError, GapError, OverlapError
 from ..storage.memory.session_index import MemorySessionIndex
 from ..storage.objects.source import ObjectSource
 from ..storage.session_index import SessionIndex
+from .adding import Adding
 from .quotas import Quotas
 from .refusals import ConflictError, SessionClosedError, check_new, checked_text
 from .session_objects import version_of
-
-APPEND_TRIES = 20
-"""Several producers may add to one session; each try loses to one of them."""
 
 
 def new_session_id() -> str:
@@ -45,6 +40,10 @@ class Sessions:
     """Counts what the owners of sessions use; None counts nothing."""
     index: SessionIndex = field(default_factory=MemorySessionIndex)
     """Which sessions there are."""
+
+    @property
+    def _adding(self) -> Adding:
+        return Adding(self.journal, self.index, self.quotas)
 
     def described(
         self,
@@ -97,9 +96,7 @@ class Sessions:
         """
         session = described or self.described()
         items = text_items(session.session, 0, check_new(text), item_end=True, last=True)
-        if self.quotas is not None:
-            await self.quotas.start(session.owner, session.session, len(text))
-        await self._begin(session, items)
+        await self._adding.session(session, *items)
         return session
 
     async def open(self, described: Session) -> Session:
@@ -108,9 +105,7 @@ class Sessions:
         Raises:
             ConflictError: there is a session of that id already, and it is not open; or there was.
         """
-        if self.quotas is not None:
-            await self.quotas.start(described.owner, described.session)
-        if not await self._is_new(described):
+        if not await self._adding.session(described):
             try:
                 stored = await self.journal.describe(described.session)
             except UnknownSessionError:
@@ -118,27 +113,6 @@ class Sessions:
             if not stored.record.open:
                 raise ConflictError(f"session {described.session} exists and is not open")
         return described
-
-    async def _is_new(self, session: Session, *items: Item) -> bool:
-        # where only one of the two succeeds, who cleans up makes the index right
-        new = self.journal.append(session, *items), self.index.add(session.session, session.owner)
-        try:
-            return all((await asyncio.gather(*new))[0])
-        except (ClosedError, OverlapError, GapError):
-            return False  # it is longer or shorter; or it was archived, or deleted
-
-    async def _begin(self, session: Session, items: Sequence[Item]) -> None:
-        if not await self._is_new(session, *items):
-            await self._compare(session.session, items)
-
-    async def _compare(self, session: str, items: Sequence[Item]) -> None:
-        """Accept what is stored already; refuse what differs from it."""
-        stored = await self.journal.of(Item).records(session, items[0].start, items[-1].end)
-        if list(items) != [item for item in stored if item.seq == items[0].seq]:
-            raise ConflictError(
-                f"session {session} has another item at position {items[0].seq}: a session's items "
-                "do not change; use a new session"
-            )
 
     async def add_text(
         self,
@@ -157,12 +131,13 @@ class Sessions:
         """
         checked = checked_text(text)
         description = await self._open_session(session)
-        if self.quotas is not None:
-            await self.quotas.spend(description.record.owner, len(text))
         # what a model writes from is complete with each call
         ends = item_end or description.mode == "expand"
-        return await self._add(
-            session, seq, lambda at: text_items(session, at, checked, item_end=ends, last=last)
+        return await self._adding.items(
+            description.record.owner,
+            session,
+            seq,
+            lambda at: text_items(session, at, checked, item_end=ends, last=last),
         )
 
     async def add_silence(
@@ -174,12 +149,13 @@ class Sessions:
             MalformedError: it is not longer than 0 s and at most 600 s.
             UnknownSessionError, SessionClosedError, ConflictError: the session does not take it.
         """
-        await self._open_session(session)
+        description = await self._open_session(session)
         try:
             Item(session=session, seq=0, kind="silence", seconds=seconds)
         except ValueError as error:
             raise MalformedError(str(error)) from None
-        return await self._add(
+        return await self._adding.items(
+            description.record.owner,
             session,
             seq,
             lambda at: (Item(session=session, seq=at, kind="silence", seconds=seconds, last=last),),
@@ -202,9 +178,10 @@ class Sessions:
             MalformedError: there is no such object, or the name is not one.
             UnknownSessionError, SessionClosedError, ConflictError: the session does not take it.
         """
-        await self._open_session(session)
+        description = await self._open_session(session)
         etag = await version_of(self.objects, name, waits=waits)
-        return await self._add(
+        return await self._adding.items(
+            description.record.owner,
             session,
             seq,
             lambda at: (
@@ -222,8 +199,11 @@ class Sessions:
         if (await self.journal.of(Item).state(session)).closed:
             return
         try:
-            await self._add(
-                session, seq, lambda at: (Item(session=session, seq=at, kind="end", last=True),)
+            await self._adding.items(
+                "",  # an end costs nothing
+                session,
+                seq,
+                lambda at: (Item(session=session, seq=at, kind="end", last=True),),
             )
         except SessionClosedError:
             return  # another has finished it meanwhile
@@ -271,30 +251,3 @@ class Sessions:
         if (await self.journal.of(Control).state(session)).closed:
             raise SessionClosedError(f"session {session} was cancelled")
         return description
-
-    async def _add(
-        self, session: str, seq: int | None, made: Callable[[int], Sequence[Item]]
-    ) -> int:
-        finished = SessionClosedError(f"session {session} is finished and takes no more items")
-        for lost in range(APPEND_TRIES):
-            # who loses waits a little, and not as long as another: else one could lose every time
-            await asyncio.sleep(lost * random.random() / 1000)  # noqa: S311 - no secret
-            state = await self.journal.of(Item).state(session)
-            at = state.next if seq is None else seq
-            if state.closed and seq is None:
-                raise finished
-            try:
-                if all(await self.journal.append(*made(at))):
-                    return at
-            except ClosedError:
-                raise finished from None
-            except GapError:
-                raise ConflictError(
-                    f"item {at} cannot follow: session {session} has items up to {state.next}"
-                ) from None
-            except OverlapError:
-                continue  # another producer was first: look again where the session ends
-            if seq is not None:
-                await self._compare(session, made(at))
-                return at
-        raise ConflictError(f"too many producers add to session {session} at once: try again")

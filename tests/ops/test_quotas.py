@@ -10,7 +10,7 @@ from rhapsode.codecs.records import Event
 from rhapsode.ops.beginning import begin
 from rhapsode.ops.callers import new_key
 from rhapsode.ops.quotas import Quotas
-from rhapsode.ops.refusals import QuotaError
+from rhapsode.ops.refusals import ConflictError, QuotaError, SessionClosedError
 from rhapsode.ops.sessions import Sessions
 from rhapsode.storage.log import partition_of
 from rhapsode.storage.memory.access_keys import MemoryAccessKeys
@@ -39,6 +39,32 @@ async def test_characters_are_counted_over_sessions_and_items() -> None:
     await sessions.add_text(opened.session, "z" * 10)
     with pytest.raises(QuotaError, match="the 0 that are left of this key's 100 a day"):
         await sessions.start("more", sessions.described(owner=owner))
+
+
+async def test_what_is_sent_again_is_counted_once() -> None:
+    sessions, _, owner = await door(chars_a_day=10)
+    text = sessions.described(session="story", owner=owner)
+    opened = await sessions.open(sessions.described(owner=owner, open_=True))
+    for _ in range(3):  # the last time with nothing left
+        await sessions.start("x" * 4, text)
+        assert await sessions.add_text(opened.session, "y" * 6, seq=0) == 0
+    with pytest.raises(QuotaError, match="the 0 that are left"):
+        await sessions.add_text(opened.session, "y" * 6)
+
+
+async def test_what_is_refused_is_not_counted() -> None:
+    sessions, _, owner = await door(chars_a_day=10)
+    text = sessions.described(session="story", owner=owner)
+    await sessions.start("x" * 4, text)
+    with pytest.raises(ConflictError, match="has another item"):
+        await sessions.start("z" * 4, text)
+    opened = await sessions.open(sessions.described(owner=owner, open_=True))
+    with pytest.raises(ConflictError, match="cannot follow"):
+        await sessions.add_text(opened.session, "y" * 6, seq=5)
+    await sessions.finish(opened.session)
+    with pytest.raises(SessionClosedError):
+        await sessions.add_text(opened.session, "y" * 6)
+    await sessions.start("z" * 6, sessions.described(owner=owner))
 
 
 async def test_a_session_that_ended_makes_room_for_another() -> None:
