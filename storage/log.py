@@ -265,7 +265,8 @@ class Log(Protocol):
         """Store, by topic, the next offset the group would read.
 
         Raises:
-            FencedError: the fence is older than the partition's newest claim, or its epoch is past.
+            FencedError: the fence is older than the partition's newest claim, its epoch is past,
+                or nobody has claimed the partition: the log was emptied.
             TruncatedError: entries before one of the offsets were lost since the epoch.
         """
         ...

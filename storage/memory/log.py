@@ -55,16 +55,20 @@ class MemoryLog(MemoryIngress):
         Raises:
             FencedError: a newer generation has claimed it already.
         """
-        self._check(Fence(group, generation), partition)
+        owner = self._fences.get((group, partition), generation)
+        if owner > generation:
+            raise FencedError(f"generation {owner} owns the partition")
         self._fences[group, partition] = generation
 
-    def _check(self, fence: Fence | None, partition: int) -> None:
+    def _check(self, fence: Fence | None, partition: int, *, commits: bool = False) -> None:
         if fence is None:
             return
         if fence.epoch not in {None, self.epoch}:
             raise FencedError("the log has lost its last entries since")
-        owner = self._fences.get((fence.group, partition), fence.generation)
-        if owner > fence.generation:
+        owner = self._fences.get((fence.group, partition))
+        if owner is None and commits:
+            raise FencedError("nobody has claimed the partition")
+        if owner is not None and owner > fence.generation:
             raise FencedError(f"generation {owner} owns the partition")
 
     # -- what is lost
@@ -273,7 +277,7 @@ class MemoryLog(MemoryIngress):
         fence: Fence | None = None,
         epoch: int | None = None,
     ) -> None:
-        self._check(fence, partition)
+        self._check(fence, partition, commits=True)
         positions = {(topic, partition): at for topic, at in offsets.items()}
         self._truncations.check(positions, epoch)
         stored = {(group, check_topic(topic), partition): at for topic, at in offsets.items()}

@@ -281,7 +281,7 @@ class LogScripts:
         if word == b"OK":
             return list(reply[1:])
         if word == b"FENCED":
-            raise FencedError(f"generation {int(reply[1])} owns the partition")
+            raise FencedError(_refusal(reply[1].decode()))
         if word == b"RESTARTED":
             raise RestartedError
         if word == b"FOREIGN":
@@ -293,6 +293,12 @@ class LogScripts:
     def foreign_entry(self, stream: str) -> UnusableServerError:
         """Return the error for a stream with an entry that this log did not write."""
         return foreign_entry_error(self._connection.settings.safe_url, stream)
+
+
+def _refusal(owner: str) -> str:
+    if owner:
+        return f"generation {owner} owns the partition"
+    return "nobody has claimed the partition: its claims are gone, with the log that they were on"
 
 
 def _generation(fence: Fence | None) -> int | str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from rhapsode.storage.groups import Beat, Members
 from rhapsode.storage.log import Groups, GroupTimings
 from rhapsode.storage.memory.groups import MemoryGroups
 from rhapsode.storage.memory.log import MemoryLog
@@ -38,13 +40,26 @@ class GroupsAgree(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.connection = RedisConnection(RedisSettings(self.url, f"groups-{next(_namespaces)}"))
         self.groups: tuple[Groups, ...] = (RedisGroups(self.connection), MemoryGroups(MemoryLog()))
+        self.before: dict[Groups, int] = {}
+        """The generation before a group's first one."""
 
     def teardown(self) -> None:
         self.loop.run_until_complete(self.connection.close())
         self.loop.close()
 
     def both(self, call: Callable[[Groups], Awaitable[Any]]) -> Any:
-        replies = [self.loop.run_until_complete(_run(call(groups))) for groups in self.groups]
+        return self.both_in(0, lambda groups, _: call(groups))
+
+    def both_in(self, generation: int, call: Callable[[Groups, int], Awaitable[Any]]) -> Any:
+        """Make a call that names a generation, counted from each group's first one on."""
+        replies: list[Any] = []
+        for groups in self.groups:
+            before = self.before.get(groups, 0)
+            reply = self.loop.run_until_complete(_run(call(groups, before + generation)))
+            if isinstance(reply, Beat | Members) and reply.generation:
+                before = self.before.setdefault(groups, reply.generation - 1)
+                reply = replace(reply, generation=reply.generation - before)
+            replies.append(reply)
         assert replies[0] == replies[1]
         return replies[0]
 
@@ -71,7 +86,7 @@ class GroupsAgree(RuleBasedStateMachine):
     @rule(member=MEMBERS, generation=st.integers(0, 9))
     def assign(self, member: str, generation: int) -> None:
         plan = {name: f"{name} in {generation}".encode() for name in NAMES}
-        self.both(lambda groups: groups.assign("g", member, generation, plan))
+        self.both_in(generation, lambda groups, real: groups.assign("g", member, real, plan))
 
     @rule()
     def join_again_and_assign(self) -> None:
@@ -85,7 +100,9 @@ class GroupsAgree(RuleBasedStateMachine):
     def both_are_in_the_same_state(self) -> None:
         generation = self.both(lambda groups: groups.members("g")).generation
         for name in NAMES:
-            self.both(lambda groups, name=name: groups.assignment("g", name, generation))
+            self.both_in(
+                generation, lambda groups, real, name=name: groups.assignment("g", name, real)
+            )
 
 
 async def _run(call: Awaitable[Any]) -> Any:

@@ -244,6 +244,15 @@ async def test_lag_is_what_is_stored_and_not_committed(log: Log):
     assert (await log.lag("g", "t"))[0] == 0
 
 
+async def test_who_has_claimed_nothing_commits_nothing(log: Log, groups: Groups):
+    with pytest.raises(FencedError, match="nobody has claimed the partition"):
+        await log.commit("g", 0, {"t": 1}, fence=Fence("g", 3))
+    assert await log.committed("g", "t", 0) is None
+    await groups.claim("g", 3, [0])
+    await log.commit("g", 0, {"t": 1}, fence=Fence("g", 3))
+    assert await log.committed("g", "t", 0) == 1
+
+
 async def test_an_older_generation_changes_nothing(log: Log, groups: Groups):
     await groups.claim("g", 3, [0, 1])
     new, old = Fence("g", 3), Fence("g", 2)

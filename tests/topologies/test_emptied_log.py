@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rhapsode.storage.log import NewEntry
 from rhapsode.storage.redis.connection import RedisConnection, RedisSettings
 from rhapsode.storage.redis.embedded import EmbeddedValkey
 from rhapsode.storage.redis.groups import RedisGroups
@@ -40,6 +41,35 @@ async def test_a_lone_worker_reads_what_comes_after(connection: RedisConnection,
         await until(lambda: sorted(seen) == list(range(20)), 20.0)
         other = RedisLog(connection)  # as another process opens it
         assert await other.declare("t", PARTITIONS) == PARTITIONS
+    finally:
+        await app.stop()
+    assert not app.crashed
+
+
+async def test_what_was_done_of_the_former_log_is_not_passed_over_in_the_new_one(
+    connection: RedisConnection, tmp_path: Path
+):
+    log, groups = RedisLog(connection), RedisGroups(connection)
+    app = app_on(log, groups, tmp_path / "app")
+    seen: list[bytes] = []
+    goes_on = asyncio.Event()
+    new = [b"new in partition %d" % partition for partition in range(PARTITIONS)]
+
+    @app.agent(app.topic("t", value_serializer="raw", key_serializer="raw"))
+    async def work(stream: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+        async for value in stream:
+            seen.append(value)
+            await goes_on.wait()
+
+    await fill(log, "t", PARTITIONS)
+    await app.start()
+    try:
+        await until(lambda: bool(seen))
+        await connection.each("FLUSHALL")
+        for partition, value in enumerate(new):
+            await log.append("t", partition, [NewEntry(None, value)])
+        goes_on.set()  # what was under way is done, up to an offset that another record has now
+        await until(lambda: set(new) <= set(seen))
     finally:
         await app.stop()
     assert not app.crashed

@@ -6,7 +6,8 @@
 -- part: opening
 if ARGV[1] ~= '' then
   local owner = redis.call('GET', KEYS[2])
-  if owner and tonumber(owner) > tonumber(ARGV[1]) then return { 'FENCED', owner } end
+  -- what was claimed and is not any more was on a server that somebody has emptied since
+  if not owner or tonumber(owner) > tonumber(ARGV[1]) then return { 'FENCED', owner or '' } end
 end
 if ARGV[2] ~= '' and ARGV[2] ~= server_run() then return { 'RESTARTED' } end
 for at = 3, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1]) end

@@ -76,6 +76,8 @@ local function close_barrier()
   local run, before = server_run(), redis.call('HGET', STATE, 'run')
   -- a server that lost its last writes must not give a generation again that somebody may still claim to be of
   generation = generation + ((before and before ~= run) and LEFT_OUT or 1)
+  -- nor may a group begin with 1 again whose server was emptied, and whose members do not know yet
+  if not before then generation = math.max(generation, clock[1] * 1000000 + clock[2]) end
   redis.call('DEL', ASSIGNMENTS)
   redis.call('HSET', STATE, 'generation', text(generation), 'leader', leader, 'run', run)
   enter('syncing')

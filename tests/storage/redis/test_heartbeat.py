@@ -76,16 +76,16 @@ async def test_it_reports_errors_and_goes_on(tmp_path: Path, wait_until: WaitUnt
     server.start()
     connection = RedisConnection(RedisSettings(server.url))
     groups = RedisGroups(connection)
-    await groups.join("g", "a", b"", PATIENT)
+    beat = await groups.join("g", "a", b"", PATIENT)
     heard: list[Beat | BaseException] = []
     heartbeat = groups.heartbeat("g", "a", PATIENT, 0.02, heard.append)
     heartbeat.start()
     try:
-        await wait_until(lambda: heard[-1:] == [Beat(1, "syncing", True, "a")])
+        await wait_until(lambda: heard[-1:] == [beat])
         server.stop()
         await wait_until(lambda: isinstance(heard[-1], UnreachableError))
         server.start()
-        await wait_until(lambda: heard[-1:] == [Beat(1, "syncing", True, "a")])
+        await wait_until(lambda: heard[-1:] == [beat])
     finally:
         heartbeat.stop()
         await connection.close()
@@ -137,15 +137,17 @@ async def test_all_members_of_a_process_beat_in_one_thread_for_as_long_as_there_
         member: redis_groups.heartbeat(f"group-{member}", member, PATIENT, 0.02, told.append)
         for member, told in heard.items()
     }
+    generations: dict[str, int] = {}
     for member, heartbeat in beats.items():
-        await redis_groups.join(f"group-{member}", member, b"", PATIENT)
+        beat = await redis_groups.join(f"group-{member}", member, b"", PATIENT)
+        generations[member] = beat.generation
         heartbeat.start()
     await wait_until(lambda: all(told[-1:] for told in heard.values()))
     assert _heartbeats() == 1
     beats["a"].stop()
     assert _heartbeats() == 1
     await redis_groups.join("group-b", "another", b"", PATIENT)
-    await wait_until(lambda: heard["b"][-1] == Beat(1, "preparing", False, "b"))
+    await wait_until(lambda: heard["b"][-1] == Beat(generations["b"], "preparing", False, "b"))
     beats["b"].stop()
     assert _heartbeats() == 0
     again = redis_groups.heartbeat("group-a", "a", PATIENT, 0.02, heard["a"].append)
@@ -158,7 +160,7 @@ async def test_all_members_of_a_process_beat_in_one_thread_for_as_long_as_there_
 async def test_what_is_no_news_is_told_once(
     redis_groups: RedisGroups, redis_settings: RedisSettings, wait_until: WaitUntil
 ):
-    await redis_groups.join("g", "a", b"", PATIENT)
+    generation = (await redis_groups.join("g", "a", b"", PATIENT)).generation
     heard: list[Beat | BaseException] = []
     heartbeat = redis_groups.heartbeat("g", "a", PATIENT, 0.01, heard.append)
     connection = RedisConnection(redis_settings)
@@ -176,7 +178,7 @@ async def test_what_is_no_news_is_told_once(
     await wait_until(lambda: bool(heard))
     heartbeat.stop()
     await connection.close()
-    assert heard == [Beat(1, "preparing", False, "a")]
+    assert heard == [Beat(generation, "preparing", False, "a")]
 
 
 async def test_a_member_alone_in_a_stable_group_is_in_no_hurry(
@@ -190,14 +192,14 @@ async def test_a_member_alone_in_a_stable_group_is_in_no_hurry(
         async def is_unhurried() -> bool:
             return (await asyncio.to_thread(scripts.beat_over, blocking, beating)).unhurried
 
-        await redis_groups.join("g", "a", b"", PATIENT)
+        first = (await redis_groups.join("g", "a", b"", PATIENT)).generation
         assert not await is_unhurried()  # it has yet to assign
-        await redis_groups.assign("g", "a", 1, {"a": b"all"})
+        await redis_groups.assign("g", "a", first, {"a": b"all"})
         assert await is_unhurried()
         await redis_groups.join("g", "b", b"", PATIENT)
         assert not await is_unhurried()
         await redis_groups.join("g", "a", b"", PATIENT)
-        await redis_groups.assign("g", "a", 2, {"a": b"half", "b": b"half"})
+        await redis_groups.assign("g", "a", first + 1, {"a": b"half", "b": b"half"})
         assert not await is_unhurried()  # b has to know when it dies
     await connection.close()
 

@@ -243,7 +243,7 @@ async def test_without_the_right_to_ask_nothing_is_noticed_and_all_else_works(se
     await append(log, b"0", b"1")
     epoch = log.epoch
     assert await read(log, 0, epoch) == [b"0", b"1"]
-    await log.commit("g", 0, {"t": 2}, fence=Fence("g", 1), epoch=epoch)
+    await log.commit("g", 0, {"t": 2}, epoch=epoch)
     assert await log.committed("g", "t", 0) == 2
     admin.close()
 

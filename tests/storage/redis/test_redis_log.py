@@ -9,6 +9,7 @@ from redis.crc import key_slot
 from rhapsode.storage.errors import ForeignStreamError
 from rhapsode.storage.log import (
     Fence,
+    FencedError,
     GroupTimings,
     IngressEntry,
     NewEntry,
@@ -65,8 +66,8 @@ async def test_a_groups_state_shares_a_slot_and_topics_have_one_registry(
     redis_log: RedisLog, redis_groups: RedisGroups, foreign: Any, redis_settings: RedisSettings
 ):
     timings = GroupTimings(initial_delay_s=0.0)
-    await redis_groups.join("g{}", "m", b"", timings)
-    await redis_groups.assign("g{}", "m", 1, {"m": b""})
+    generation = (await redis_groups.join("g{}", "m", b"", timings)).generation
+    await redis_groups.assign("g{}", "m", generation, {"m": b""})
     await redis_log.declare("t", 1)
     space = redis_settings.namespace.encode()
     keys = {key async for key in foreign.scan_iter(f"*{redis_settings.namespace}*")}
@@ -266,3 +267,20 @@ async def test_a_log_of_another_layout_of_keys_is_refused_and_says_what_to_do(
     with pytest.raises(UnusableServerError, match="another version"):
         await again.declare("t", 1)
     await again.close()
+
+
+async def test_a_group_whose_server_was_emptied_is_in_no_generation_that_it_was_in(
+    redis_groups: RedisGroups, redis_log: RedisLog, foreign: Any, redis_settings: RedisSettings
+):
+    timings = GroupTimings(lease_s=30.0, rebalance_s=30.0, initial_delay_s=0.0)
+    before = 0
+    for _ in range(3):
+        before = (await redis_groups.join("g", "a", b"", timings)).generation
+        await redis_groups.leave("g", "a")
+    async for key in foreign.scan_iter(f"*{redis_settings.namespace}*"):
+        await foreign.delete(key)
+    again = (await redis_groups.join("g", "a", b"", timings)).generation
+    assert again > before
+    await redis_groups.claim("g", again, [0])
+    with pytest.raises(FencedError):
+        await redis_log.commit("g", 0, {"t": 1}, fence=Fence("g", before))
