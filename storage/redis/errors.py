@@ -19,7 +19,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from ..errors import ForeignStreamError, UnreachableError, UnusableServerError
+from ..errors import FencedError, ForeignStreamError, UnreachableError, UnusableServerError
 
 _NOT_READY = (BusyLoadingError, ReadOnlyError, ClusterDownError, TryAgainError, NoScriptError)
 _NOT_READY_WORDS = (
@@ -36,6 +36,15 @@ _NO_ANSWER = (RedisConnectionError, RedisTimeoutError)
 _REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError)
 _REFUSED_WORDS = ("NOPERM", "NOAUTH", "WRONGPASS", "can't run this command", "can't access")
 _TOO_OLD_WORDS = ("invalid stream id", "unknown command", "unknown redis command")
+
+
+def fenced_error(owner: bytes) -> FencedError:
+    """Return the error for a fence that a script refused; there may be no owner."""
+    if owner:
+        return FencedError(f"generation {int(owner)} owns the partition")
+    return FencedError(
+        "nobody has claimed the partition: its claims went with the log they were in"
+    )
 
 
 def foreign_entry_error(where: str, key: str) -> UnusableServerError:

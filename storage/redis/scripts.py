@@ -24,7 +24,7 @@ from ..names import check_topic
 from .calls import Call, script
 from .connection import RedisConnection
 from .entries import RawEntry, words_of
-from .errors import foreign_entry_error, probe_error
+from .errors import fenced_error, foreign_entry_error, probe_error
 
 _REFUSALS: dict[bytes, type[LogError]] = {
     b"GAP": GapError,
@@ -281,7 +281,7 @@ class LogScripts:
         if word == b"OK":
             return list(reply[1:])
         if word == b"FENCED":
-            raise FencedError(_refusal(reply[1].decode()))
+            raise fenced_error(reply[1])
         if word == b"RESTARTED":
             raise RestartedError
         if word == b"FOREIGN":
@@ -293,12 +293,6 @@ class LogScripts:
     def foreign_entry(self, stream: str) -> UnusableServerError:
         """Return the error for a stream with an entry that this log did not write."""
         return foreign_entry_error(self._connection.settings.safe_url, stream)
-
-
-def _refusal(owner: str) -> str:
-    if owner:
-        return f"generation {owner} owns the partition"
-    return "nobody has claimed the partition: its claims are gone, with the log that they were on"
 
 
 def _generation(fence: Fence | None) -> int | str:
